@@ -1,0 +1,82 @@
+"""Files that are whole or not there: written under a temporary name, flushed to the disk, then renamed."""
+
+import json
+import math
+import os
+import tempfile
+from contextlib import contextmanager
+from pathlib import Path
+
+from muslin.errors import InputError
+
+
+@contextmanager
+def atomic(path):
+    """A temporary path beside ``path``, to be written; on success it takes the name, on any error it is removed.
+
+    Raises InputError where the folder cannot be written or the disk is full.
+    """
+    path = Path(path)
+    temporary = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
+        os.close(handle)
+        temporary = Path(name)
+        yield temporary
+        with open(temporary, "rb") as file:
+            os.fsync(file.fileno())
+        temporary.chmod(0o666 & ~_umask())
+        temporary.replace(path)
+    except OSError as error:
+        raise InputError(f"Cannot write {path}: {error.strerror or error}.") from error
+    finally:
+        if temporary:
+            temporary.unlink(missing_ok=True)
+
+
+def _umask():
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def write_text(path, text):
+    with atomic(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def write_json(path, value):
+    """Strict JSON: a NaN or infinity becomes null, which every reader understands."""
+    write_text(path, json.dumps(finite(value), indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def write_json_lines(path, rows):
+    write_text(path, "".join(json.dumps(finite(row), ensure_ascii=False, allow_nan=False) + "\n" for row in rows))
+
+
+def finite(value):
+    """The value with every NaN and infinity in it, at any depth, as None."""
+    if isinstance(value, dict):
+        return {key: finite(v) for key, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [finite(v) for v in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def read_json(path):
+    """Raises InputError, naming the file, where it is missing or no JSON."""
+    return _read(path, json.loads)
+
+
+def read_json_lines(path):
+    return _read(path, lambda text: [json.loads(line) for line in text.splitlines() if line.strip()])
+
+
+def _read(path, parse):
+    try:
+        return parse(Path(path).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(f"Cannot read {path}: {error.strerror or error}.") from error
+    except ValueError as error:
+        raise InputError(f"{path} is not valid JSON ({error}).") from error

@@ -1,0 +1,18 @@
+"""Training: the loop, its state, its callbacks."""
+
+from muslin.training.callbacks import Callback, Diagnostics, EarlyStopping
+from muslin.training.fit import fit
+from muslin.training.metrics import evaluate
+from muslin.training.state import History, State, load_checkpoint, save_checkpoint
+
+__all__ = [
+    "Callback",
+    "Diagnostics",
+    "EarlyStopping",
+    "History",
+    "State",
+    "evaluate",
+    "fit",
+    "load_checkpoint",
+    "save_checkpoint",
+]

@@ -1,0 +1,96 @@
+"""Callbacks: what may happen beside the training loop. One stops training by *returning* a reason."""
+
+import numpy as np
+
+from muslin.errors import InputError
+from muslin.losses import targets
+from muslin.network import Signals
+from muslin.training.state import save_checkpoint
+
+
+class Callback:
+    """Override what you need; ``state`` is the run's `State`. A plain function is taken as an ``on_epoch``."""
+
+    def on_begin(self, state):
+        """Before the first step."""
+
+    def on_step(self, state, samples, loss, correct):
+        """After each step: size, mean loss and number of right predictions of its batch."""
+
+    def on_epoch(self, state):
+        """After each epoch; ``state.history[-1]`` has its figures, and more may be added. Returns a reason to stop."""
+
+    def on_end(self, state):
+        """After the last epoch, if training was not broken off."""
+
+
+class EarlyStopping(Callback):
+    """Stop when ``metric`` has not improved for ``patience`` epochs, and go back to the parameters of the best epoch.
+
+    The goal is minimize where the metric's name ends in "loss", else maximize. Prechelt 1998, "Early stopping, but when?".
+    """
+
+    def __init__(self, patience, metric="val_loss"):
+        if not isinstance(patience, int) or patience < 1:
+            raise InputError(f"patience is {patience!r}; it must be a whole number of epochs from 1.")
+        self.patience, self.metric = patience, metric
+
+    def on_epoch(self, state):
+        best = best_epoch(state.history, self.metric)
+        if best == state.epoch:
+            state.best_theta = state.network.theta.copy()
+        if state.epoch - best >= self.patience:
+            return f"no better {self.metric} than that of epoch {best} for {self.patience} epochs"
+        return None
+
+    def on_end(self, state):
+        if state.best_theta is not None:
+            state.network.theta[...] = state.best_theta
+
+
+def best_epoch(history, metric):
+    """The number, from 1, of the first epoch with the best value of the metric."""
+    if metric not in history[-1]:
+        known = ", ".join(sorted(k for k in history[-1] if k.endswith(("loss", "accuracy"))))
+        raise InputError(f"Early stopping watches {metric}, which this run does not record; it records {known}.")
+    values = np.array(history[metric])
+    return 1 + int(values.argmin() if metric.endswith("loss") else values.argmax())
+
+
+class Checkpoint(Callback):
+    """Write the state to ``path`` after every epoch."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def on_epoch(self, state):
+        save_checkpoint(state, self.path)
+
+
+class Diagnostics(Callback):
+    """Adds to each epoch's figures, measured on up to 1,000 training samples:
+
+    ``gradient_norms``  ‖dW⁽ᵏ⁾‖ of each layer 1…L (vanishing or exploding gradients)
+    ``dead_units``      of each hidden layer the share of units whose slope is below 1e-6 on every one of the samples
+    """
+
+    def __init__(self, X, y, rows):
+        self.X, self.y, self.rows = X, y, rows[:: max(1, len(rows) // 1000)][:1000]
+
+    def on_epoch(self, state):
+        network = state.network
+        s = Signals(network.sizes, len(self.rows), network.dtype)
+        network.engine.gather(self.X, self.rows, s.H[0].T)
+        network.forward(s)
+        network.backward(s, targets(network.sizes[-1], network.dtype)[self.y[self.rows]].T)
+        state.history[-1]["gradient_norms"] = [float(np.linalg.norm(dW)) for dW in network.weight_gradients.values()]
+        state.history[-1]["dead_units"] = [
+            float((np.abs(network.slope(s.A[k], s.H[k])) < 1e-6).all(axis=1).mean()) for k in range(1, network.L)
+        ]
+
+
+class EachEpoch(Callback):
+    """A plain function as a callback."""
+
+    def __init__(self, function):
+        self.on_epoch = function

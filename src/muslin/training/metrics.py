@@ -1,0 +1,21 @@
+"""How good a network is on given samples."""
+
+import numpy as np
+
+from muslin.losses import targets
+
+
+def evaluate(network, X, y, rows=None):
+    """(mean loss, accuracy, predicted classes) of the network on ``X[rows]``, all rows by default.
+
+    X: (N × n_0), y: (N,). One pass in chunks, so that memory does not grow with N.
+    """
+    rows = np.arange(len(X)) if rows is None else rows
+    table = targets(network.sizes[-1], network.dtype)
+    predicted, total = np.empty(len(rows), np.int64), 0.0
+    done = 0
+    for chunk, s in network.chunks(X, rows):
+        total += float(network.batch_loss(s, table[y[chunk]].T).sum(dtype=np.float64))
+        predicted[done : done + len(chunk)] = s.H[network.L].argmax(axis=0)
+        done += len(chunk)
+    return total / len(rows), float((predicted == y[rows]).mean()), predicted
