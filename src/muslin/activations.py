@@ -63,7 +63,7 @@ def elu_slope(a, h):
 def gelu(a):
     """Gaussian error linear unit, in its tanh form. Hendrycks & Gimpel 2016, arXiv:1606.08415.
 
-    a/2 · (1 + tanh(√(2/π) (a + 0.044715 a³))); PyTorch calls it ``approximate="tanh"``, its default is the exact a·Φ(a).
+    a/2 · (1 + tanh(√(2/π) (a + 0.044715 a³))): PyTorch's ``approximate="tanh"``; its default is the exact a·Φ(a).
     """
     return 0.5 * a * (1.0 + np.tanh(np.sqrt(2.0 / np.pi) * (a + 0.044715 * a**3)))
 

@@ -62,10 +62,11 @@ class NumbaEngine(NumpyEngine):
         self._compiled = {}
 
     def gather(self, X, rows, out):
-        if not X.flags.c_contiguous or X.dtype not in (np.uint8, np.float32, np.float64):
-            return super().gather(X, rows, out)
-        scale = out.dtype.type(1 / 255 if X.dtype == np.uint8 else 1)
-        self._loop(None, out.dtype, GATHER)(X, rows, scale, out)
+        if X.flags.c_contiguous and X.dtype in (np.uint8, np.float32, np.float64):
+            scale = out.dtype.type(1 / 255 if X.dtype == np.uint8 else 1)
+            self._loop(None, out.dtype, GATHER)(X, rows, scale, out)
+        else:
+            super().gather(X, rows, out)
 
     def activate(self, function, A, b, H):
         loop = self._loop(function, A.dtype, ACTIVATE)
@@ -77,10 +78,11 @@ class NumbaEngine(NumpyEngine):
 
     def update(self, rule, theta, g, slots, scalars, decay=0.0):
         loop = self._loop(rule, theta.dtype, UPDATE)
-        if loop is None:
-            return super().update(rule, theta, g, slots, scalars, decay)
-        real = theta.dtype.type
-        loop(theta, g, *slots, real(decay), *map(real, loop.once(**scalars)))
+        if loop:
+            real = theta.dtype.type
+            loop(theta, g, *slots, real(decay), *map(real, loop.once(**scalars)))
+        else:
+            super().update(rule, theta, g, slots, scalars, decay)
 
     def _loop(self, formula, dtype, template):
         key = formula, dtype, template
@@ -219,8 +221,9 @@ class Split(ast.NodeTransformer):
             "\n".join(map(ast.unparse, body)), "    "
         )
         results = "".join(f"{text}, " for text in self.scalars.values())
-        once = "\n".join([f"def once({'*, ' if keywords else ''}{', '.join(keywords)}):", *lines, f"return ({results})"])
-        self.once = _define(once.replace("\n", "\n    "), dict(formula.__globals__))
+        head = f"def once({'*, ' if keywords else ''}{', '.join(keywords)}):"
+        once = "\n    ".join([head, *lines, f"return ({results})"])
+        self.once = _define(once, dict(formula.__globals__))
         self.constants = {name: eval(text, dict(formula.__globals__)) for name, text in constants.items()}
 
     def visit(self, node):

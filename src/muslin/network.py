@@ -6,8 +6,8 @@ Layers are numbered 1…L, layer k has n_k units, n_0 is the number of inputs. S
     A⁽ᵏ⁾ = W⁽ᵏ⁾ H⁽ᵏ⁻¹⁾ + b⁽ᵏ⁾             (n_k × B),  W⁽ᵏ⁾ (n_k × n_{k−1}),  b⁽ᵏ⁾ (n_k × 1)
     H⁽ᵏ⁾ = f(A⁽ᵏ⁾),  Ŷ = H⁽ᴸ⁾ = softmax(A⁽ᴸ⁾)
 
-Matrices are stored column by column (Fortran order): a column-major (n × B) is the row-major (B × n) that BLAS likes, so
-the blackboard's equations are also the fast path. At the door (`fit`, `predict`) samples are rows, as everywhere else.
+Matrices are stored column by column (Fortran order): a column-major (n × B) is the row-major (B × n) that BLAS likes,
+so the blackboard's equations are also the fast path. At the door (`fit`, `predict`) samples are rows, as elsewhere.
 """
 
 import json
@@ -113,7 +113,9 @@ class FeedForwardNeuralNetwork:
 
         Y: targets, (n_L × B). Gradients are means over the batch.
 
-            dA⁽ᴸ⁾ = ∂loss/∂A⁽ᴸ⁾;   dW⁽ᵏ⁾ = dA⁽ᵏ⁾ H⁽ᵏ⁻¹⁾ᵀ,   db⁽ᵏ⁾ = Σ dA⁽ᵏ⁾;   dH⁽ᵏ⁻¹⁾ = W⁽ᵏ⁾ᵀ dA⁽ᵏ⁾,   dA⁽ᵏ⁾ = dH⁽ᵏ⁾ ∘ f′(A⁽ᵏ⁾)
+            dA⁽ᴸ⁾ = ∂loss/∂A⁽ᴸ⁾
+            dW⁽ᵏ⁾ = dA⁽ᵏ⁾ H⁽ᵏ⁻¹⁾ᵀ,      db⁽ᵏ⁾ = Σ dA⁽ᵏ⁾ over the batch
+            dH⁽ᵏ⁻¹⁾ = W⁽ᵏ⁾ᵀ dA⁽ᵏ⁾,      dA⁽ᵏ⁻¹⁾ = dH⁽ᵏ⁻¹⁾ ∘ f′(A⁽ᵏ⁻¹⁾)
         """
         np.divide(self._delta(s.H[self.L], Y), Y.shape[1], out=s.dA[self.L])
         for k in range(self.L, 0, -1):
@@ -224,8 +226,8 @@ class FeedForwardNeuralNetwork:
         self._theta[...] = state["theta"]
 
     def __repr__(self):
-        shape = "×".join(map(str, self.sizes))
-        return f"<FeedForwardNeuralNetwork {shape} {self.activation}, {self._theta.size:,} parameters, {self.engine.name}>"
+        shape = "-".join(map(str, self.sizes))
+        return f"<FeedForwardNeuralNetwork {shape}, {self.activation}, {self._theta.size:,} parameters>"
 
 
 class Signals:

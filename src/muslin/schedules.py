@@ -12,7 +12,7 @@ def constant(epoch, epochs):
 
 
 def step(epoch, epochs):
-    """A tenth of it after one half of the epochs, a hundredth after three quarters. He et al. 2015, arXiv:1512.03385."""
+    """1, a tenth after half of the epochs, a hundredth after three quarters. He et al. 2015, arXiv:1512.03385."""
     return 1.0 if epoch < 0.5 * epochs else 0.1 if epoch < 0.75 * epochs else 0.01
 
 

@@ -27,7 +27,7 @@ class Callback:
 class EarlyStopping(Callback):
     """Stop when ``metric`` has not improved for ``patience`` epochs, and go back to the parameters of the best epoch.
 
-    The goal is minimize where the metric's name ends in "loss", else maximize. Prechelt 1998, "Early stopping, but when?".
+    Smaller is better where the metric's name ends in "loss", else larger. Prechelt 1998, "Early stopping, but when?".
     """
 
     def __init__(self, patience, metric="val_loss"):
@@ -50,9 +50,6 @@ class EarlyStopping(Callback):
 
 def best_epoch(history, metric):
     """The number, from 1, of the first epoch with the best value of the metric."""
-    if metric not in history[-1]:
-        known = ", ".join(sorted(k for k in history[-1] if k.endswith(("loss", "accuracy"))))
-        raise InputError(f"Early stopping watches {metric}, which this run does not record; it records {known}.")
     values = np.array(history[metric])
     return 1 + int(values.argmin() if metric.endswith("loss") else values.argmax())
 

@@ -21,8 +21,8 @@ class State:
     """Everything that the next step depends on, beside the data and the settings.
 
     ``epoch`` and ``step`` count what is done. ``slots`` are the optimizer's vectors; ``best_theta`` the parameters to
-    go back to, where early stopping keeps them. There is no random generator: the randomness of epoch e is derived
-    from (seed, e).
+    go back to, where early stopping keeps them; ``stopped`` the reason that a callback gave to end training. There is
+    no random generator: the randomness of epoch e is derived from (seed, e).
     """
 
     network: object
@@ -32,6 +32,7 @@ class State:
     step: int = 0
     history: History = field(default_factory=History)
     best_theta: np.ndarray | None = None
+    stopped: str | None = None
 
 
 def save_checkpoint(state, path):
@@ -41,9 +42,10 @@ def save_checkpoint(state, path):
     vectors = {"theta": state.network.theta} | {f"slot.{name}": s for name, s in state.slots.items()}
     if state.best_theta is not None:
         vectors["best_theta"] = state.best_theta
-    facts = {name: getattr(state, name) for name in ("optimizer", "epoch", "step", "history")}
+    facts = {name: getattr(state, name) for name in ("optimizer", "epoch", "step", "history", "stopped")}
+    metadata = {"network": json.dumps(state.network.config), "state": json.dumps(facts)}
     with atomic(path) as temporary:
-        save_file(vectors, temporary, metadata={"network": json.dumps(state.network.config), "state": json.dumps(facts)})
+        save_file(vectors, temporary, metadata=metadata)
 
 
 def load_checkpoint(state, path):
@@ -65,9 +67,10 @@ def load_checkpoint(state, path):
     ours = state.network.config | {"optimizer": state.optimizer}
     for name, theirs in (network | {"optimizer": facts["optimizer"]}).items():
         if ours.get(name) != theirs:
-            raise InputError(f"{path} is of a run with {name} {theirs}, not {ours.get(name)}; it cannot be resumed here.")
+            raise InputError(f"{path} is of a run with {name} {theirs}, not {ours.get(name)}; it cannot go on here.")
     state.network.theta[...] = vectors["theta"]
     for name, slot in state.slots.items():
         slot[...] = vectors[f"slot.{name}"]
     state.best_theta = vectors.get("best_theta")
-    state.epoch, state.step, state.history = facts["epoch"], facts["step"], History(facts["history"])
+    state.epoch, state.step, state.stopped = facts["epoch"], facts["step"], facts["stopped"]
+    state.history = History(facts["history"])

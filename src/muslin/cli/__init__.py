@@ -1,0 +1,81 @@
+"""The command line: ``muslin COMMAND …``, one file a command.
+
+Exit codes: 0 done, 2 the input was wrong (one line says what), 130 interrupted. With ``--json`` a command prints one
+JSON object on standard output and everything else on standard error.
+"""
+
+import sys
+from importlib import import_module
+
+COMMANDS = {
+    "data": "Get a data set, verify it, and say what is in it.",
+    "samples": "Draw one image of each class.",
+    "train": "Train a network.",
+    "evaluate": "Measure a trained network on the test set.",
+    "predict": "Name what is on pictures.",
+    "gradcheck": "Compare backward propagation with central differences.",
+}
+
+
+def main(argv=None):
+    """Run a command and exit with its code."""
+    from muslin.errors import Diverged, InputError
+
+    argv = sys.argv[1:] if argv is None else argv
+    try:
+        sys.exit(_app(argv)(argv, standalone_mode=False, prog_name="muslin") or 0)
+    except (InputError, Diverged) as error:
+        _fail(" ".join(str(error).split()))
+    except KeyboardInterrupt as error:
+        _fail(str(error) or "Interrupted.", 130)
+    except BrokenPipeError:  # the reader has gone
+        sys.stderr.close()
+        sys.exit(0)
+    except Exception as error:
+        if not hasattr(error, "format_message"):  # typer's own say what was wrong with the line that was typed
+            raise
+        command = next((word for word in argv if word in COMMANDS), "")
+        _fail(f"{error.format_message().rstrip('.')}; see: muslin {command} --help".replace("  ", " "))
+
+
+def _fail(message, code=2):
+    print(f"muslin: {message}", file=sys.stderr)
+    sys.exit(code)
+
+
+def _app(argv):
+    """The typer application. Only the command that is called is imported, so that ``--help`` is there at once."""
+    import typer
+
+    from muslin import __version__
+
+    app = typer.Typer(
+        help="A feed-forward neural network written out in NumPy: train it, measure it, look at it.",
+        epilog="Start with: muslin train --dataset digits",
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+    )
+
+    def show_version(wanted: bool):
+        if wanted:
+            print(f"muslin {__version__}")
+            raise typer.Exit
+
+    @app.callback()
+    def _options(
+        version: bool = typer.Option(
+            False, "--version", callback=show_version, is_eager=True, help="Print the version."
+        ),
+    ):
+        pass
+
+    called = next((word for word in argv if not word.startswith("-")), None)
+    for name, text in COMMANDS.items():
+        function = import_module(f"muslin.cli.{name}").command if name == called else _stub
+        app.command(name, help=f"{text}\n\n{function.__doc__ or ''}", short_help=text)(function)
+    return typer.main.get_command(app)
+
+
+def _stub():
+    pass

@@ -1,0 +1,38 @@
+"""muslin data"""
+
+from typing import Annotated
+
+import numpy as np
+import typer
+
+from muslin import datasets
+from muslin.cli.options import DataDir, Json, console, emit
+
+
+def command(
+    dataset: Annotated[str, typer.Argument(help="fashion_mnist, mnist, digits, or a path.")] = "fashion_mnist",
+    data_dir: DataDir = None,
+    json: Json = False,
+):
+    """Looked for in --data-dir or $MUSLIN_DATA, the cache, the system's package, then downloaded. The contents are
+    checked against known SHA-256 checksums whichever way they come."""
+    data = datasets.load(dataset, data_dir=data_dir)
+    counts = np.bincount(data.y_train, minlength=len(data.class_names)).tolist()
+    facts = {
+        "dataset": data.name,
+        "training_samples": len(data.X_train),
+        "test_samples": 0 if data.X_test is None else len(data.X_test),
+        "inputs": data.X_train.shape[1],
+        "image_shape": data.image_shape,
+        "classes": dict(zip(data.class_names, counts, strict=True)),
+        "checksums": data.checksums,
+    }
+    if json:
+        emit(facts)
+        return
+    out = console(json)
+    shape = " of {}×{} pixels".format(*data.image_shape) if data.image_shape else f" of {facts['inputs']} numbers"
+    out.print(f"{data.name}: {facts['training_samples']:,} training and {facts['test_samples']:,} test samples{shape}")
+    out.print("classes    " + ", ".join(f"{name} {n:,}" for name, n in facts["classes"].items()), markup=False)
+    for file, checksum in data.checksums.items():
+        out.print(f"verified   {file}  {checksum[:16]}…", markup=False)

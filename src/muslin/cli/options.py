@@ -1,0 +1,68 @@
+"""Options that several commands have, and flags made from the model of the settings."""
+
+import inspect
+import json as json_
+import sys
+from pathlib import Path
+from types import NoneType, UnionType
+from typing import Annotated, get_args
+
+import typer
+from rich.console import Console
+
+from muslin.config import CHOICES, Settings
+
+Json = Annotated[
+    bool, typer.Option("--json", help="Print one JSON object on standard output, all else on standard error.")
+]
+RunPath = Annotated[Path, typer.Argument(metavar="RUN", help="A run directory, such as runs/NAME.")]
+DatasetName = Annotated[str, typer.Option("--dataset", "-d", help=Settings.model_fields["dataset"].description)]
+DataDir = Annotated[str | None, typer.Option("--data-dir", help=Settings.model_fields["data_dir"].description)]
+
+SHORT = {"dataset": "-d", "epochs": "-e", "batch_size": "-b", "loss": "-l", "optimizer": "-o", "activation": "-a"}
+
+
+def console(json):
+    """Where a command talks to a person: standard output, or standard error if that is kept for JSON."""
+    return Console(stderr=json, highlight=False, soft_wrap=True)
+
+
+def emit(value):
+    """Print the command's one JSON object."""
+    from muslin.files import finite
+
+    sys.stdout.write(json_.dumps(finite(value), ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def with_settings(function):
+    """Gives the command a flag for every setting; its argument ``flags`` is a dictionary of those that were given."""
+    own = [p for p in inspect.signature(function).parameters.values() if p.name != "flags"]
+    flags = [
+        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=_annotation(name, field))
+        for name, field in Settings.model_fields.items()
+    ]
+
+    def command(**arguments):
+        given = {name: arguments.pop(name) for name in Settings.model_fields}
+        return function(**arguments, flags={name: value for name, value in given.items() if value is not None})
+
+    command.__signature__ = inspect.Signature([*(p.replace(kind=p.KEYWORD_ONLY) for p in own), *flags])
+    command.__doc__ = function.__doc__
+    return command
+
+
+def _annotation(name, field):
+    flag = name.replace("_", "-")
+    default = "" if field.default is None else f" (default {field.default})"
+    if field.annotation is bool:
+        return Annotated[bool | None, typer.Option(f"--{flag}/--no-{flag}", help=field.description, show_default=False)]
+    choices = f": {', '.join(CHOICES[name])}" if name in CHOICES else ""
+    names = [f"--{flag}", *([SHORT[name]] if name in SHORT else [])]
+    text = f"{field.description}{choices}{default}"
+    return Annotated[str | None, typer.Option(*names, metavar=_metavar(field), help=text, show_default=False)]
+
+
+def _metavar(field):
+    kinds = get_args(field.annotation) if isinstance(field.annotation, UnionType) else (field.annotation,)
+    kinds = [kind for kind in kinds if kind is not NoneType]
+    return {int: "N", float: "X", str: "TEXT"}.get(kinds[0] if len(kinds) == 1 else None, "N")

@@ -1,0 +1,39 @@
+"""muslin predict"""
+
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import typer
+
+from muslin import images, runs
+from muslin.cli.options import Json, RunPath, console, emit
+from muslin.errors import InputError
+
+
+def command(
+    run: RunPath,
+    pictures: Annotated[list[Path], typer.Argument(metavar="IMAGE…", help="PNG or JPEG files of any size.")],
+    top: Annotated[int, typer.Option(min=1, help="How many classes to show for each.")] = 3,
+    json: Json = False,
+):
+    """Pictures may be dark on light or light on dark. One that has not the size of the data set's images is cut to
+    what it shows, scaled and centered."""
+    run = runs.Run(run)
+    network, data = run.model, run.dataset()
+    if data.image_shape is None:
+        raise InputError(f"{run.path} was trained on {data.name}, whose samples are not images.")
+    margin = 0 if data.name == "fashion_mnist" else 4
+    X = np.stack([images.read(picture, data.image_shape, margin) for picture in pictures])
+    results = []
+    for picture, probabilities in zip(pictures, network.predict_proba(X), strict=True):
+        order = np.argsort(-probabilities, kind="stable")[:top]
+        named = [{"class": data.class_names[c], "probability": float(probabilities[c])} for c in order]
+        results.append({"image": str(picture), **named[0], "top": named})
+    if json:
+        emit({"run": str(run.path), "predictions": results})
+        return
+    width = max(len(result["image"]) for result in results)
+    for result in results:
+        classes = "  ".join(f"{row['class']} {row['probability']:.1%}" for row in result["top"])
+        console(json).print(f"{result['image']:<{width}}  {classes}", markup=False)

@@ -1,0 +1,69 @@
+"""A training run on the terminal: a line an epoch, and below it a bar with rate, time left and running figures."""
+
+import time
+
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+from muslin.training import Callback
+
+FIGURES = {"loss": "{:.4f}", "accuracy": "{:.2%}", "val_loss": "{:.4f}", "val_accuracy": "{:.2%}"}
+
+
+class TrainingProgress(Callback):
+    """Draws on the console if it is a terminal; says nothing in a pipe."""
+
+    def __init__(self, console, epochs, samples):
+        self.epochs, self.samples = epochs, samples
+        self.progress = Progress(
+            TextColumn("epoch {task.fields[epoch]}/{task.fields[epochs]}"),
+            BarColumn(bar_width=24),
+            TextColumn("{task.percentage:3.0f} %  {task.fields[rate]:>9,.0f} samples/s"),
+            TimeRemainingColumn(compact=True),
+            TextColumn("loss {task.fields[loss]:.4f}  accuracy {task.fields[accuracy]:.2%}"),
+            console=console,
+            transient=True,
+            disable=not console.is_terminal,
+            auto_refresh=False,
+        )
+        self.shown = 0.0
+
+    def __enter__(self):
+        self.progress.start()
+        return self
+
+    def __exit__(self, *error):
+        self.progress.stop()
+
+    def on_begin(self, state):
+        facts = {"epoch": state.epoch + 1, "epochs": self.epochs, "rate": 0, "loss": 0, "accuracy": 0}
+        self.task = self.progress.add_task("", total=self.epochs * self.samples, **facts)
+        self.progress.update(self.task, completed=state.epoch * self.samples)
+        self._start()
+
+    def _start(self):
+        self.seen, self.loss, self.correct, self.started = 0, 0.0, 0, time.perf_counter()
+
+    def on_step(self, state, samples, loss, correct):
+        self.seen, self.loss, self.correct = self.seen + samples, self.loss + loss * samples, self.correct + correct
+        now = time.perf_counter()
+        if now - self.shown > 0.1:
+            self.shown = now
+            self._draw(state)
+
+    def _draw(self, state):
+        self.progress.update(
+            self.task,
+            completed=state.epoch * self.samples + self.seen,
+            epoch=state.epoch + 1,
+            rate=self.seen / (time.perf_counter() - self.started),
+            loss=self.loss / self.seen,
+            accuracy=self.correct / self.seen,
+            refresh=True,
+        )
+
+    def on_epoch(self, state):
+        row = state.history[-1]
+        figures = "  ".join(f"{name} {form.format(row[name])}" for name, form in FIGURES.items() if name in row)
+        if not self.progress.disable:
+            self.progress.console.print(f"epoch {state.epoch:>3}  {figures}  ({row['seconds']:.1f} s)")
+        self._start()

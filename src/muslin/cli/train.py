@@ -1,0 +1,86 @@
+"""muslin train"""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from muslin import datasets, runs
+from muslin.cli.options import Json, console, emit, with_settings
+from muslin.cli.progress import TrainingProgress
+from muslin.config import Settings, read_file
+from muslin.errors import InputError
+
+
+@with_settings
+def command(
+    config: Annotated[Path | None, typer.Option(help="YAML or JSON file of settings; flags come before it.")] = None,
+    name: Annotated[str | None, typer.Option(help="Name of the run (default: made from its settings).")] = None,
+    runs_dir: Annotated[Path, typer.Option(help="Folder that the run directory is made in.")] = Path("runs"),
+    resume: Annotated[Path | None, typer.Option(metavar="RUN", help="Go on with this run, exactly as it was.")] = None,
+    evaluate: Annotated[bool, typer.Option("--evaluate", help="Then measure it on the test set.")] = False,
+    json: Json = False,
+    flags: dict | None = None,
+):
+    """Every setting is a flag, or a line of the --config file. The state is saved after every epoch: a run that was
+    interrupted or killed goes on with --resume and ends in the same parameters, to the bit."""
+    out = console(json)
+    if resume:
+        run, data = _resumed(resume, flags, config, name)
+    else:
+        settings = Settings.read(read_file(config) if config else {}, flags)
+        data = datasets.load(settings.dataset, data_dir=settings.data_dir)
+        run = runs.create(settings, data, runs_dir, name)
+    summary = _train(run, data)
+    if evaluate:
+        from muslin.cli.evaluate import measure
+
+        figures = measure(run, data)
+        summary |= {"test_accuracy": figures["test_accuracy"], "test_loss": figures["test_loss"]}
+    result = {"run": str(run.path)} | {"val_accuracy": None} | summary
+    if json:
+        emit(result)
+    else:
+        _show(out, run, summary)
+        if evaluate:
+            from muslin.cli.evaluate import show
+
+            show(out, run, figures)
+
+
+def _resumed(path, flags, config, name):
+    if flags or config or name:
+        raise InputError("--resume takes a run as it is; leave out the other settings, or start a new run.")
+    run = runs.Run(path)
+    return run, run.dataset(quiet=False)
+
+
+def _train(run, data):
+    """Train with a progress bar, then draw the curves. Ctrl-C says how to go on."""
+    from muslin.report.plots import curves
+
+    settings = run.settings
+    rows, _ = runs.split(settings, data)
+    try:
+        with TrainingProgress(Console(stderr=True, highlight=False), settings.epochs, len(rows)) as progress:
+            summary = runs.train(run, data, [progress])
+    except KeyboardInterrupt:
+        done = len(run.history) if (run.path / "history.jsonl").exists() else 0
+        raise KeyboardInterrupt(
+            f"Interrupted; {done} of {settings.epochs} epochs are saved. Go on with: muslin train --resume {run.path}"
+        ) from None
+    curves(run.history, run.path / "curves.png")
+    return summary
+
+
+def _show(out, run, summary):
+    per_cent = {key: f"{summary[key]:.2%}" for key in ("accuracy", "val_accuracy") if key in summary}
+    validation = f", validation {per_cent['val_accuracy']}" if "val_accuracy" in per_cent else ""
+    out.print(
+        f"trained    {summary['epochs']} epochs, {summary['parameters']:,} parameters, loss {summary['loss']:.4f}"
+    )
+    out.print(f"accuracy   training {per_cent['accuracy']}{validation}")
+    rate = f"{summary['samples_per_second']:,.0f} samples/s"
+    out.print(f"time       {summary['seconds']:.1f} s, {rate}, {summary['engine']} engine")
+    out.print(f"run        {run.path}", markup=False)

@@ -1,0 +1,49 @@
+"""Data sets: found or fetched, verified, cached, memory-mapped. In reading order: catalogue, acquire, cache, idx.
+
+data = load("fashion_mnist")
+train, validation = split(data.y_train, 0.1, seed=0)
+"""
+
+from pathlib import Path
+
+import numpy as np
+
+from muslin.datasets import acquire, digits, own
+from muslin.datasets.catalogue import CATALOGUE, Entry
+from muslin.datasets.dataset import Dataset, rows
+from muslin.datasets.splits import split
+from muslin.errors import unknown
+
+__all__ = ["NAMES", "Dataset", "load", "split"]
+
+NAMES = (*CATALOGUE, "digits")
+
+
+def load(name: str, *, data_dir: str | Path | None = None, quiet: bool = False) -> Dataset:
+    """A data set by its name (any case, - or _), or a user's own by its path: a .npz, or a folder of four IDX files.
+
+    data_dir: the folder to take a named set from; without it, see acquire.SOURCES. quiet: no progress bar.
+    Raises InputError for a name that is neither, for bad or missing data, and where the data are not to be had.
+    """
+    known = str(name).lower().replace("-", "_")
+    if known in CATALOGUE:
+        return _catalogued(CATALOGUE[known], data_dir, quiet)
+    if known == "digits":
+        return digits.load()
+    if (path := Path(name).expanduser()).exists():
+        return own.load(path)
+    raise unknown("data set or path", name, NAMES)
+
+
+def _catalogued(entry: Entry, data_dir: str | Path | None, quiet: bool) -> Dataset:
+    X_train, y_train, X_test, y_test = acquire.obtain(entry, data_dir, quiet=quiet).values()
+    return Dataset(
+        name=entry.name,
+        X_train=rows(X_train),
+        y_train=y_train.astype(np.int64),
+        X_test=rows(X_test),
+        y_test=y_test.astype(np.int64),
+        class_names=entry.class_names,
+        image_shape=X_train.shape[1:],
+        checksums=dict(entry.checksums),
+    )

@@ -1,0 +1,51 @@
+"""Gradients by backward propagation against central differences, in double precision."""
+
+import numpy as np
+
+from muslin.network import FeedForwardNeuralNetwork
+
+#: half the distance between the two points; the best for double precision is near the cube root of its ε
+STEP = 6e-6
+
+
+def gradcheck(network, X, y):
+    """The largest relative error of each layer, {k: (error of dW⁽ᵏ⁾, error of db⁽ᵏ⁾)}.
+
+    The numerical gradient of a parameter w is (loss(w + h) − loss(w − h)) / 2h; the error of an array of gradients is
+    ‖a − n‖ / (‖a‖ + ‖n‖), and 0 where both vanish.  X: (N × n_0), y: (N,); the network must be of float64.
+    """
+    _, dW, db = network.loss_and_gradients(X, y)
+    return {
+        k: tuple(
+            _relative(analytic[k], _numerical(network, X, y, array))
+            for analytic, array in ((dW, network.weights[k]), (db, network.biases[k]))
+        )
+        for k in network.weights
+    }
+
+
+def _numerical(network, X, y, array):
+    gradient = np.empty_like(array)
+    for at in np.ndindex(array.shape):
+        value = array[at]
+        array[at] = value + STEP
+        above = network.loss_and_gradients(X, y)[0]
+        array[at] = value - STEP
+        below = network.loss_and_gradients(X, y)[0]
+        array[at] = value
+        gradient[at] = (above - below) / (2 * STEP)
+    return gradient
+
+
+def _relative(a, n):
+    scale = np.linalg.norm(a) + np.linalg.norm(n)
+    return float(np.linalg.norm(a - n) / scale) if scale else 0.0
+
+
+def example(activation, loss, seed=0, hidden=(7, 6)):
+    """A small network of float64 and samples to check it with: (network, X, y)."""
+    rng = np.random.default_rng([seed, 2])
+    network = FeedForwardNeuralNetwork([5, *hidden, 4], activation, "xavier", loss, seed, np.float64)
+    for b in network.biases.values():
+        b[...] = rng.normal(scale=0.3, size=b.shape)
+    return network, rng.standard_normal((8, 5)), rng.integers(0, 4, 8)

@@ -1,0 +1,1 @@
+"""Pictures drawn from data and run directories. Training never draws."""

@@ -1,0 +1,49 @@
+"""One visual style for every plot: legible in a column of a paper, and without color vision."""
+
+from contextlib import contextmanager
+
+from muslin.files import atomic
+
+INK, GREY, FAINT = "#1b1b1b", "#6b6b6b", "#d9d9d9"
+#: training, validation: blue and orange of Okabe & Ito's palette (jfly.uni-koeln.de/color), told apart by dashes too
+TRAINING, VALIDATION = "#0072B2", "#D55E00"
+#: right and wrong cells of a matrix
+RIGHT, WRONG = "#0072B2", "Oranges"
+
+STYLE = {
+    "figure.dpi": 150,
+    "figure.constrained_layout.use": True,
+    "font.size": 9,
+    "font.family": "DejaVu Sans",
+    "axes.titlesize": 9,
+    "axes.titlelocation": "left",
+    "axes.titleweight": "bold",
+    "axes.edgecolor": GREY,
+    "axes.labelcolor": INK,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "grid.color": FAINT,
+    "grid.linewidth": 0.6,
+    "xtick.color": GREY,
+    "ytick.color": GREY,
+    "lines.linewidth": 1.6,
+    "legend.frameon": False,
+    "image.cmap": "gray_r",
+}
+
+
+@contextmanager
+def figure(path, width, height, **subplots):
+    """Axes to draw on; on leaving, the figure is written to ``path`` as PNG, whole or not at all. Sizes in inches."""
+    import matplotlib as mpl
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    with mpl.rc_context(STYLE):
+        drawing = Figure(figsize=(width, height))
+        FigureCanvasAgg(drawing)
+        yield drawing.subplots(**subplots)
+        with atomic(path) as temporary:
+            drawing.savefig(temporary, format="png")

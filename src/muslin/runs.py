@@ -1,0 +1,232 @@
+"""Runs: from settings to a directory that holds everything about one training.
+
+runs/<name>/config.json               every setting, versions, data checksums
+            history.jsonl             one object an epoch
+            checkpoint.safetensors    the state after the last finished epoch
+            summary.json              the figures of the finished run; test figures once evaluated
+            model.safetensors         the trained network
+"""
+
+import platform
+import re
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import numpy as np
+
+from muslin import blas, datasets
+from muslin.config import Settings
+from muslin.errors import InputError
+from muslin.files import read_json, read_json_lines, write_json, write_json_lines
+from muslin.network import FeedForwardNeuralNetwork
+from muslin.training import Callback, evaluate
+from muslin.training.callbacks import best_epoch
+from muslin.training.fit import check
+from muslin.training.step import signature
+
+VERSIONS = ("muslin", "numpy", "numba", "scikit-learn")
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run directory, read when asked. Raises InputError where a file is missing or damaged."""
+
+    path: Path
+
+    @property
+    def config(self):
+        if not self.path.is_dir():
+            raise InputError(f"There is no run directory {self.path}.")
+        if not (self.path / "config.json").exists():
+            raise InputError(f"{self.path} is not a run directory: it has no config.json.")
+        return read_json(self.path / "config.json")
+
+    @property
+    def settings(self):
+        return Settings.read({k: v for k, v in self.config.items() if k in Settings.model_fields})
+
+    @property
+    def name(self):
+        return self.config["name"]
+
+    @property
+    def history(self):
+        return read_json_lines(self.path / "history.jsonl")
+
+    @property
+    def finished(self):
+        return (self.path / "summary.json").exists()
+
+    @property
+    def summary(self):
+        if not self.finished:
+            self.config  # noqa: B018 (says what else may be wrong)
+            raise InputError(f"{self.path} has not finished training; go on with: muslin train --resume {self.path}")
+        return read_json(self.path / "summary.json")
+
+    @property
+    def checkpoint(self):
+        return self.path / "checkpoint.safetensors"
+
+    @property
+    def model(self):
+        """The trained network, on the engine of the settings where that is installed."""
+        self.summary  # noqa: B018
+        return FeedForwardNeuralNetwork.load(self.path / "model.safetensors")
+
+    def dataset(self, quiet=True):
+        """The data set that the run was trained on. Raises InputError where it is no longer the same."""
+        settings = self.settings
+        data = datasets.load(settings.dataset, data_dir=settings.data_dir, quiet=quiet)
+        if data.checksums != self.config["data_checksums"]:
+            raise InputError(f"The data set {settings.dataset} is not the one that {self.path} was trained on.")
+        return data
+
+
+def default_name(s):
+    """The course's name of a run: ``hl_3_hn_128_opt_nadam_act_sigmoid_lr_0.001_bs_32_init_xavier_ep_10_l2_0``."""
+    size = "-".join(map(str, s.hidden_size)) if isinstance(s.hidden_size, list) else s.hidden_size
+    return (
+        f"hl_{s.hidden_layers}_hn_{size}_opt_{s.optimizer}_act_{s.activation}_lr_{s.learning_rate:g}_bs_{s.batch_size}"
+        f"_init_{s.initializer}_ep_{s.epochs}_l2_{s.weight_decay:g}"
+    )
+
+
+def create(settings, data, runs_dir="runs", name=None):
+    """A new run directory with its config.json. A name of the user's own must be free; the default one is numbered.
+
+    Raises InputError: settings that do not suit the data, a name that is taken, a folder that cannot be written.
+    """
+    _check(settings, data)
+    path = Path(runs_dir) / re.sub(r"[^\w.+=,@-]+", "_", name or default_name(settings)).strip(".")
+    if name is not None and (not path.name or path == Path(runs_dir)):
+        raise InputError(f"The run name {name!r} has no letter or digit that a folder's name could be made of.")
+    for number in range(1, 1_000_000):
+        taken = path if number == 1 else path.with_name(f"{path.name}-{number}")
+        try:
+            taken.mkdir(parents=True)
+            break
+        except FileExistsError:
+            if not Path(runs_dir).is_dir():
+                raise InputError(f"{runs_dir} is a file; --runs-dir must be a folder.") from None
+            if name is not None:
+                raise InputError(
+                    f"There is a run {taken} already; choose another --name, or go on with it: --resume {taken}"
+                ) from None
+        except OSError as error:
+            raise InputError(f"Cannot make the run directory {taken}: {error.strerror}.") from error
+    config = {"name": name or taken.name, **settings.model_dump(), "versions": _versions(), "machine": _machine()}
+    write_json(taken / "config.json", config | {"data_checksums": data.checksums})
+    return Run(taken)
+
+
+def split(settings, data):
+    """The rows of the training and of the validation samples that these settings ask for."""
+    return datasets.split(data.y_train, settings.validation, seed=settings.seed, stratify=settings.stratify)
+
+
+def train(run, data, callbacks=()):
+    """Train the run's network, from its last checkpoint if there is one, and write its summary and model.
+
+    Returns the summary. Raises InputError or `Diverged` as `muslin.training.fit` does.
+    """
+    settings = run.settings
+    with blas.threads(settings.threads):
+        return _train(run, settings, data, callbacks)
+
+
+def _train(run, settings, data, callbacks):
+    network = settings.network(data.X_train.shape[1], len(data.class_names))
+    rows, rows_val = split(settings, data)
+    history = network.fit(
+        data.X_train,
+        data.y_train,
+        rows=rows,
+        validation_data=(data.X_train, data.y_train, rows_val) if len(rows_val) else None,
+        callbacks=[*callbacks, WriteHistory(run.path / "history.jsonl")],
+        checkpoint=run.checkpoint,
+        resume=run.checkpoint.exists(),
+        **settings.training(),
+    )
+    metric = settings.monitor or ("val_loss" if settings.patience else "val_accuracy")
+    metric = metric if metric in history[-1] else "loss"
+    best = best_epoch(history, metric)
+    shown = history[best - 1] if settings.patience else history[-1]
+    seconds = sum(history["seconds"])
+    summary = {
+        "epochs": len(history),
+        "best_epoch": best,
+        "best_by": metric,
+        **{key: shown[key] for key in ("loss", "accuracy", "val_loss", "val_accuracy") if key in shown},
+        "seconds": seconds,
+        "samples_per_second": len(rows) * len(history) / sum(len(rows) / s for s in history["samples_per_second"]),
+        "engine": network.engine.name,
+        "parameters": network.theta.size,
+    }
+    network.save(run.path / "model.safetensors")
+    write_json_lines(run.path / "history.jsonl", history)
+    write_json(run.path / "summary.json", summary)
+    return summary
+
+
+def evaluate_test(run, data):
+    """Evaluate the run's model on the test set; adds the figures to summary.json and returns them.
+
+    test_accuracy, test_loss, confusion_matrix [true][predicted], per_class and macro (precision, recall, f1), and the
+    predicted classes (not written).
+    """
+    from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
+
+    if data.X_test is None:
+        raise InputError(f"The data set {data.name} has no test part; an .npz needs X_test and y_test for that.")
+    loss, accuracy, predicted = evaluate(run.model, data.X_test, data.y_test)
+    labels = range(len(data.class_names))
+    scores = precision_recall_fscore_support(data.y_test, predicted, labels=labels, zero_division=0)
+    per_class = [
+        {"class": name, "precision": float(p), "recall": float(r), "f1": float(f), "samples": int(n)}
+        for name, p, r, f, n in zip(data.class_names, *scores, strict=True)
+    ]
+    figures = {
+        "test_accuracy": accuracy,
+        "test_loss": loss,
+        "confusion_matrix": confusion_matrix(data.y_test, predicted, labels=labels).tolist(),
+        "per_class": per_class,
+        "macro": {key: float(np.mean([row[key] for row in per_class])) for key in ("precision", "recall", "f1")},
+    }
+    write_json(run.path / "summary.json", run.summary | figures)
+    return figures, predicted
+
+
+def _check(settings, data):
+    """Let everything that training would refuse be refused before there is a directory."""
+    network = settings.network(data.X_train.shape[1], len(data.class_names))
+    rows, rows_val = split(settings, data)
+    training = settings.training()
+    known = signature(network.optimizers[settings.optimizer])[1]
+    hyperparameters = {name: value for name, value in training.items() if known.get(name) is not None}
+    check(network, data.y_train, rows, settings.optimizer, training, hyperparameters, len(rows_val) > 0)
+
+
+class WriteHistory(Callback):
+    """Keeps history.jsonl equal to the history, after every epoch."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def on_epoch(self, state):
+        write_json_lines(self.path, state.history)
+
+
+def _versions():
+    found = {"python": platform.python_version()}
+    for name in VERSIONS:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            found[name] = None
+    return found
+
+
+def _machine():
+    return {"system": platform.system(), "processor": platform.machine(), "blas": blas.description()}

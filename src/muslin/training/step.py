@@ -1,0 +1,85 @@
+"""One step of training, and what it says when the numbers run away."""
+
+import inspect
+import math
+
+import numpy as np
+
+from muslin.errors import Diverged
+from muslin.losses import targets
+from muslin.network import Signals
+
+
+class Step:
+    """One step of training: a batch forward, backward, and the optimizer's rule. All memory is made beforehand."""
+
+    def __init__(self, network, rule, batch_size, weight_decay, dropout, label_smoothing, clip_norm, hyperparameters):
+        self.network, self.rule, self.dropout, self.clip_norm = network, rule, dropout, clip_norm
+        self.signals = Signals(network.sizes, batch_size, network.dtype, dropout=dropout > 0)
+        self.table = targets(network.sizes[-1], network.dtype, label_smoothing)
+        slots, scalars = signature(rule)
+        self.slots = {name: np.zeros_like(network.theta) for name in slots}
+        self.scalars = scalars | hyperparameters
+        self.asked = [name for name in ("learning_rate", "t", "loss") if name in scalars]
+        self.parts = self._parts(weight_decay, decoupled="weight_decay" in scalars)
+
+    def _parts(self, decay, decoupled):
+        """(θ, g, slots, decay added to the gradient, scalars) of each part of θ that is updated alike."""
+        network, w = self.network, self.network.n_weights
+        parts = [(slice(None, w), decay), (slice(w, None), 0.0)] if decay else [(slice(None), 0.0)]
+        return [
+            (
+                network.theta[part],
+                network.gradient[part],
+                [slot[part] for slot in self.slots.values()],
+                0.0 if decoupled else decay,
+                self.scalars | ({"weight_decay": decay} if decoupled else {}),
+            )
+            for part, decay in parts
+        ]
+
+    def __call__(self, X, y, batch, state, learning_rate, rng):
+        """Train on the rows ``batch`` of X; returns the batch's mean loss and its number of right predictions."""
+        network, s, labels = self.network, self.signals.first(len(batch)), y[batch]
+        Y = self.table[labels].T
+        network.engine.gather(X, batch, s.H[0].T)
+        for mask in s.masks.values():
+            np.greater_equal(rng.random(mask.T.shape, mask.dtype).T, self.dropout, out=mask)
+            mask /= 1.0 - self.dropout
+        network.forward(s)
+        losses = network.batch_loss(s, Y)
+        loss = float(np.add.reduce(losses)) / len(batch)
+        if not math.isfinite(loss):
+            raise diverged(network, state, s)
+        network.backward(s, Y)
+        if self.clip_norm:
+            norm = math.sqrt(float(np.dot(network.gradient, network.gradient)))
+            if norm > self.clip_norm:
+                network.gradient *= self.clip_norm / norm
+        state.step += 1
+        now = {"learning_rate": learning_rate, "t": state.step, "loss": loss}
+        now = {name: now[name] for name in self.asked}
+        for theta, g, slots, decay, scalars in self.parts:
+            network.engine.update(self.rule, theta, g, slots, scalars | now, decay)
+        return loss, int(np.count_nonzero(s.H[network.L].argmax(axis=0) == labels))
+
+    def check(self, state):
+        if not np.isfinite(self.network.theta).all():
+            raise diverged(self.network, state, self.signals)
+
+
+def diverged(network, state, s):
+    """The error that says in which layer the numbers first left the finite ones."""
+    broken = (k for k in s.A if not (np.isfinite(network.weights[k]).all() and np.isfinite(s.A[k]).all()))
+    return Diverged(
+        f"Training diverged in epoch {state.epoch + 1}, step {state.step + 1}: the numbers of layer "
+        f"{next(broken, network.L)} are no longer finite. "
+        "Try a learning rate ten times smaller, clip_norm 1, or another initializer."
+    )
+
+
+def signature(rule):
+    """(names of an optimizer rule's slots, {name: default} of its scalars; None where the loop gives the value)."""
+    parameters = inspect.signature(rule).parameters.values()
+    slots = [p.name for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD][2:]
+    return slots, {p.name: None if p.default is p.empty else p.default for p in parameters if p.kind is p.KEYWORD_ONLY}
