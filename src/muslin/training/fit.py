@@ -163,9 +163,8 @@ def check(network, y, rows, optimizer, settings, hyperparameters, validated):
     recorded = ["loss", "accuracy", *(["val_loss", "val_accuracy"] if validated else [])]
     if s.patience is not None and s.monitor not in (None, *recorded):
         raise unknown("figure to monitor", s.monitor, recorded)
-    known = [
-        name for name, default in signature(lookup(network.optimizers, "optimizer", optimizer))[1].items() if default
-    ]
+    scalars = signature(lookup(network.optimizers, "optimizer", optimizer))[1]
+    known = [name for name, default in scalars.items() if default is not None]
     for name, value in hyperparameters.items():
         if name not in known:
             takes = f"takes {', '.join(known)}" if known else "has no hyperparameters"
