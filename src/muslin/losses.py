@@ -1,8 +1,8 @@
 """Losses of a network whose output is Ŷ = softmax(A), each followed by its output delta ∂loss/∂A.
 
-A loss is given the log-probabilities log Ŷ, the probabilities Ŷ and the targets Y, all (classes × B), and returns the
-loss of each sample, (B,). The loss of a batch is their **mean**. A delta is that of one sample; the network divides
-it by B, so that gradients are means over the batch too and the learning rate keeps its meaning when B changes.
+A loss is given the log-probabilities log Ŷ, the probabilities Ŷ and the targets Y, all (classes × B), and returns its
+sum over the batch. What is reported is the **mean**, and the network divides the deltas by B, so that gradients are
+means over the batch too and the learning rate keeps its meaning when B changes.
 """
 
 import numpy as np
@@ -12,7 +12,7 @@ from muslin.errors import InputError
 
 def cross_entropy(log_Y_hat, Y_hat, Y):
     """−Σ y log ŷ over the classes. From the log-probabilities, so that a vanishing ŷ costs much but never infinity."""
-    return -np.add.reduce(Y * log_Y_hat, axis=0)
+    return -np.vdot(Y, log_Y_hat)
 
 
 def cross_entropy_delta(Y_hat, Y):
@@ -25,7 +25,8 @@ def mean_squared_error(log_Y_hat, Y_hat, Y):
 
     The mean is over the batch only: PyTorch's MSELoss also divides by the number of classes, scikit-learn by 2.
     """
-    return np.add.reduce((Y_hat - Y) ** 2, axis=0)
+    E = Y_hat - Y
+    return np.vdot(E, E)
 
 
 def mean_squared_error_delta(Y_hat, Y):

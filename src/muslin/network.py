@@ -118,18 +118,19 @@ class FeedForwardNeuralNetwork:
             dH⁽ᵏ⁻¹⁾ = W⁽ᵏ⁾ᵀ dA⁽ᵏ⁾,      dA⁽ᵏ⁻¹⁾ = dH⁽ᵏ⁻¹⁾ ∘ f′(A⁽ᵏ⁻¹⁾)
         """
         np.divide(self._delta(s.H[self.L], Y), Y.shape[1], out=s.dA[self.L])
+        np.add.reduce(s.dA[self.L], axis=1, keepdims=True, out=self.bias_gradients[self.L])
         for k in range(self.L, 0, -1):
             np.matmul(s.dA[k], s.inputs[k - 1].T, out=self.weight_gradients[k])
-            np.add.reduce(s.dA[k], axis=1, keepdims=True, out=self.bias_gradients[k])
             if k > 1:
                 np.matmul(self.weights[k].T, s.dA[k], out=s.dH[k - 1])
                 if s.masks:
                     s.dH[k - 1] *= s.masks[k - 1]
-                self.engine.slope(self.slope, s.dH[k - 1], s.A[k - 1], s.H[k - 1], s.dA[k - 1])
+                db = self.bias_gradients[k - 1]
+                self.engine.slope(self.slope, s.dH[k - 1], s.A[k - 1], s.H[k - 1], s.dA[k - 1], db)
 
     def batch_loss(self, s, Y):
-        """The loss of each sample after `forward`, (B,).  Y: targets, (n_L × B)."""
-        return self._loss(s.log_Y_hat, s.H[self.L], Y)
+        """The loss of the batch, summed over its samples, after `forward`.  Y: targets, (n_L × B)."""
+        return float(self._loss(s.log_Y_hat, s.H[self.L], Y))
 
     # The door: samples are rows
 
@@ -163,12 +164,12 @@ class FeedForwardNeuralNetwork:
         X = as_samples(X, self.sizes[0])
         y = as_labels(y, len(X), self.sizes[-1])
         s = Signals(self.sizes, len(X), self.dtype)
-        Y = losses.targets(self.sizes[-1], self.dtype)[y].T
+        Y = losses.targets(self.sizes[-1], self.dtype).take(y, axis=1)
         self.engine.gather(X, np.arange(len(X)), s.H[0].T)
         self.forward(s)
         self.backward(s, Y)
         return (
-            float(self.batch_loss(s, Y).mean()),
+            self.batch_loss(s, Y) / len(X),
             {k: dW.copy() for k, dW in self.weight_gradients.items()},
             {k: db.copy() for k, db in self.bias_gradients.items()},
         )
@@ -231,16 +232,18 @@ class FeedForwardNeuralNetwork:
 
 
 class Signals:
-    """What flows through the network for one batch: A, H, dA, dH, each {k: (n_k × B)} in Fortran order.
+    """What flows through the network for one batch: A, H, dA, dH, each {k: (n_k × B)}, Fortran order.
 
+    Those of layer L are in C order: softmax goes down columns, and NumPy is quick where it takes all columns at once.
     ``inputs[k]`` is what layer k + 1 is given: H⁽ᵏ⁾ itself or, with dropout, H⁽ᵏ⁾ ∘ mask⁽ᵏ⁾. Made once and used for
     every batch; ``first(n)`` is the same memory for a batch of n columns.
     """
 
     def __init__(self, sizes, batch, dtype, dropout=False, backward=True):
         def arrays(layers):
-            return {k: np.zeros((sizes[k], batch), dtype, order="F") for k in layers}
+            return {k: np.zeros((sizes[k], batch), dtype, order="C" if k == L else "F") for k in layers}
 
+        L = len(sizes) - 1
         hidden = range(1, len(sizes) - 1)
         self.A, self.H = arrays(range(1, len(sizes))), arrays(range(len(sizes)))
         self.dA, self.dH = (arrays(range(1, len(sizes))), arrays(hidden)) if backward else ({}, {})

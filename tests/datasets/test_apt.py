@@ -35,7 +35,13 @@ def unpack(put, tmp_path) -> str:
     return f'test "$1" = -x && test -s "$2" && cp -r {tmp_path}/package "$3"'
 
 
-DOWNLOAD = 'case "$*" in *"download dataset-tiny") echo deb > dataset-tiny_1_all.deb;; *) exit 7;; esac'
+DOWNLOAD = """
+test "$LC_ALL" = C || exit 8
+case "$*" in
+  *Dir::Cache=*"download dataset-tiny") echo deb > dataset-tiny_1_all.deb;;
+  *) exit 7;;
+esac
+"""
 NEEDS_LISTS = """
 case "$*" in
   *Dir::State=*update) touch state/lists/filled;;

@@ -139,6 +139,25 @@ def test_a_changed_byte_in_a_npz(npz):
         load(path)
 
 
+def test_no_changed_byte_ends_in_anything_but_a_line(npz):
+    path = npz(X=X, y=y)
+    whole, unfit = path.read_bytes(), 0
+    for position in range(len(whole)):
+        path.write_bytes(whole[:position] + bytes([whole[position] ^ 0x21]) + whole[position + 1 :])
+        try:
+            load(path)
+        except InputError:
+            unfit += 1
+    assert unfit > len(whole) / 2
+
+
+@pytest.mark.parametrize("scale", [1, 0.5])
+def test_columns_first_in_the_file_are_rows_first_in_memory(npz, scale):
+    data = load(npz(X=np.asfortranarray(X * scale if scale < 1 else X), y=y))
+    assert data.X_train.flags.c_contiguous
+    np.testing.assert_array_equal(data.X_train, X * scale)
+
+
 @pytest.mark.parametrize("gz", [True, False])
 def test_a_folder_of_idx_files(put, is_tiny, tiny, tmp_path, gz):
     data = load(put(tmp_path / "drawings", gz=gz))

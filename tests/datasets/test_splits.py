@@ -65,6 +65,8 @@ def test_the_order_is_shuffled(stratify):
 def test_the_same_split_in_every_version():
     train, validation = split(np.zeros(10), 3, seed=0)
     assert (train.tolist(), validation.tolist()) == ([9, 1, 6, 7, 5, 8, 0], [4, 2, 3])
+    train, validation = split(np.arange(12) % 3, 4, seed=0, stratify=True)
+    assert (train.tolist(), validation.tolist()) == ([11, 7, 2, 4, 10, 9, 8, 0], [5, 1, 6, 3])
 
 
 @pytest.mark.parametrize(

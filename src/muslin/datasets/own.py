@@ -1,8 +1,6 @@
 """A user's own data set: a .npz with X and y, or a folder of the four IDX files. Everything in it is checked."""
 
 import hashlib
-import zipfile
-import zlib
 from pathlib import Path
 
 import numpy as np
@@ -46,13 +44,22 @@ def _members(path: Path) -> dict[str, np.ndarray]:
     try:
         with open(path, "rb") as file, np.load(file) as archive:
             return {key: archive[key] for key in archive.files}
-    except (ValueError, EOFError, TypeError, zipfile.BadZipFile, zlib.error):
-        raise InputError(f"{path} is damaged or no .npz of plain arrays; np.savez writes a right one.") from None
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror or error}.") from None
+    except Exception:  # a damaged archive makes zipfile, zlib and NumPy raise about anything
+        raise InputError(f"{path} is damaged or no .npz of plain arrays; np.savez writes a right one.") from None
 
 
-def _dataset(name, where, checksums, X, y, X_test=None, y_test=None, class_names=None) -> Dataset:
+def _dataset(
+    name: str,
+    where: str,
+    checksums: dict[str, str],
+    X: np.ndarray,
+    y: np.ndarray,
+    X_test: np.ndarray | None = None,
+    y_test: np.ndarray | None = None,
+    class_names: np.ndarray | None = None,
+) -> Dataset:
     """Checks X (N × n or N × rows × columns), y (N) and their test twins, and puts them into a Dataset."""
     image_shape = X.shape[1:] if X.ndim == 3 else IMAGES.get(X.shape[-1] if X.ndim else 0)
     X, y = _samples(X, "X", where), _labels(y, "y", where)
@@ -75,7 +82,7 @@ def _dataset(name, where, checksums, X, y, X_test=None, y_test=None, class_names
 
 
 def _samples(X: np.ndarray, name: str, where: str) -> np.ndarray:
-    """X as (N × n), uint8 as it is, floats as float32."""
+    """X as (N × n) in C order, uint8 as it is, floats as float32."""
     if X.ndim not in (2, 3):
         raise InputError(
             f"{where}: {name} has shape {X.shape}; (samples, features) or (samples, rows, columns) is right."
@@ -86,7 +93,8 @@ def _samples(X: np.ndarray, name: str, where: str) -> np.ndarray:
         )
     if X.dtype != np.uint8 and X.dtype.kind != "f":
         raise InputError(f"{where}: {name} holds {X.dtype}; uint8 (0 to 255) or floating point is right.")
-    return rows(X) if X.dtype == np.uint8 else _finite(rows(X), name, where)
+    X = np.ascontiguousarray(rows(X))
+    return X if X.dtype == np.uint8 else _finite(X, name, where)
 
 
 def _finite(X: np.ndarray, name: str, where: str) -> np.ndarray:

@@ -79,7 +79,7 @@ class Diagnostics(Callback):
         s = Signals(network.sizes, len(self.rows), network.dtype)
         network.engine.gather(self.X, self.rows, s.H[0].T)
         network.forward(s)
-        network.backward(s, targets(network.sizes[-1], network.dtype)[self.y[self.rows]].T)
+        network.backward(s, targets(network.sizes[-1], network.dtype).take(self.y[self.rows], axis=1))
         state.history[-1]["gradient_norms"] = [float(np.linalg.norm(dW)) for dW in network.weight_gradients.values()]
         state.history[-1]["dead_units"] = [
             float((np.abs(network.slope(s.A[k], s.H[k])) < 1e-6).all(axis=1).mean()) for k in range(1, network.L)

@@ -15,7 +15,7 @@ def evaluate(network, X, y, rows=None):
     predicted, total = np.empty(len(rows), np.int64), 0.0
     done = 0
     for chunk, s in network.chunks(X, rows):
-        total += float(network.batch_loss(s, table[y[chunk]].T).sum(dtype=np.float64))
+        total += network.batch_loss(s, table.take(y[chunk], axis=1))
         predicted[done : done + len(chunk)] = s.H[network.L].argmax(axis=0)
         done += len(chunk)
     return total / len(rows), float((predicted == y[rows]).mean()), predicted

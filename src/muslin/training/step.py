@@ -41,14 +41,13 @@ class Step:
     def __call__(self, X, y, batch, state, learning_rate, rng):
         """Train on the rows ``batch`` of X; returns the batch's mean loss and its number of right predictions."""
         network, s, labels = self.network, self.signals.first(len(batch)), y[batch]
-        Y = self.table[labels].T
+        Y = self.table.take(labels, axis=1)
         network.engine.gather(X, batch, s.H[0].T)
         for mask in s.masks.values():
             np.greater_equal(rng.random(mask.T.shape, mask.dtype).T, self.dropout, out=mask)
             mask /= 1.0 - self.dropout
         network.forward(s)
-        losses = network.batch_loss(s, Y)
-        loss = float(np.add.reduce(losses)) / len(batch)
+        loss = network.batch_loss(s, Y) / len(batch)
         if not math.isfinite(loss):
             raise diverged(network, state, s)
         network.backward(s, Y)

@@ -1,0 +1,131 @@
+"""Splits a formula into what is done once and what is done for each element, so that a loop can be made of it.
+
+What NumPy does with the Python scalars of a formula must hold in a compiled loop too (NEP 50): ``1 - beta1`` is
+computed in double precision, once a step, and takes the precision of the array where it meets one. A compiler that
+sees only the loop would make all of it double precision: half as fast, and with other results.
+"""
+
+import ast
+import inspect
+import math
+import textwrap
+
+import numpy as np
+
+#: NumPy has these vectorized and compilers have not: they are applied to a whole array, between two loops
+VECTORIZED = {
+    f"np.{name}"
+    for name in ("exp", "expm1", "exp2", "log", "log1p", "log2", "tanh", "sinh", "cosh", "sin", "cos", "tan")
+}
+
+#: what these do to one element: as a choice it is one vector instruction
+CHOICES = {
+    "np.where": "({1} if {0} else {2})",
+    "np.maximum": "({0} if ({0} > {1}) | ({0} != {0}) else {1})",
+    "np.minimum": "({0} if ({0} < {1}) | ({0} != {0}) else {1})",
+    "np.sign": "({0} if {0} != {0} else ({0} > 0) - ({0} < 0))",
+}
+
+
+class Split(ast.NodeTransformer):
+    """The parts of a formula, a function of arrays (positional arguments) and scalars (keyword arguments).
+
+    Each largest expression made of scalars and numbers alone is replaced by a name.
+
+    ``arrays``     names of the array arguments
+    ``source``     text of the function of one element: its arguments are the arrays' elements, then the ``scalars``
+    ``once``       function of the keyword arguments that returns the values of the ``scalars``, in double precision
+    ``constants``  {name: value} of the expressions that hold numbers only
+    ``ufunc``      the `VECTORIZED` function in the formula, or None; where there is one, ``source`` takes its result
+                   as one more argument, and ``inner`` is the text of the function of what it is applied to
+
+    Raises ValueError for a formula that cannot be split: one without source text, that remembers something, or with
+    several `VECTORIZED` functions.
+    """
+
+    def __init__(self, formula):
+        tree = _tree(formula)
+        self.globals = formula.__globals__
+        self.arrays = [a.arg for a in tree.args.args]
+        keywords = [a.arg for a in tree.args.kwonlyargs]
+        self.numbers = {n for n, v in self.globals.items() if isinstance(v, int | float)} | {"np", "math"}
+        self.known = {*keywords, *self.numbers} - {*self.arrays}
+        self.found, self.lines, self.ufunc, self.inner = {}, [], None, None
+
+        body = [kept for statement in tree.body if (kept := self.visit(statement))]
+        self.scalars = [name for name in self.found.values() if name.startswith("scalar")]
+        texts = {name: text for text, name in self.found.items()}
+        self.constants = {name: self._value(texts[name]) for name in texts if name.startswith("constant")}
+        self.source = _function(tree.name, [*self.arrays, *(["t"] if self.ufunc else []), *self.scalars], body)
+        once = [f"def once({'*, ' if keywords else ''}{', '.join(keywords)}):", *self.lines]
+        once.append(f"return ({''.join(f'{texts[name]}, ' for name in self.scalars)})")
+        self.once = define("\n    ".join(once), dict(self.globals))
+
+    def visit(self, node):
+        if not (isinstance(node, ast.expr) and names(node) <= self.known):
+            return super().visit(node)
+        kind = "constant" if names(node) <= self.numbers else "scalar"
+        return ast.Name(self.found.setdefault(ast.unparse(node), f"{kind}_{len(self.found)}"), ast.Load())
+
+    def visit_Expr(self, node):  # the docstring
+        return None
+
+    def visit_Assign(self, node):
+        if not names(node.value) <= self.known:
+            return self.generic_visit(node)
+        self.lines.append(ast.unparse(node))  # a scalar with a name of its own: the whole line is done once
+        self.known |= {name for target in node.targets for name in names(target)}
+        return None
+
+    def visit_Call(self, node):
+        node.args = [self.visit(argument) for argument in node.args]
+        function = ast.unparse(node.func)
+        if function in CHOICES:
+            return ast.parse(CHOICES[function].format(*map(ast.unparse, node.args)), mode="eval").body
+        if function in VECTORIZED:
+            return self._vectorized(node, function)
+        return node
+
+    def _vectorized(self, node, function):
+        locals_ = names(node.args[0]) - {*self.arrays, *self.found.values(), "np"}
+        if self.ufunc or locals_:
+            raise ValueError(f"more than one function such as {function}, or one of an intermediate result")
+        self.ufunc = getattr(np, function.removeprefix("np."))
+        self.inner = _function("inner", self.arrays, [ast.Return(node.args[0])])
+        return ast.Name("t", ast.Load())
+
+    def visit_BinOp(self, node):
+        if isinstance(node.op, ast.Pow) and isinstance(node.right, ast.Constant):
+            node.left = self.visit(node.left)  # a**3 keeps its number and becomes a product
+            return node
+        return self.generic_visit(node)
+
+    def _value(self, text):
+        return eval(text, dict(self.globals) | {"np": np, "math": math})
+
+
+def names(node):
+    """The names that an expression uses."""
+    return {n.id for n in ast.walk(node) if isinstance(n, ast.Name)}
+
+
+def define(source, globals_, file=__file__):
+    """The function that the source text defines."""
+    exec(compile(source, file, "exec"), globals_)
+    return globals_[ast.parse(source).body[0].name]
+
+
+def _tree(formula):
+    if getattr(formula, "__closure__", None):
+        raise ValueError("the formula uses variables of the function around it")
+    try:
+        tree = ast.parse(textwrap.dedent(inspect.getsource(formula))).body[0]
+    except (OSError, TypeError, SyntaxError) as error:  # typed into a bare interpreter, a lambda, a builtin
+        raise ValueError("the formula has no source text") from error
+    if not isinstance(tree, ast.FunctionDef) or tree.decorator_list:
+        raise ValueError("the formula is not a plain function")
+    return tree
+
+
+def _function(name, arguments, body):
+    return f"def {name}({', '.join(arguments)}):\n" + textwrap.indent("\n".join(map(ast.unparse, body)), "    ")

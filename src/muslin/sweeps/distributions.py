@@ -1,0 +1,178 @@
+"""The distributions of W&B's sweep files: each is a map from u in (0, 1) to a value, the inverse of its CDF.
+
+So every search that knows a plain uniform number can serve them all. Names, fields, defaults and meaning are W&B's.
+"""
+
+import json
+import math
+from bisect import bisect_left
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from scipy.special import betaincinv, ndtri
+
+# u → value; the fields follow in the order of the table below
+
+
+def constant(u, value):
+    return value
+
+
+def categorical(u, values):
+    return values[place(u, len(values))]
+
+
+def weighted(u, values, probabilities):
+    total = [sum(probabilities[: i + 1]) for i in range(len(values))]
+    return values[bisect_left(total, u * total[-1])]
+
+
+def int_uniform(u, low, high):
+    return low + place(u, high - low + 1)
+
+
+def uniform(u, low, high):
+    return between(low, low + u * (high - low), high)
+
+
+def log_uniform(u, low, high):
+    """log X is uniform between low and high."""
+    return exp(uniform(u, low, high))
+
+
+def log_uniform_values(u, low, high):
+    """log X is uniform between log low and log high."""
+    return between(low, log_uniform(u, math.log(low), math.log(high)), high)
+
+
+def inv_log_uniform(u, low, high):
+    """log 1/X is uniform between low and high."""
+    return exp(-uniform(1 - u, low, high))
+
+
+def inv_log_uniform_values(u, low, high):
+    """log 1/X is uniform between log 1/high and log 1/low: the same as log_uniform_values."""
+    return between(low, inv_log_uniform(u, -math.log(high), -math.log(low)), high)
+
+
+def normal(u, mu, sigma):
+    return float(mu + sigma * ndtri(u))
+
+
+def log_normal(u, mu, sigma):
+    """log X is normal."""
+    return exp(normal(u, mu, sigma))
+
+
+def beta(u, a, b):
+    return float(betaincinv(a, b, u))
+
+
+def quantized(inverse):
+    """The q_ variant: the nearest multiple of q, halves to the even one; it may lie outside of the bounds."""
+    return lambda u, *fields: nearest_multiple(inverse(u, *fields[:-1]), fields[-1])
+
+
+def nearest_multiple(x, q):
+    """A whole number where q is one."""
+    return round(x / q) * q
+
+
+def place(u, n):
+    """The place, from 0, of u among n equal parts of (0, 1]."""
+    return between(0, math.ceil(u * n) - 1, n - 1)
+
+
+def between(low, x, high):
+    return min(max(x, low), high)
+
+
+def exp(x):
+    return math.exp(min(x, 709.0))  # e⁷⁰⁹ is about the largest double
+
+
+# What the fields may be
+
+
+def is_number(value):
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < math.inf
+
+
+def is_whole(value):
+    return is_number(value) and value == int(value)
+
+
+def is_plain(value):
+    """Whether JSON can hold the value, as run configurations are JSON."""
+    try:
+        json.dumps(value)
+    except (TypeError, ValueError):
+        return False
+    return True
+
+
+REQUIRED = object()
+
+
+@dataclass(frozen=True)
+class Field:
+    """A key of the sweep file: what is right, as a test and in words; or the choices that it has."""
+
+    right: str
+    test: Callable
+    default: object = REQUIRED
+
+
+NUMBER = Field("a finite number", is_number)
+POSITIVE = Field("a positive number", lambda v: is_number(v) and v > 0)
+INTEGER = Field("a whole number (written without a point)", lambda v: isinstance(v, int) and not isinstance(v, bool))
+VALUE = Field("a value that JSON can hold: a number, text, true, false, null, or a list or mapping of them", is_plain)
+VALUES = Field("a list of values, at least one", lambda v: isinstance(v, list) and v and is_plain(v))
+PROBABILITIES = Field(
+    "a list of numbers from 0 that sum to 1, one for each of values",
+    lambda v: isinstance(v, list) and all(is_number(p) and p >= 0 for p in v) and abs(sum(v) - 1) <= 1e-5,
+)
+
+BOUNDS = {"min": NUMBER, "max": NUMBER}
+POSITIVE_BOUNDS = {"min": POSITIVE, "max": POSITIVE}
+NORMAL = {
+    "mu": Field("a finite number", is_number, 0),
+    "sigma": Field("a number from 0", lambda v: is_number(v) and v >= 0, 1),
+}
+BETA = {name: Field(POSITIVE.right, POSITIVE.test, 1) for name in ("a", "b")}
+STEP = {"q": Field(POSITIVE.right, POSITIVE.test, 1)}
+
+
+@dataclass(frozen=True)
+class Distribution:
+    inverse: Callable  # (u, *fields) → value
+    fields: dict[str, Field]
+    words: str
+
+
+#: those that have a q_ variant
+CONTINUOUS = {
+    "uniform": Distribution(uniform, BOUNDS, "{min} to {max}"),
+    "log_uniform": Distribution(log_uniform, BOUNDS, "e^{min} to e^{max}, log-uniform"),
+    "log_uniform_values": Distribution(log_uniform_values, POSITIVE_BOUNDS, "{min} to {max}, log-uniform"),
+    "normal": Distribution(normal, NORMAL, "normal, mean {mu}, standard deviation {sigma}"),
+    "log_normal": Distribution(log_normal, NORMAL, "e^x with x normal, mean {mu}, standard deviation {sigma}"),
+    "beta": Distribution(beta, BETA, "beta, a {a}, b {b}"),
+}
+
+#: name → distribution. A new one is one function and a row here.
+DISTRIBUTIONS = {
+    "constant": Distribution(constant, {"value": VALUE}, "{value}"),
+    "categorical": Distribution(categorical, {"values": VALUES}, "one of {values}"),
+    "categorical_w_probabilities": Distribution(
+        weighted, {"values": VALUES, "probabilities": PROBABILITIES}, "one of {values}, with probabilities {probabilities}"
+    ),
+    "int_uniform": Distribution(int_uniform, {"min": INTEGER, "max": INTEGER}, "{min} to {max}, whole numbers"),
+    **CONTINUOUS,
+    "inv_log_uniform": Distribution(inv_log_uniform, BOUNDS, "e^-{max} to e^-{min}, log-uniform"),
+    "inv_log_uniform_values": Distribution(inv_log_uniform_values, POSITIVE_BOUNDS, "{min} to {max}, log-uniform"),
+    **{
+        f"q_{name}": Distribution(quantized(d.inverse), d.fields | STEP, d.words + ", in multiples of {q}")
+        for name, d in CONTINUOUS.items()
+    },
+}

@@ -1,0 +1,177 @@
+"""The search space: parameters → leaves, and the two searches that learn nothing, random and grid.
+
+A point of the space is one u in (0, 1) for each leaf that is not constant; `Space.config` makes a run's configuration
+of it. Names sort as W&B sorts them, so that its grid's order is ours.
+"""
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from muslin.sweeps.distributions import DISTRIBUTIONS, REQUIRED, between
+
+STREAM = int.from_bytes(b"sweep")  # keeps these draws apart from others made with the same seed
+SMALLEST, LARGEST = 2.0**-54, 1 - 2.0**-53  # u stays inside (0, 1), where every inverse is finite
+
+
+@dataclass(frozen=True)
+class Leaf:
+    """One parameter: the path of keys to it, its distribution and all fields of that."""
+
+    path: tuple[str, ...]
+    distribution: str
+    fields: Mapping[str, object]
+
+    @property
+    def name(self):
+        return ".".join(self.path)
+
+    @property
+    def constant(self):
+        return self.distribution == "constant"
+
+    def __call__(self, u):
+        """The value at u: the inverse of the CDF."""
+        return DISTRIBUTIONS[self.distribution].inverse(between(SMALLEST, u, LARGEST), *self.fields.values())
+
+    def __str__(self):
+        words = {key: ", ".join(map(str, v)) if isinstance(v, list) else v for key, v in self.fields.items()}
+        return DISTRIBUTIONS[self.distribution].words.format(**words)
+
+
+def infer(spec):
+    """The name of a parameter's distribution: its own word for it, or the one that W&B infers; None if there is none.
+
+    "nested" where it holds parameters, "ambiguous" where one bound is whole and the other is not.
+    """
+    named = spec.get("distribution")
+    if "parameters" in spec and named in (None, "nested"):
+        return "nested"
+    if {"values", "probabilities"} <= spec.keys() and named in (None, "categorical"):
+        return "categorical_w_probabilities"
+    if named is not None:
+        return named
+    if "value" in spec:
+        return "constant"
+    if "values" in spec:
+        return "categorical"
+    return _infer_uniform(spec) if {"min", "max"} & spec.keys() else None
+
+
+def _infer_uniform(spec):
+    whole = [isinstance(spec.get(key), int) for key in ("min", "max")]
+    if all(whole):
+        return "int_uniform"
+    return "ambiguous" if any(whole) and {"min", "max"} <= spec.keys() else "uniform"
+
+
+def leaf(path, spec):
+    """The leaf of a parameter that is valid."""
+    name = infer(spec)
+    fields = DISTRIBUTIONS[name].fields
+    return Leaf(path, name, {key: spec.get(key, field.default) for key, field in fields.items()})
+
+
+@dataclass(frozen=True)
+class Space:
+    leaves: tuple[Leaf, ...]
+
+    @classmethod
+    def of(cls, parameters):
+        """From the ``parameters`` of a valid sweep file."""
+        return cls(tuple(_leaves(parameters, ())))
+
+    @cached_property
+    def searched(self):
+        """The leaves that are not constant."""
+        return tuple(leaf for leaf in self.leaves if not leaf.constant)
+
+    def values(self, point):
+        """Every leaf's value at a point, by name."""
+        found = dict(zip((leaf.name for leaf in self.searched), point, strict=True))
+        return {leaf.name: leaf(found.get(leaf.name, 0.5)) for leaf in self.leaves}
+
+    def assemble(self, values):
+        """The run's configuration, nested as the file is, from the values by name; constants may be left out."""
+        config = {}
+        for leaf in self.leaves:
+            *groups, last = leaf.path
+            place = config
+            for group in groups:
+                place = place.setdefault(group, {})
+            place[last] = leaf(0.5) if leaf.constant else values[leaf.name]
+        return config
+
+    def config(self, point):
+        """The run's configuration at a point."""
+        return self.assemble(self.values(point))
+
+
+def _leaves(parameters, path):
+    for name, spec in sorted(parameters.items()):
+        if infer(spec) == "nested":
+            yield from _leaves(spec["parameters"], (*path, name))
+        else:
+            yield leaf((*path, name), spec)
+
+
+def point(space, seed, index):
+    """The point of run ``index`` in a random search: it depends on (seed, index) alone, whoever draws it."""
+    return np.random.default_rng([seed, index, STREAM]).random(len(space.searched)).tolist()
+
+
+def draw(space, seed, index):
+    """The configuration of run ``index`` in a random search."""
+    return space.config(point(space, seed, index))
+
+
+def _distinct(values):
+    """Without repetitions, as W&B's grid leaves them out; 1 and 1.0 are the same, 1 and true are not."""
+    whole = (int(v) if isinstance(v, float) and v.is_integer() else v for v in values)
+    return list({json.dumps(key, sort_keys=True): v for key, v in zip(whole, values, strict=True)}.values())
+
+
+def _multiples(low, high, q):
+    return np.arange(low, high, q).tolist()  # as W&B has it: from low in steps of q, high left out
+
+
+#: distribution → the values that a grid takes of it
+GRID = {
+    "categorical": lambda values: _distinct(values),
+    "int_uniform": lambda low, high: range(low, high + 1),
+    "q_uniform": _multiples,
+}
+
+
+class Grid(Sequence):
+    """The product of all values over the sorted names; the last name varies fastest. No list is built.
+
+    ``grid[i]`` is a configuration; ``grid.space`` has each leaf as the list of its values; ``grid.point(i)`` lies there.
+    """
+
+    def __init__(self, space):
+        self.space = Space(tuple(leaf if leaf.constant else _listed(leaf) for leaf in space.leaves))
+        self.sizes = [len(leaf.fields["values"]) for leaf in self.space.searched]
+
+    def __len__(self):
+        return math.prod(self.sizes)
+
+    def __getitem__(self, i):
+        return self.space.config(self.point(i))
+
+    def point(self, i):
+        if not 0 <= i < len(self):
+            raise IndexError(i)
+        places = []
+        for size in reversed(self.sizes):
+            i, place = divmod(i, size)
+            places.append((place + 0.5) / size)
+        return places[::-1]
+
+
+def _listed(leaf):
+    return Leaf(leaf.path, "categorical", {"values": GRID[leaf.distribution](*leaf.fields.values())})
