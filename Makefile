@@ -19,7 +19,7 @@ run: setup
 	@$(BIN)/muslin train --validation 0 --evaluate $(ARGS)
 
 test: setup
-	@$(BIN)/python -m pytest -n auto $(ARGS)
+	@OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -n auto $(ARGS)
 
 test-all: setup
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --group parity

@@ -81,7 +81,9 @@ class Split(ast.NodeTransformer):
         node.args = [self.visit(argument) for argument in node.args]
         function = ast.unparse(node.func)
         if function in CHOICES:
-            return ast.parse(CHOICES[function].format(*map(ast.unparse, node.args)), mode="eval").body
+            return ast.parse(
+                CHOICES[function].format(*(f"({ast.unparse(argument)})" for argument in node.args)), mode="eval"
+            ).body
         if function in VECTORIZED:
             return self._vectorized(node, function)
         return node
