@@ -5,6 +5,8 @@ element by element on arrays of any shape. The engine compiles these very functi
 takes the precision of the array it meets.
 """
 
+import math
+
 import numpy as np
 
 
@@ -48,7 +50,7 @@ def leaky_relu(a):
 
 
 def leaky_relu_slope(a, h):
-    return np.where(a > 0.0, 1.0, 0.01)
+    return np.maximum(np.sign(a), 0.01)
 
 
 def elu(a):
@@ -65,12 +67,12 @@ def gelu(a):
 
     a/2 · (1 + tanh(√(2/π) (a + 0.044715 a³))): PyTorch's ``approximate="tanh"``; its default is the exact a·Φ(a).
     """
-    return 0.5 * a * (1.0 + np.tanh(np.sqrt(2.0 / np.pi) * (a + 0.044715 * a**3)))
+    return 0.5 * a * (1.0 + np.tanh(math.sqrt(2.0 / math.pi) * (a + 0.044715 * a * a * a)))
 
 
 def gelu_slope(a, h):
-    t = np.tanh(np.sqrt(2.0 / np.pi) * (a + 0.044715 * a**3))
-    return 0.5 * (1.0 + t) + 0.5 * a * (1.0 - t * t) * np.sqrt(2.0 / np.pi) * (1.0 + 3.0 * 0.044715 * a**2)
+    t = np.tanh(math.sqrt(2.0 / math.pi) * (a + 0.044715 * a * a * a))
+    return 0.5 * (1.0 + t) + 0.5 * a * (1.0 - t * t) * math.sqrt(2.0 / math.pi) * (1.0 + 3.0 * 0.044715 * a * a)
 
 
 def silu(a):

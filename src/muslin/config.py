@@ -3,6 +3,8 @@
 The command line's flags, config files, `config.json` in a run directory and sweeps are made from this model.
 """
 
+import json
+from numbers import Real
 from pathlib import Path
 from typing import Any
 
@@ -57,7 +59,7 @@ RIGHT = (
         "hidden_size": "a whole number from 1, or one for each hidden layer, such as 256,128",
         "validation": "a share from 0 to below 1, or a whole number of samples",
         "seed": "a whole number from 0",
-        "threads": "a whole number from 1",
+        "threads": "a whole number from 1 to 1024",
         "patience": "a whole number of epochs from 1",
         "label_smoothing": "at least 0 and below 1",
         "initializer_scale": "a number",
@@ -108,7 +110,7 @@ class Settings(BaseModel):
     seed: int = Field(0, ge=0, description="of everything random")
     dtype: str = Field("float32", description="precision")
     engine: str = Field("auto", description="numba where it is installed, else numpy")
-    threads: int | None = Field(None, ge=1, description="of BLAS (default all cores)")
+    threads: int | None = Field(None, ge=1, le=1024, description="of BLAS (default all cores)")
 
     @classmethod
     def read(cls, *sources: dict[str, Any]):
@@ -116,11 +118,18 @@ class Settings(BaseModel):
 
         Raises InputError with one sentence for the first thing that is wrong.
         """
-        settings = {name.replace("-", "_"): value for source in sources for name, value in source.items()}
+        settings = {str(name).replace("-", "_"): value for source in sources for name, value in source.items()}
         try:
             return cls.model_validate(settings)
         except ValidationError as error:
             raise InputError(_sentence(error.errors()[0])) from None
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _number(cls, value, info):
+        if isinstance(value, bool) and cls.model_fields[info.field_name].annotation is not bool:
+            raise ValueError  # YAML's true is not the number 1
+        return value
 
     @field_validator(*CHOICES, mode="before")
     @classmethod
@@ -137,7 +146,7 @@ class Settings(BaseModel):
         if isinstance(value, str):
             value = [int(n) for n in value.split(",")] if "," in value else int(value)
         numbers = value if isinstance(value, list | tuple) else [value]
-        if not numbers or any(isinstance(n, bool) or int(n) != n or n < 1 for n in numbers):
+        if not numbers or any(isinstance(n, bool) or not isinstance(n, Real) or n % 1 or n < 1 for n in numbers):
             raise ValueError
         return value
 
@@ -191,14 +200,15 @@ def read_file(path):
     import yaml
 
     path = Path(path)
+    parse = json.loads if path.suffix.lower() == ".json" else yaml.safe_load
     try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))  # JSON is YAML
+        values = parse(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise InputError(f"Cannot read the config file {path}: {error.strerror}.") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        where = getattr(error, "problem_mark", None)
-        at = f", line {where.line + 1}" if where else ""
-        raise InputError(f"{path}{at}: not valid YAML or JSON.") from error
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        mark = getattr(error, "problem_mark", None)
+        line = mark.line + 1 if mark else getattr(error, "lineno", None)
+        raise InputError(f"{path}{f', line {line}' if line else ''}: not valid YAML or JSON.") from error
     if not isinstance(values, dict):
         raise InputError(f"{path} must hold settings, a line each, such as 'learning_rate: 0.001'.")
     return values

@@ -108,7 +108,7 @@ def _activate(dtype, split):
 
 
 def _slope(dtype, split):
-    second = _loop(SLOPE, dtype, split, ranks=(2, 2, 2, 2, 1), t=", dA[j, i]" if split.ufunc else "")
+    second = _loop(SLOPE, dtype, split, ranks=(2, 2, 2, 2, 1), applied=", dA[j, i]" if split.ufunc else "")
     if split.ufunc is None:
         return second
     first = _loop(INNER, dtype, split, split.inner, ranks=(2, 2, 2))
@@ -177,7 +177,7 @@ def slope(dH, A, H, dA, db):
     db[:] = 0
     for j in range(A.shape[0]):
         for i in range(A.shape[1]):
-            d = dH[j, i] * formula(A[j, i], H[j, i]{t})
+            d = dH[j, i] * formula(A[j, i], H[j, i]{applied})
             dA[j, i] = d
             db[i] += d
 """

@@ -16,12 +16,18 @@ def unknown(kind: str, name: object, known: Iterable[str]) -> InputError:
     return InputError(f"Unknown {kind} {str(name)!r}; choose from {', '.join(known)}.{hint}")
 
 
+def known(table: Mapping[str, object], kind: str, name: object) -> str:
+    """The key of the table that is meant by the name, in any case of letters; raises `unknown` if there is none."""
+    if isinstance(name, str):
+        for key in (name, name.lower(), *(key for key in table if key.lower() == name.lower())):
+            if key in table:
+                return key
+    raise unknown(kind, name, table)
+
+
 def lookup(table: Mapping[str, object], kind: str, name: object):
-    """``table[name]``, in any case of letters; `unknown` if it is not there."""
-    key = name if name in table else str(name).lower()
-    if key not in table:
-        raise unknown(kind, name, table)
-    return table[key]
+    """The value in the table that is meant by the name: see `known`."""
+    return table[known(table, kind, name)]
 
 
 class Diverged(FloatingPointError):

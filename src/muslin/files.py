@@ -64,6 +64,39 @@ def finite(value):
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
+def write_tensors(path, tensors, metadata):
+    """Write {name: array} and {name: JSON value} to a safetensors file."""
+    from safetensors import SafetensorError
+    from safetensors.numpy import save_file
+
+    with atomic(path) as temporary:
+        try:
+            save_file(tensors, temporary, {name: json.dumps(value) for name, value in metadata.items()})
+        except SafetensorError as error:  # the library's word for a full disk
+            raise OSError(str(error)) from error
+
+
+def read_tensors(path, what):
+    """({name: array}, {name: JSON value}) of a safetensors file.
+
+    Raises InputError, naming the file and ``what`` it should be, where it is missing, damaged or something else.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, framework="numpy") as file:
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no mapping)
+            return tensors, {name: json.loads(text) for name, text in (file.metadata() or {}).items()}
+    except FileNotFoundError as error:
+        raise InputError(f"There is no {what} {path}.") from error
+    except (OSError, SafetensorError, ValueError) as error:
+        raise InputError(damaged(path, what)) from error
+
+
+def damaged(path, what):
+    return f"{path} is not a {what} that muslin wrote, or it is damaged."
+
+
 def read_json(path):
     """Raises InputError, naming the file, where it is missing or no JSON."""
     return _read(path, json.loads)

@@ -10,15 +10,16 @@ Matrices are stored column by column (Fortran order): a column-major (n × B) is
 so the blackboard's equations are also the fast path. At the door (`fit`, `predict`) samples are rows, as elsewhere.
 """
 
-import json
+import math
 from functools import cache
+from numbers import Integral, Real
 
 import numpy as np
 
 from muslin import activations, initializers, losses, optimizers
 from muslin.engine import engine as make_engine
-from muslin.errors import InputError, lookup
-from muslin.files import atomic
+from muslin.errors import InputError, known
+from muslin.files import damaged, read_tensors, write_tensors
 
 #: samples that pass through the network at a time where it only predicts
 CHUNK = 512
@@ -29,6 +30,17 @@ class Views(dict):
 
     def __setitem__(self, k, value):
         self[k][...] = value
+
+    def update(self, other):
+        for k, value in dict(other).items():
+            self[k] = value
+
+    def __ior__(self, other):
+        self.update(other)
+        return self
+
+    def __reduce__(self):  # a copy is no view any more
+        return dict, (dict(self),)
 
 
 class FeedForwardNeuralNetwork:
@@ -67,17 +79,16 @@ class FeedForwardNeuralNetwork:
     ):
         self.sizes = _checked_sizes(sizes)
         self.L = len(self.sizes) - 1
-        self.activation, self.initializer, self.loss, self.seed = activation, initializer, loss, seed
-        self.initializer_scale = float(initializer_scale)
-        self.dtype = np.dtype(dtype)
-        if self.dtype not in (np.float32, np.float64):
-            raise InputError(f"dtype is {self.dtype}; it must be float32 or float64.")
+        self.activation = known(self.activations, "activation", activation)
+        self.initializer = known(self.initializers, "initializer", initializer)
+        self.loss = known(self.losses, "loss", loss)
+        self.seed, self.dtype = checked_seed(seed), _checked_dtype(dtype)
+        self.initializer_scale = _checked_scale(initializer_scale)
         self.engine = make_engine(engine)
-        self.function, self.slope = lookup(self.activations, "activation", activation)
-        self._loss, self._delta = lookup(self.losses, "loss", loss)
-        initialize = lookup(self.initializers, "initializer", initializer)
+        self.function, self.slope = self.activations[self.activation]
+        self._loss, self._delta = self.losses[self.loss]
         self._make_views()
-        rng = np.random.default_rng(_checked_seed(seed))
+        initialize, rng = self.initializers[self.initializer], np.random.default_rng(self.seed)
         for W in self.weights.values():
             W[...] = initialize(rng, *W.shape) * self.initializer_scale
 
@@ -193,30 +204,25 @@ class FeedForwardNeuralNetwork:
 
     def save(self, path):
         """Write weights, biases and config to a safetensors file, whole or not at all."""
-        from safetensors.numpy import save_file
-
         tensors = {f"weights.{k}": np.ascontiguousarray(W) for k, W in self.weights.items()}
         tensors |= {f"biases.{k}": np.ascontiguousarray(b) for k, b in self.biases.items()}
-        with atomic(path) as temporary:
-            save_file(tensors, temporary, metadata={"muslin": json.dumps(self.config)})
+        write_tensors(path, tensors, {"muslin": self.config})
 
     @classmethod
     def load(cls, path, engine="auto"):
         """The network that `save` wrote. Raises InputError where the file is missing, damaged or none of ours."""
-        from safetensors import SafetensorError, safe_open
-
+        tensors, metadata = read_tensors(path, "model file")
         try:
-            with safe_open(path, framework="numpy") as file:
-                network = cls(**json.loads((file.metadata() or {})["muslin"]), engine=engine)
-                for k in network.weights:
-                    network.weights[k] = file.get_tensor(f"weights.{k}")
-                    network.biases[k] = file.get_tensor(f"biases.{k}")
+            network = cls(**metadata["muslin"], engine=engine)
+            for name, views in (("weights", network.weights), ("biases", network.biases)):
+                for k, view in views.items():
+                    if tensors[f"{name}.{k}"].shape != view.shape:
+                        raise KeyError(f"{name}.{k}")
+                    view[...] = tensors[f"{name}.{k}"]
         except InputError as error:
             raise InputError(f"{path}: {error}") from error
-        except FileNotFoundError as error:
-            raise InputError(f"There is no model file {path}.") from error
-        except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
-            raise InputError(f"{path} is not a model that muslin saved, or it is damaged ({error}).") from error
+        except (KeyError, TypeError) as error:
+            raise InputError(damaged(path, "model file")) from error
         return network
 
     def __getstate__(self):
@@ -265,15 +271,14 @@ def as_samples(X, n_inputs):
 
     Raises InputError: not numeric, another width, no sample, NaN or infinity.
     """
-    X = np.asarray(X)
+    X = _array(X, "X", f"(samples, {n_inputs})")
     if X.dtype == bool or X.dtype.kind not in "uif":
         raise InputError(f"X holds {X.dtype}; it must hold numbers (float or uint8).")
-    if X.ndim > 2:
-        X = X.reshape(len(X), -1)
-    if X.ndim != 2 or X.shape[1] != n_inputs:
-        raise InputError(f"X has the shape {X.shape}; it must be (samples, {n_inputs}).")
-    if len(X) == 0:
+    if X.ndim > 1 and len(X) == 0:
         raise InputError("X is empty; at least one sample is needed.")
+    shape, X = X.shape, X.reshape(len(X), -1) if X.ndim > 2 else X
+    if X.ndim != 2 or X.shape[1] != n_inputs:
+        raise InputError(f"X has the shape {shape}; it must be (samples, {n_inputs}).")
     if X.dtype.kind == "f" and not (np.isfinite(X.min()) and np.isfinite(X.max())):
         row, column = np.argwhere(~np.isfinite(X))[0]
         raise InputError(f"X holds {X[row, column]} in row {row}, column {column}; every value must be finite.")
@@ -282,7 +287,7 @@ def as_samples(X, n_inputs):
 
 def as_labels(y, n_samples, classes):
     """y as an integer (N,) array. Raises InputError: not integers, another length, a label outside 0…classes − 1."""
-    y = np.asarray(y)
+    y = _array(y, "y", "(samples,)")
     if y.ndim != 1 or y.dtype.kind not in "ui":
         raise InputError(f"y is {y.dtype} of shape {y.shape}; it must be one integer label a sample.")
     if len(y) != n_samples:
@@ -306,6 +311,13 @@ def _views(vector, pairs):
     return matrices, columns
 
 
+def _array(value, name, shape):
+    try:
+        return np.asarray(value)
+    except ValueError as error:
+        raise InputError(f"{name} is no array: its rows differ in length; it must be of shape {shape}.") from error
+
+
 def _checked_sizes(sizes):
     try:
         sizes = [int(n) if n == int(n) else 0 for n in sizes]
@@ -316,7 +328,23 @@ def _checked_sizes(sizes):
     return sizes
 
 
-def _checked_seed(seed):
-    if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
+def checked_seed(seed):
+    if isinstance(seed, bool) or not isinstance(seed, Integral) or seed < 0:
         raise InputError(f"seed is {seed!r}; it must be a whole number from 0.")
     return int(seed)
+
+
+def _checked_dtype(dtype):
+    try:
+        checked = np.dtype(dtype)
+    except TypeError:
+        checked = None
+    if checked not in (np.float32, np.float64):
+        raise InputError(f"dtype is {dtype!r}; it must be float32 or float64.")
+    return checked
+
+
+def _checked_scale(scale):
+    if isinstance(scale, bool) or not isinstance(scale, Real) or not math.isfinite(scale):
+        raise InputError(f"initializer_scale is {scale!r}; it must be a finite number.")
+    return float(scale)

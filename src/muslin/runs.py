@@ -9,6 +9,7 @@ runs/<name>/config.json               every setting, versions, data checksums
 
 import platform
 import re
+import shlex
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -40,7 +41,7 @@ class Run:
             raise InputError(f"There is no run directory {self.path}.")
         if not (self.path / "config.json").exists():
             raise InputError(f"{self.path} is not a run directory: it has no config.json.")
-        return read_json(self.path / "config.json")
+        return _facts(self.path / "config.json", "name", "data_checksums")
 
     @property
     def settings(self):
@@ -62,18 +63,33 @@ class Run:
     def summary(self):
         if not self.finished:
             self.config  # noqa: B018 (says what else may be wrong)
-            raise InputError(f"{self.path} has not finished training; go on with: muslin train --resume {self.path}")
-        return read_json(self.path / "summary.json")
+            raise InputError(f"{self.path} has not finished training; go on with: {self.resume_line}")
+        return _facts(self.path / "summary.json", "epochs")
 
     @property
     def checkpoint(self):
         return self.path / "checkpoint.safetensors"
 
     @property
+    def resume_line(self):
+        """What to type to go on with this run."""
+        return shlex.join(["muslin", "train", "--resume", str(self.path)])
+
+    @property
     def model(self):
-        """The trained network, on the engine of the settings where that is installed."""
+        """The trained network."""
         self.summary  # noqa: B018
         return FeedForwardNeuralNetwork.load(self.path / "model.safetensors")
+
+    def model_for(self, data):
+        """The trained network. Raises InputError where it has not the inputs and classes of the data set."""
+        network, needed = self.model, (data.X_train.shape[1], len(data.class_names))
+        if (network.sizes[0], network.sizes[-1]) != needed:
+            raise InputError(
+                f"The model in {self.path} has {network.sizes[0]} inputs and {network.sizes[-1]} classes; "
+                f"the data set {data.name} has {needed[0]} and {needed[1]}."
+            )
+        return network
 
     def dataset(self, quiet=True):
         """The data set that the run was trained on. Raises InputError where it is no longer the same."""
@@ -99,23 +115,23 @@ def create(settings, data, runs_dir="runs", name=None):
     Raises InputError: settings that do not suit the data, a name that is taken, a folder that cannot be written.
     """
     _check(settings, data)
-    path = Path(runs_dir) / re.sub(r"[^\w.+=,@-]+", "_", name or default_name(settings)).strip(".")
-    if name is not None and (not path.name or path == Path(runs_dir)):
+    if name is not None and not re.search(r"[^\W_]", name):
         raise InputError(f"The run name {name!r} has no letter or digit that a folder's name could be made of.")
+    path = Path(runs_dir) / re.sub(r"[^\w.+=,@-]+", "_", name or default_name(settings)).strip(".")
     for number in range(1, 1_000_000):
         taken = path if number == 1 else path.with_name(f"{path.name}-{number}")
         try:
             taken.mkdir(parents=True)
             break
         except FileExistsError:
-            if not Path(runs_dir).is_dir():
-                raise InputError(f"{runs_dir} is a file; --runs-dir must be a folder.") from None
             if name is not None:
                 raise InputError(
-                    f"There is a run {taken} already; choose another --name, or go on with it: --resume {taken}"
+                    f"There is a run {taken} already; choose another --name, or go on with it: {Run(taken).resume_line}"
                 ) from None
         except OSError as error:
-            raise InputError(f"Cannot make the run directory {taken}: {error.strerror}.") from error
+            raise InputError(
+                f"Cannot make the run directory {taken}: {error.strerror}; --runs-dir must be a folder to write to."
+            ) from error
     config = {"name": name or taken.name, **settings.model_dump(), "versions": _versions(), "machine": _machine()}
     write_json(taken / "config.json", config | {"data_checksums": data.checksums})
     return Run(taken)
@@ -164,10 +180,17 @@ def _train(run, settings, data, callbacks):
         "engine": network.engine.name,
         "parameters": network.theta.size,
     }
+    known = run.summary if run.finished else {}  # the test figures, once there, stay
     network.save(run.path / "model.safetensors")
     write_json_lines(run.path / "history.jsonl", history)
-    write_json(run.path / "summary.json", summary)
+    write_json(run.path / "summary.json", known | summary)
     return summary
+
+
+def need_test(data):
+    """Raises InputError where the data set has no test part."""
+    if data.X_test is None:
+        raise InputError(f"The data set {data.name} has no test part; an .npz needs X_test and y_test for that.")
 
 
 def evaluate_test(run, data):
@@ -178,9 +201,8 @@ def evaluate_test(run, data):
     """
     from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
 
-    if data.X_test is None:
-        raise InputError(f"The data set {data.name} has no test part; an .npz needs X_test and y_test for that.")
-    loss, accuracy, predicted = evaluate(run.model, data.X_test, data.y_test)
+    need_test(data)
+    loss, accuracy, predicted = evaluate(run.model_for(data), data.X_test, data.y_test)
     labels = range(len(data.class_names))
     scores = precision_recall_fscore_support(data.y_test, predicted, labels=labels, zero_division=0)
     per_class = [
@@ -216,6 +238,14 @@ class WriteHistory(Callback):
 
     def on_epoch(self, state):
         write_json_lines(self.path, state.history)
+
+
+def _facts(path, *needed):
+    """The object in a JSON file. Raises InputError where it is none, or lacks a key."""
+    facts = read_json(path)
+    if not isinstance(facts, dict) or not facts.keys() >= set(needed):
+        raise InputError(f"{path} is damaged: it must be an object with {' and '.join(needed)}.")
+    return facts
 
 
 def _versions():

@@ -21,9 +21,9 @@ VECTORIZED = {
 #: what these do to one element: as a choice it is one vector instruction
 CHOICES = {
     "np.where": "({1} if {0} else {2})",
-    "np.maximum": "({0} if ({0} > {1}) | ({0} != {0}) else {1})",
-    "np.minimum": "({0} if ({0} < {1}) | ({0} != {0}) else {1})",
-    "np.sign": "({0} if {0} != {0} else ({0} > 0) - ({0} < 0))",
+    "np.maximum": "({0} if {0} > {1} else {1} if {0} == {0} else {0})",
+    "np.minimum": "({0} if {0} < {1} else {1} if {0} == {0} else {0})",
+    "np.sign": "(1.0 if {0} > 0.0 else -1.0 if {0} < 0.0 else {0})",
 }
 
 
@@ -39,8 +39,8 @@ class Split(ast.NodeTransformer):
     ``ufunc``      the `VECTORIZED` function in the formula, or None; where there is one, ``source`` takes its result
                    as one more argument, and ``inner`` is the text of the function of what it is applied to
 
-    Raises ValueError for a formula that cannot be split: one without source text, that remembers something, or with
-    several `VECTORIZED` functions.
+    Raises ValueError for a formula that is more than a straight line of assignments: one with branches or loops, with
+    a scalar that changes, with several `VECTORIZED` functions, without source text, or within another function.
     """
 
     def __init__(self, formula):
@@ -48,15 +48,17 @@ class Split(ast.NodeTransformer):
         self.globals = formula.__globals__
         self.arrays = [a.arg for a in tree.args.args]
         keywords = [a.arg for a in tree.args.kwonlyargs]
-        self.numbers = {n for n, v in self.globals.items() if isinstance(v, int | float)} | {"np", "math"}
-        self.known = {*keywords, *self.numbers} - {*self.arrays}
+        numbers = {n for n, v in self.globals.items() if isinstance(v, int | float)} | {"np", "math"}
+        self.assigned = [name for statement in tree.body for name in targets(statement)]
+        self.numbers = numbers - {*self.arrays, *keywords, *self.assigned}
+        self.known = {*keywords, *self.numbers}
         self.found, self.lines, self.ufunc, self.inner = {}, [], None, None
 
         body = [kept for statement in tree.body if (kept := self.visit(statement))]
-        self.scalars = [name for name in self.found.values() if name.startswith("scalar")]
+        self.scalars = [name for name in self.found.values() if name.startswith("_scalar")]
         texts = {name: text for text, name in self.found.items()}
-        self.constants = {name: self._value(texts[name]) for name in texts if name.startswith("constant")}
-        self.source = _function(tree.name, [*self.arrays, *(["t"] if self.ufunc else []), *self.scalars], body)
+        self.constants = {name: self._value(texts[name]) for name in texts if name.startswith("_constant")}
+        self.source = _function(tree.name, [*self.arrays, *(["_applied"] if self.ufunc else []), *self.scalars], body)
         once = [f"def once({'*, ' if keywords else ''}{', '.join(keywords)}):", *self.lines]
         once.append(f"return ({''.join(f'{texts[name]}, ' for name in self.scalars)})")
         self.once = define("\n    ".join(once), dict(self.globals))
@@ -64,26 +66,28 @@ class Split(ast.NodeTransformer):
     def visit(self, node):
         if not (isinstance(node, ast.expr) and names(node) <= self.known):
             return super().visit(node)
-        kind = "constant" if names(node) <= self.numbers else "scalar"
+        kind = "_constant" if names(node) <= self.numbers else "_scalar"
         return ast.Name(self.found.setdefault(ast.unparse(node), f"{kind}_{len(self.found)}"), ast.Load())
 
     def visit_Expr(self, node):  # the docstring
         return None
 
     def visit_Assign(self, node):
-        if not names(node.value) <= self.known:
+        scalar, own = names(node.value) <= self.known, set(targets(node))
+        if own & self.known or (scalar and any(self.assigned.count(name) > 1 for name in own)):
+            raise ValueError("a scalar of the formula changes")
+        if not scalar:
             return self.generic_visit(node)
         self.lines.append(ast.unparse(node))  # a scalar with a name of its own: the whole line is done once
-        self.known |= {name for target in node.targets for name in names(target)}
+        self.known |= own
         return None
 
     def visit_Call(self, node):
-        node.args = [self.visit(argument) for argument in node.args]
         function = ast.unparse(node.func)
         if function in CHOICES:
-            return ast.parse(
-                CHOICES[function].format(*(f"({ast.unparse(argument)})" for argument in node.args)), mode="eval"
-            ).body
+            arguments = (f"({ast.unparse(argument)})" for argument in node.args)
+            return self.visit(ast.parse(CHOICES[function].format(*arguments), mode="eval").body)
+        node.args = [self.visit(argument) for argument in node.args]
         if function in VECTORIZED:
             return self._vectorized(node, function)
         return node
@@ -94,7 +98,7 @@ class Split(ast.NodeTransformer):
             raise ValueError(f"more than one function such as {function}, or one of an intermediate result")
         self.ufunc = getattr(np, function.removeprefix("np."))
         self.inner = _function("inner", self.arrays, [ast.Return(node.args[0])])
-        return ast.Name("t", ast.Load())
+        return ast.Name("_applied", ast.Load())
 
     def visit_BinOp(self, node):
         if isinstance(node.op, ast.Pow) and isinstance(node.right, ast.Constant):
@@ -109,6 +113,17 @@ class Split(ast.NodeTransformer):
 def names(node):
     """The names that an expression uses."""
     return {n.id for n in ast.walk(node) if isinstance(n, ast.Name)}
+
+
+def targets(statement):
+    """The names that a statement assigns to. Raises ValueError for one that a straight line does not have."""
+    if isinstance(statement, ast.Return) or (
+        isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant)
+    ):
+        return []
+    if not isinstance(statement, ast.Assign):
+        raise ValueError(f"the formula has a statement that is no assignment: {ast.unparse(statement)}")
+    return [n.id for target in statement.targets for n in ast.walk(target) if isinstance(n, ast.Name)]
 
 
 def define(source, globals_, file=__file__):

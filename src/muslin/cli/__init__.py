@@ -5,6 +5,7 @@ JSON object on standard output and everything else on standard error.
 """
 
 import sys
+from functools import wraps
 from importlib import import_module
 
 COMMANDS = {
@@ -13,6 +14,9 @@ COMMANDS = {
     "train": "Train a network.",
     "evaluate": "Measure a trained network on the test set.",
     "predict": "Name what is on pictures.",
+    "sweep": "Search for good settings with a W&B sweep file, offline.",
+    "best": "Train a sweep's best configuration on all data and test it.",
+    "compare": "Tabulate runs.",
     "gradcheck": "Compare backward propagation with central differences.",
 }
 
@@ -21,16 +25,15 @@ def main(argv=None):
     """Run a command and exit with its code."""
     from muslin.errors import Diverged, InputError
 
-    argv = sys.argv[1:] if argv is None else argv
+    argv = (sys.argv[1:] if argv is None else argv) or ["--help"]
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(errors="replace")  # a terminal without Greek letters shows question marks
     try:
         sys.exit(_app(argv)(argv, standalone_mode=False, prog_name="muslin") or 0)
-    except (InputError, Diverged) as error:
-        _fail(" ".join(str(error).split()))
-    except KeyboardInterrupt as error:
+    except (InputError, Diverged, OSError, MemoryError) as error:
+        _fail(" ".join(str(error).split()) or "Not enough memory.")
+    except (KeyboardInterrupt, Interrupted) as error:
         _fail(str(error) or "Interrupted.", 130)
-    except BrokenPipeError:  # the reader has gone
-        sys.stderr.close()
-        sys.exit(0)
     except Exception as error:
         if not hasattr(error, "format_message"):  # typer's own say what was wrong with the line that was typed
             raise
@@ -52,7 +55,7 @@ def _app(argv):
     app = typer.Typer(
         help="A feed-forward neural network written out in NumPy: train it, measure it, look at it.",
         epilog="Start with: muslin train --dataset digits",
-        no_args_is_help=True,
+        context_settings={"help_option_names": ["-h", "--help"]},
         add_completion=False,
         pretty_exceptions_enable=False,
     )
@@ -73,8 +76,26 @@ def _app(argv):
     called = next((word for word in argv if not word.startswith("-")), None)
     for name, text in COMMANDS.items():
         function = import_module(f"muslin.cli.{name}").command if name == called else _stub
-        app.command(name, help=f"{text}\n\n{function.__doc__ or ''}", short_help=text)(function)
+        about = f"{text}\n\n{' '.join((function.__doc__ or '').split())}"
+        app.command(name, help=about, short_help=text)(_interruptible(function))
     return typer.main.get_command(app)
+
+
+class Interrupted(Exception):
+    """Ctrl-C. The message says how to go on."""
+
+
+def _interruptible(function):
+    """The command with Ctrl-C as an exception of ours; typer would take KeyboardInterrupt and drop its message."""
+
+    @wraps(function)
+    def command(*arguments, **options):
+        try:
+            return function(*arguments, **options)
+        except KeyboardInterrupt as error:
+            raise Interrupted(str(error)) from None
+
+    return command
 
 
 def _stub():

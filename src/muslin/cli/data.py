@@ -33,6 +33,6 @@ def command(
     out = console(json)
     shape = " of {}×{} pixels".format(*data.image_shape) if data.image_shape else f" of {facts['inputs']} numbers"
     out.print(f"{data.name}: {facts['training_samples']:,} training and {facts['test_samples']:,} test samples{shape}")
-    out.print("classes    " + ", ".join(f"{name} {n:,}" for name, n in facts["classes"].items()), markup=False)
+    out.print("classes    " + ", ".join(f"{name} {n:,}" for name, n in facts["classes"].items()))
     for file, checksum in data.checksums.items():
-        out.print(f"verified   {file}  {checksum[:16]}…", markup=False)
+        out.print(f"verified   {file}  {checksum[:16]}…")

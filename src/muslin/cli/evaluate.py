@@ -52,7 +52,7 @@ def show(out, run, figures):
     table.add_row("macro", *(f"{figures['macro'][key]:.4f}" for key in scores), str(samples), style="bold")
     out.print(table)
     for pair in figures["most_confused"][:3]:
-        out.print(f"confused   {pair['count']} × {pair['true']} taken for {pair['predicted']}", markup=False)
+        out.print(f"confused   {pair['count']} × {pair['true']} taken for {pair['predicted']}")
     for picture in figures["pictures"]:
-        out.print(f"picture    {picture}", markup=False)
+        out.print(f"picture    {picture}")
     out.print(f"test       accuracy {figures['test_accuracy']:.2%}, loss {figures['test_loss']:.4f}", style="bold")

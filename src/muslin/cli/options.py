@@ -24,14 +24,14 @@ SHORT = {"dataset": "-d", "epochs": "-e", "batch_size": "-b", "loss": "-l", "opt
 
 def console(json):
     """Where a command talks to a person: standard output, or standard error if that is kept for JSON."""
-    return Console(stderr=json, highlight=False, soft_wrap=True)
+    return Console(stderr=json, highlight=False, soft_wrap=True, markup=False, emoji=False)
 
 
 def emit(value):
     """Print the command's one JSON object."""
     from muslin.files import finite
 
-    sys.stdout.write(json_.dumps(finite(value), ensure_ascii=False, allow_nan=False) + "\n")
+    sys.stdout.write(json_.dumps(finite(value), allow_nan=False) + "\n")
 
 
 def with_settings(function):

@@ -20,11 +20,15 @@ def command(
     """Pictures may be dark on light or light on dark. One that has not the size of the data set's images is cut to
     what it shows, scaled and centered."""
     run = runs.Run(run)
-    network, data = run.model, run.dataset()
+    data = run.dataset()
+    network = run.model_for(data)
     if data.image_shape is None:
         raise InputError(f"{run.path} was trained on {data.name}, whose samples are not images.")
-    margin = 0 if data.name == "fashion_mnist" else 4
+    margin = 0 if data.name == "fashion_mnist" else None
     X = np.stack([images.read(picture, data.image_shape, margin) for picture in pictures])
+    if data.X_train.dtype != np.uint8:
+        low, high = data.X_train.min(), data.X_train.max()
+        X = low + X / np.float32(255) * (high - low)
     results = []
     for picture, probabilities in zip(pictures, network.predict_proba(X), strict=True):
         order = np.argsort(-probabilities, kind="stable")[:top]
@@ -36,4 +40,4 @@ def command(
     width = max(len(result["image"]) for result in results)
     for result in results:
         classes = "  ".join(f"{row['class']} {row['probability']:.1%}" for row in result["top"])
-        console(json).print(f"{result['image']:<{width}}  {classes}", markup=False)
+        console(json).print(f"{result['image']:<{width}}  {classes}")

@@ -16,10 +16,10 @@ class TrainingProgress(Callback):
         self.epochs, self.samples = epochs, samples
         self.progress = Progress(
             TextColumn("epoch {task.fields[epoch]}/{task.fields[epochs]}"),
-            BarColumn(bar_width=24),
-            TextColumn("{task.percentage:3.0f} %  {task.fields[rate]:>9,.0f} samples/s"),
+            BarColumn(bar_width=min(24, max(4, console.width - 74))),  # the line fits into 80 columns
+            TextColumn("{task.fields[rate]:>7,.0f} samples/s"),
             TimeRemainingColumn(compact=True),
-            TextColumn("loss {task.fields[loss]:.4f}  accuracy {task.fields[accuracy]:.2%}"),
+            TextColumn("left loss {task.fields[loss]:.4f} accuracy {task.fields[accuracy]:.2%}"),
             console=console,
             transient=True,
             disable=not console.is_terminal,
@@ -63,6 +63,8 @@ class TrainingProgress(Callback):
 
     def on_epoch(self, state):
         row = state.history[-1]
+        facts = {"loss": row["loss"], "accuracy": row["accuracy"], "rate": row["samples_per_second"]}
+        self.progress.update(self.task, completed=state.epoch * self.samples, epoch=state.epoch, **facts)
         figures = "  ".join(f"{name} {form.format(row[name])}" for name, form in FIGURES.items() if name in row)
         if not self.progress.disable:
             self.progress.console.print(f"epoch {state.epoch:>3}  {figures}  ({row['seconds']:.1f} s)")

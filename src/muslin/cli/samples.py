@@ -27,4 +27,4 @@ def command(
     if json:
         emit({"picture": str(out), "classes": list(data.class_names)})
     else:
-        console(json).print(f"{out}  one of each: {', '.join(data.class_names)}", markup=False)
+        console(json).print(f"{out}  one of each: {', '.join(data.class_names)}")

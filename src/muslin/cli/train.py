@@ -4,7 +4,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from muslin import datasets, runs
 from muslin.cli.options import Json, console, emit, with_settings
@@ -15,7 +14,7 @@ from muslin.errors import InputError
 
 @with_settings
 def command(
-    config: Annotated[Path | None, typer.Option(help="YAML or JSON file of settings; flags come before it.")] = None,
+    config: Annotated[Path | None, typer.Option(help="YAML or JSON file of settings; a flag outranks it.")] = None,
     name: Annotated[str | None, typer.Option(help="Name of the run (default: made from its settings).")] = None,
     runs_dir: Annotated[Path, typer.Option(help="Folder that the run directory is made in.")] = Path("runs"),
     resume: Annotated[Path | None, typer.Option(metavar="RUN", help="Go on with this run, exactly as it was.")] = None,
@@ -31,6 +30,8 @@ def command(
     else:
         settings = Settings.read(read_file(config) if config else {}, flags)
         data = datasets.load(settings.dataset, data_dir=settings.data_dir)
+        if evaluate:
+            runs.need_test(data)
         run = runs.create(settings, data, runs_dir, name)
     summary = _train(run, data)
     if evaluate:
@@ -63,12 +64,12 @@ def _train(run, data):
     settings = run.settings
     rows, _ = runs.split(settings, data)
     try:
-        with TrainingProgress(Console(stderr=True, highlight=False), settings.epochs, len(rows)) as progress:
+        with TrainingProgress(console(True), settings.epochs, len(rows)) as progress:
             summary = runs.train(run, data, [progress])
     except KeyboardInterrupt:
         done = len(run.history) if (run.path / "history.jsonl").exists() else 0
         raise KeyboardInterrupt(
-            f"Interrupted; {done} of {settings.epochs} epochs are saved. Go on with: muslin train --resume {run.path}"
+            f"Interrupted; {done} of {settings.epochs} epochs are saved. Go on with: {run.resume_line}"
         ) from None
     curves(run.history, run.path / "curves.png")
     return summary
@@ -83,4 +84,4 @@ def _show(out, run, summary):
     out.print(f"accuracy   training {per_cent['accuracy']}{validation}")
     rate = f"{summary['samples_per_second']:,.0f} samples/s"
     out.print(f"time       {summary['seconds']:.1f} s, {rate}, {summary['engine']} engine")
-    out.print(f"run        {run.path}", markup=False)
+    out.print(f"run        {run.path}")

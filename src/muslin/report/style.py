@@ -15,6 +15,7 @@ STYLE = {
     "figure.constrained_layout.use": True,
     "font.size": 9,
     "font.family": "DejaVu Sans",
+    "text.parse_math": False,  # a $ in a class's name is a dollar
     "axes.titlesize": 9,
     "axes.titlelocation": "left",
     "axes.titleweight": "bold",

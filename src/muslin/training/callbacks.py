@@ -1,5 +1,7 @@
 """Callbacks: what may happen beside the training loop. One stops training by *returning* a reason."""
 
+from numbers import Integral
+
 import numpy as np
 
 from muslin.errors import InputError
@@ -31,7 +33,7 @@ class EarlyStopping(Callback):
     """
 
     def __init__(self, patience, metric="val_loss"):
-        if not isinstance(patience, int) or patience < 1:
+        if isinstance(patience, bool) or not isinstance(patience, Integral) or patience < 1:
             raise InputError(f"patience is {patience!r}; it must be a whole number of epochs from 1.")
         self.patience, self.metric = patience, metric
 
@@ -50,8 +52,8 @@ class EarlyStopping(Callback):
 
 def best_epoch(history, metric):
     """The number, from 1, of the first epoch with the best value of the metric."""
-    values = np.array(history[metric])
-    return 1 + int(values.argmin() if metric.endswith("loss") else values.argmax())
+    values = np.array(history[metric]) * (1 if metric.endswith("loss") else -1)
+    return 1 + int(np.where(np.isnan(values), np.inf, values).argmin())
 
 
 class Checkpoint(Callback):
@@ -82,7 +84,8 @@ class Diagnostics(Callback):
         network.backward(s, targets(network.sizes[-1], network.dtype).take(self.y[self.rows], axis=1))
         state.history[-1]["gradient_norms"] = [float(np.linalg.norm(dW)) for dW in network.weight_gradients.values()]
         state.history[-1]["dead_units"] = [
-            float((np.abs(network.slope(s.A[k], s.H[k])) < 1e-6).all(axis=1).mean()) for k in range(1, network.L)
+            float((np.abs(network.slope(s.A[k], s.H[k]) + 0 * s.H[k]) < 1e-6).all(axis=1).mean())
+            for k in range(1, network.L)
         ]
 
 
@@ -90,4 +93,6 @@ class EachEpoch(Callback):
     """A plain function as a callback."""
 
     def __init__(self, function):
+        if isinstance(function, type) or not callable(function):
+            raise InputError(f"{function!r} is no callback; give a Callback object or a function of the state.")
         self.on_epoch = function

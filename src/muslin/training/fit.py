@@ -2,12 +2,13 @@
 
 import math
 import time
+from numbers import Real
 from types import SimpleNamespace
 
 import numpy as np
 
-from muslin.errors import InputError, lookup, unknown
-from muslin.network import as_labels, as_samples
+from muslin.errors import InputError, known, unknown
+from muslin.network import as_labels, as_samples, checked_seed
 from muslin.schedules import SCHEDULES, warm_up
 from muslin.training.callbacks import Callback, Checkpoint, Diagnostics, EachEpoch, EarlyStopping
 from muslin.training.metrics import evaluate
@@ -68,29 +69,29 @@ def fit(
     """
     X = as_samples(X, network.sizes[0])
     y = as_labels(y, len(X), network.sizes[-1])
-    rows = np.arange(len(X)) if rows is None else np.asarray(rows)
-    check(network, y, rows, optimizer, locals(), hyperparameters, validation_data is not None)
-    rule = lookup(network.optimizers, "optimizer", optimizer)
-    seed = network.seed if seed is None else seed
-    factor = warm_up(lookup(SCHEDULES, "schedule", schedule), warmup)
+    rows = _rows(rows, len(X), "rows")
+    optimizer = known(network.optimizers, "optimizer", optimizer)
+    schedule = known(SCHEDULES, "schedule", schedule)
+    validation = _validation(validation_data, network)
+    check(network, y, rows, optimizer, locals(), hyperparameters, validation is not None)
+    epochs, batch_size = int(epochs), int(batch_size)
+    seed = network.seed if seed is None else checked_seed(seed)
+    factor = warm_up(SCHEDULES[schedule], warmup)
     steps = -(-len(rows) // batch_size)
+    rule = network.optimizers[optimizer]
     step = Step(network, rule, batch_size, weight_decay, dropout, label_smoothing, clip_norm, hyperparameters)
     state = State(network, optimizer, step.slots)
     callbacks = [c if isinstance(c, Callback) else EachEpoch(c) for c in callbacks]
     if diagnostics:
         callbacks.insert(0, Diagnostics(X, y, rows))
     if patience is not None:
-        callbacks.append(EarlyStopping(patience, monitor or ("val_loss" if validation_data else "loss")))
+        callbacks.append(EarlyStopping(patience, monitor or ("val_loss" if validation else "loss")))
     if checkpoint:
         callbacks.append(Checkpoint(checkpoint))
     if resume:
         if not checkpoint:
             raise InputError("resume needs checkpoint, the file to go on from.")
         load_checkpoint(state, checkpoint)
-    if validation_data:
-        X_val, y_val, rows_val = (*validation_data, None)[:3]
-        X_val = as_samples(X_val, network.sizes[0])
-        y_val = as_labels(y_val, len(X_val), network.sizes[-1])
     on_step = [c.on_step for c in callbacks if type(c).on_step is not Callback.on_step]
 
     for callback in callbacks:
@@ -111,8 +112,8 @@ def fit(
             speed = len(rows) / (time.perf_counter() - started)
             state.epoch += 1
             figures = {"epoch": state.epoch, "loss": loss / len(rows), "accuracy": correct / len(rows)}
-            if validation_data:
-                figures["val_loss"], figures["val_accuracy"], _ = evaluate(network, X_val, y_val, rows_val)
+            if validation:
+                figures["val_loss"], figures["val_accuracy"], _ = evaluate(network, *validation)
             seconds = time.perf_counter() - started
             state.history.append(figures | {"learning_rate": rate, "seconds": seconds, "samples_per_second": speed})
             for callback in callbacks:
@@ -120,6 +121,27 @@ def fit(
     for callback in callbacks:
         callback.on_end(state)
     return state.history
+
+
+def _rows(rows, n, name):
+    """The row numbers as an array; all n rows if there are none given."""
+    if rows is None:
+        return np.arange(n)
+    array = np.asarray(rows)
+    if array.ndim != 1 or array.dtype.kind not in "ui" or not array.size or array.min() < 0 or array.max() >= n:
+        raise InputError(f"{name} must be a list of row numbers from 0 to {n - 1}, at least one.")
+    return array
+
+
+def _validation(data, network):
+    """(X, y, rows) of the validation data, checked; None if there are none."""
+    if data is None:
+        return None
+    if not isinstance(data, tuple | list) or len(data) not in (2, 3):
+        raise InputError("validation_data must be (X, y) or (X, y, rows).")
+    X, y, rows = (*data, None)[:3]
+    X = as_samples(X, network.sizes[0])
+    return X, as_labels(y, len(X), network.sizes[-1]), _rows(rows, len(X), "validation_data's rows")
 
 
 def epoch_order(seed, epoch, n):
@@ -131,15 +153,21 @@ def dropout_rng(seed, epoch):
     return np.random.default_rng([seed, epoch, 1])
 
 
+def _whole(v):
+    return v >= 1 and v == int(v)
+
+
 #: setting → (test, what is right)
 RULES = {
     "learning_rate": (lambda v: 0 < v < math.inf, "a positive number"),
-    "epochs": (lambda v: v == int(v) and v >= 1, "a whole number from 1"),
-    "batch_size": (lambda v: v == int(v) and v >= 1, "a whole number from 1"),
+    "epochs": (_whole, "a whole number from 1"),
+    "batch_size": (_whole, "a whole number from 1"),
     "weight_decay": (lambda v: 0 <= v < math.inf, "a number from 0"),
     "warmup": (lambda v: 0 <= v < math.inf, "a number of epochs from 0"),
     "dropout": (lambda v: 0 <= v < 1, "at least 0 and below 1"),
+    "label_smoothing": (lambda v: 0 <= v < 1, "at least 0 and below 1"),
     "clip_norm": (lambda v: v is None or 0 < v < math.inf, "a positive number, or None"),
+    "patience": (lambda v: v is None or _whole(v), "a whole number of epochs from 1, or None"),
 }
 
 
@@ -163,13 +191,12 @@ def check(network, y, rows, optimizer, settings, hyperparameters, validated):
     recorded = ["loss", "accuracy", *(["val_loss", "val_accuracy"] if validated else [])]
     if s.patience is not None and s.monitor not in (None, *recorded):
         raise unknown("figure to monitor", s.monitor, recorded)
-    scalars = signature(lookup(network.optimizers, "optimizer", optimizer))[1]
-    known = [name for name, default in scalars.items() if default is not None]
+    own = [name for name, default in signature(network.optimizers[optimizer])[1].items() if default is not None]
     for name, value in hyperparameters.items():
-        if name not in known:
-            takes = f"takes {', '.join(known)}" if known else "has no hyperparameters"
+        if name not in own:
+            takes = f"takes {', '.join(own)}" if own else "has no hyperparameters"
             raise InputError(f"fit has no setting {name!r}, and the optimizer {optimizer} {takes}.")
-        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < math.inf:
+        if isinstance(value, bool) or not isinstance(value, Real) or not 0 <= value < math.inf:
             raise InputError(f"{name} is {value!r}; it must be a number from 0.")
         if name.startswith(("beta", "momentum")) and value >= 1:
             raise InputError(f"{name} is {value!r}; it must be below 1.")

@@ -10,7 +10,7 @@ def evaluate(network, X, y, rows=None):
 
     X: (N × n_0), y: (N,). One pass in chunks, so that memory does not grow with N.
     """
-    rows = np.arange(len(X)) if rows is None else rows
+    rows = np.arange(len(X)) if rows is None else np.asarray(rows)
     table = targets(network.sizes[-1], network.dtype)
     predicted, total = np.empty(len(rows), np.int64), 0.0
     done = 0

@@ -1,12 +1,11 @@
 """The whole state of a training run, in memory and on disk."""
 
-import json
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from muslin.errors import InputError
-from muslin.files import atomic
+from muslin.files import damaged, read_tensors, write_tensors
 
 
 class History(list):
@@ -37,15 +36,11 @@ class State:
 
 def save_checkpoint(state, path):
     """Write the state to one safetensors file, whole or not at all."""
-    from safetensors.numpy import save_file
-
-    vectors = {"theta": state.network.theta} | {f"slot.{name}": s for name, s in state.slots.items()}
+    vectors = {"theta": state.network.theta} | {f"slot.{name}": slot for name, slot in state.slots.items()}
     if state.best_theta is not None:
         vectors["best_theta"] = state.best_theta
     facts = {name: getattr(state, name) for name in ("optimizer", "epoch", "step", "history", "stopped")}
-    metadata = {"network": json.dumps(state.network.config), "state": json.dumps(facts)}
-    with atomic(path) as temporary:
-        save_file(vectors, temporary, metadata=metadata)
+    write_tensors(path, vectors, {"network": state.network.config, "state": facts})
 
 
 def load_checkpoint(state, path):
@@ -53,24 +48,23 @@ def load_checkpoint(state, path):
 
     Raises InputError where the file is missing or damaged, or belongs to another network or optimizer.
     """
-    from safetensors import SafetensorError, safe_open
-
+    vectors, metadata = read_tensors(path, "checkpoint")
     try:
-        with safe_open(path, framework="numpy") as file:
-            metadata = file.metadata() or {}
-            network, facts = json.loads(metadata["network"]), json.loads(metadata["state"])
-            vectors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no mapping)
-    except FileNotFoundError as error:
-        raise InputError(f"There is no checkpoint {path}.") from error
-    except (OSError, SafetensorError, KeyError, ValueError) as error:
-        raise InputError(f"{path} is not a checkpoint that muslin saved, or it is damaged ({error}).") from error
-    ours = state.network.config | {"optimizer": state.optimizer}
-    for name, theirs in (network | {"optimizer": facts["optimizer"]}).items():
-        if ours.get(name) != theirs:
-            raise InputError(f"{path} is of a run with {name} {theirs}, not {ours.get(name)}; it cannot go on here.")
-    state.network.theta[...] = vectors["theta"]
-    for name, slot in state.slots.items():
-        slot[...] = vectors[f"slot.{name}"]
-    state.best_theta = vectors.get("best_theta")
-    state.epoch, state.step, state.stopped = facts["epoch"], facts["step"], facts["stopped"]
-    state.history = History(facts["history"])
+        facts, theirs = metadata["state"], metadata["network"]
+        theirs = theirs | {"optimizer": facts["optimizer"]}
+        for name, ours in (state.network.config | {"optimizer": state.optimizer}).items():
+            if theirs[name] != ours:
+                raise InputError(f"{path} is of a run with {name} {theirs[name]}, not {ours}; it cannot go on here.")
+        theta, best = vectors["theta"], vectors.get("best_theta")
+        slots = {name: vectors[f"slot.{name}"] for name in state.slots}
+        shapes = {vector.shape for vector in (theta, *slots.values(), *([] if best is None else [best]))}
+        epoch, step, history, stopped = (facts[key] for key in ("epoch", "step", "history", "stopped"))
+    except (KeyError, TypeError) as error:
+        raise InputError(damaged(path, "checkpoint")) from error
+    if shapes != {state.network.theta.shape}:
+        raise InputError(damaged(path, "checkpoint"))
+    state.network.theta[...] = theta
+    for name, slot in slots.items():
+        state.slots[name][...] = slot
+    state.best_theta, state.epoch, state.step, state.stopped = best, epoch, step, stopped
+    state.history = History(history)

@@ -49,7 +49,7 @@ class Step:
         network.forward(s)
         loss = network.batch_loss(s, Y) / len(batch)
         if not math.isfinite(loss):
-            raise diverged(network, state, s)
+            raise diverged(network, s, state.epoch, state.step + 1)
         network.backward(s, Y)
         if self.clip_norm:
             norm = math.sqrt(float(np.dot(network.gradient, network.gradient)))
@@ -64,16 +64,16 @@ class Step:
 
     def check(self, state):
         if not np.isfinite(self.network.theta).all():
-            raise diverged(self.network, state, self.signals)
+            raise diverged(self.network, self.signals, state.epoch, state.step)
 
 
-def diverged(network, state, s):
+def diverged(network, s, epoch, step):
     """The error that says in which layer the numbers first left the finite ones."""
-    broken = (k for k in s.A if not (np.isfinite(network.weights[k]).all() and np.isfinite(s.A[k]).all()))
+    arrays = {k: (network.weights[k], network.biases[k], s.A[k]) for k in s.A}
+    broken = (k for k in arrays if not all(np.isfinite(array).all() for array in arrays[k]))
     return Diverged(
-        f"Training diverged in epoch {state.epoch + 1}, step {state.step + 1}: the numbers of layer "
-        f"{next(broken, network.L)} are no longer finite. "
-        "Try a learning rate ten times smaller, clip_norm 1, or another initializer."
+        f"Training diverged in epoch {epoch + 1}, step {step}: the numbers of layer {next(broken, network.L)} are no "
+        "longer finite. Try a learning rate ten times smaller, clip_norm 1, or another initializer."
     )
 
 

@@ -1,0 +1,125 @@
+"""The plots of a sweep, each one function: data in, PNG file out."""
+
+import numpy as np
+
+from muslin.report.style import FAINT, GREY, INK, TRAINING, VALIDATION, figure
+
+
+def best_so_far(rows, metric, path):
+    """Every trial's value at its time of creation, and the best up to then. rows: as analysis.best_so_far has them."""
+    minutes = np.array([row["seconds"] for row in rows]) / 60
+    unit, scale = ("hours", 60) if minutes[-1] > 180 else ("minutes", 1) if minutes[-1] > 3 else ("seconds", 1 / 60)
+    times = minutes / scale
+    with figure(path, 6.4, 3.0) as ax:
+        ax.plot(times, [row["value"] for row in rows], "o", color=TRAINING, alpha=0.55, markersize=4, label="trial")
+        best = [row["best"] for row in rows]
+        ax.step(times, best, where="post", color=VALIDATION, label="best so far")
+        ax.annotate(
+            f"{best[-1]:.4g}", (times[-1], best[-1]), (6, 0), textcoords="offset points", va="center", color=VALIDATION
+        )
+        ax.set(title=f"Best {metric.name} so far", xlabel=f"{unit} from the first trial to its creation")
+        ax.set_ylabel(metric.name)
+        ax.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=2, borderaxespad=0.2)
+
+
+def importance(shares, metric, path):
+    """Bars of each hyperparameter's share, by both measures. shares: {measure: {name: share}}."""
+    names = sorted(shares["fanova"] or shares["ped_anova"], key=lambda name: _share(shares, "fanova", name))
+    y = np.arange(len(names))
+    measures = {"fanova": ("fANOVA", TRAINING, 0.2), "ped_anova": ("PED-ANOVA", VALIDATION, -0.2)}
+    with figure(path, 6.4, 0.42 * len(names) + 1.1) as ax:
+        for key, (label, color, offset) in measures.items():
+            ax.barh(y + offset, [_share(shares, key, name) for name in names], height=0.36, color=color, label=label)
+        ax.set_yticks(y, names)
+        ax.set(title=f"Importance for {metric.name}", xlabel="share")
+        ax.xaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
+        ax.grid(axis="y", visible=False)
+        ax.legend(loc="lower right")
+
+
+def _share(shares, measure, name):
+    return shares[measure].get(name, 0.0)
+
+
+def correlation(rows, metric, path, most=24):
+    """Bars of r from −1 to 1, the strongest ones. rows: [{"name", "value", "r"}]."""
+    rows = sorted(sorted(rows, key=lambda row: -abs(row["r"]))[:most], key=lambda row: row["r"])
+    labels = [row["name"] if row["value"] is None else f"{row['name']} = {row['value']}" for row in rows]
+    with figure(path, 6.4, 0.24 * len(rows) + 1.0) as ax:
+        colors = [TRAINING if row["r"] > 0 else VALIDATION for row in rows]
+        ax.barh(range(len(rows)), [row["r"] for row in rows], height=0.7, color=colors)
+        ax.axvline(0, color=INK, linewidth=0.8)
+        ax.set_yticks(range(len(rows)), labels)
+        ax.set(title=f"Correlation with {metric.name}", xlabel="Pearson's r", xlim=(-1, 1))
+        ax.grid(axis="y", visible=False)
+
+
+def parallel_coordinates(rows, names, logarithmic, metric, path):
+    """One line a trial through an axis for each hyperparameter; color and the last axis are the metric."""
+    from matplotlib import colormaps
+    from matplotlib.patches import PathPatch
+    from matplotlib.path import Path
+
+    axes_names = [*names, metric.name]
+    scales = [_Scale([row[name] for row in rows], name in logarithmic) for name in axes_names]
+    values = np.array([row[metric.name] for row in rows])
+    order = np.argsort(values if metric.goal == "maximize" else -values, kind="stable")  # the best are drawn last
+    shade = colormaps["cividis"]
+    with figure(path, max(6.4, 1.15 * len(axes_names) + 0.6), 3.6) as ax:
+        for rank, at in enumerate(order):
+            y = [scale.place(rows[at][name]) for scale, name in zip(scales, axes_names, strict=True)]
+            points, codes = [(0, y[0])], [Path.MOVETO]
+            for x in range(1, len(y)):
+                points += [(x - 0.5, y[x - 1]), (x - 0.5, y[x]), (x, y[x])]
+                codes += [Path.CURVE4] * 3
+            place = (rank + 1) / len(order)
+            color = shade(1 - place) if rank < len(order) - 1 else VALIDATION
+            width = 2.2 if rank == len(order) - 1 else 0.9
+            ax.add_patch(
+                PathPatch(Path(points, codes), fill=False, edgecolor=color, linewidth=width, alpha=0.35 + 0.6 * place)
+            )
+        for x, scale in enumerate(scales):
+            ax.axvline(x, color=GREY, linewidth=0.9)
+            for place, label in scale.ticks():
+                ax.annotate(
+                    label,
+                    (x, place),
+                    (3, 0),
+                    textcoords="offset points",
+                    va="center",
+                    fontsize=7,
+                    color=INK,
+                    bbox={"boxstyle": "round,pad=0.15", "facecolor": "white", "edgecolor": FAINT, "alpha": 0.85},
+                )
+        ax.set_xticks(range(len(axes_names)), axes_names, rotation=20, ha="right", rotation_mode="anchor")
+        ax.set(title=f"{len(rows)} trials; thick: the best", xlim=(-0.1, len(axes_names) - 0.5), ylim=(-0.04, 1.04))
+        ax.set_yticks([])
+        ax.grid(False)
+        ax.spines[:].set_visible(False)
+
+
+class _Scale:
+    """Places values between 0 and 1: numbers on a line, all else one step apart."""
+
+    def __init__(self, values, logarithmic):
+        self.numbers = all(isinstance(v, int | float) and not isinstance(v, bool) for v in values)
+        self.logarithmic = self.numbers and logarithmic and min(values) > 0
+        distinct = sorted(set(values)) if self.numbers else sorted(set(map(str, values)))
+        self.steps = {} if self.numbers and len(distinct) > 6 else {v: i for i, v in enumerate(distinct)}
+        self.low, self.high = (self._line(distinct[0]), self._line(distinct[-1])) if self.numbers else (0, 0)
+
+    def _line(self, value):
+        return np.log(value) if self.logarithmic else value
+
+    def place(self, value):
+        if self.steps:
+            last = len(self.steps) - 1
+            return self.steps[value if self.numbers else str(value)] / last if last else 0.5
+        return (self._line(value) - self.low) / (self.high - self.low) if self.high > self.low else 0.5
+
+    def ticks(self):
+        """[(place, label)]"""
+        if self.steps:
+            return [(self.place(v), f"{v:.4g}" if isinstance(v, float) else str(v)) for v in self.steps]
+        inverse = np.exp if self.logarithmic else float
+        return [(p, f"{inverse(self.low + p * (self.high - self.low)):.3g}") for p in (0, 0.25, 0.5, 0.75, 1)]

@@ -1,0 +1,95 @@
+"""Imports point down, from floor to floor; only the engine knows numba; `import muslin` loads nothing heavy."""
+
+import ast
+import builtins
+import json
+import subprocess
+import sys
+from graphlib import TopologicalSorter
+from importlib.metadata import packages_distributions
+from pathlib import Path
+
+import pytest
+
+import muslin
+
+#: from the ground up; a part may import from the floors below its own. "muslin" is the package's own __init__.py
+FLOORS = (
+    {"errors"},
+    {"files", "blas"},
+    {"activations", "losses", "initializers", "optimizers", "schedules", "split"},
+    {"engine"},
+    {"network"},
+    {"muslin"},
+    {"datasets", "training", "gradcheck", "images"},
+    {"config"},
+    {"runs"},
+    {"tracking", "export", "report", "estimator"},
+    {"sweeps"},
+    {"cli"},
+    {"__main__"},
+)
+FLOOR = {part: floor for floor, parts in enumerate(FLOORS) for part in parts}
+
+#: (part, imported part): inside a function, so that users can write network.fit(…)
+UPWARD = {("network", "training")}
+
+SOURCE = Path(muslin.__file__).parent
+MODULES = {
+    ".".join(["muslin", *path.relative_to(SOURCE).with_suffix("").parts]).removesuffix(".__init__"): path
+    for path in sorted(SOURCE.rglob("*.py"))
+}
+#: names that no module may have
+TAKEN = {*dir(builtins), *packages_distributions()} - {"muslin"}
+
+
+def imports(module, *, top_level=False):
+    """The modules that a module imports: (its own ones, the top-level names of the others')."""
+    tree = ast.parse(MODULES[module].read_text(encoding="utf-8"))
+    found = set()
+    for node in tree.body if top_level else ast.walk(tree):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{module}: imports are absolute"
+            names = {f"{node.module}.{alias.name}" for alias in node.names}
+            found |= {name if name in MODULES else node.module for name in names}
+    return {name for name in found if name in MODULES}, {name.partition(".")[0] for name in found} - {"muslin"}
+
+
+def part(module):
+    return module.split(".")[1] if "." in module else module
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_imports_point_down(module):
+    own = part(module)
+    assert own in FLOOR, f"{own} needs a place in FLOORS"
+    for imported in map(part, imports(module)[0]):
+        assert imported == own or FLOOR[imported] < FLOOR[own] or (own, imported) in UPWARD
+
+
+def test_the_exception_stands_inside_a_function():
+    assert "training" in map(part, imports("muslin.network")[0])
+    assert "training" not in map(part, imports("muslin.network", top_level=True)[0])
+
+
+def test_no_import_ring():
+    TopologicalSorter({module: imports(module, top_level=True)[0] - {module} for module in MODULES}).prepare()
+
+
+def test_only_the_engine_imports_numba():
+    assert [module for module in MODULES if "numba" in imports(module)[1]] == ["muslin.engine"]
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_no_module_shadows_a_builtin_or_a_package(module):
+    assert module.rpartition(".")[2] not in TAKEN
+
+
+def test_importing_muslin_loads_nothing_heavy():
+    script = "import json, sys, muslin; print(json.dumps(sorted(sys.modules)))"
+    found = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    loaded = {name.partition(".")[0] for name in json.loads(found.stdout)}
+    assert "numpy" in loaded
+    assert not loaded & {"numba", "sklearn", "pydantic", "matplotlib", "typer", "rich", "yaml", "safetensors", "optuna"}

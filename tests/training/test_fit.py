@@ -1,0 +1,422 @@
+"""Training: it learns, it repeats itself bit for bit, and every setting does what its definition says."""
+
+import inspect
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from sklearn.datasets import load_digits
+
+from muslin import Diverged, FeedForwardNeuralNetwork, InputError
+from muslin.activations import ACTIVATIONS
+from muslin.losses import targets
+from muslin.network import Signals
+from muslin.optimizers import OPTIMIZERS
+from muslin.schedules import SCHEDULES
+from muslin.training import Callback, State, fit
+from muslin.training.fit import epoch_order
+from muslin.training.step import Step, signature
+
+N = 30
+X = np.random.default_rng(1).standard_normal((N, 5))
+y = (X @ np.random.default_rng(2).standard_normal((5, 3))).argmax(axis=1)
+
+each_engine = pytest.mark.parametrize("engine", ["numpy", "auto"])
+each_optimizer = pytest.mark.parametrize("optimizer", OPTIMIZERS)
+
+
+def small(**settings):
+    return FeedForwardNeuralNetwork(**{"sizes": [5, 6, 4, 3], "activation": "tanh", "dtype": np.float64} | settings)
+
+
+def trained(X=X, y=y, **settings):
+    """θ of a small network after training."""
+    network = small()
+    network.fit(X, y, **{"epochs": 2, "batch_size": 8, "learning_rate": 0.05} | settings)
+    return network.theta
+
+
+class Path(Callback):
+    """θ before the first and after every step."""
+
+    def __init__(self):
+        self.thetas = []
+
+    def on_begin(self, state):
+        self.thetas.append(state.network.theta.copy())
+
+    def on_step(self, state, samples, loss, correct):
+        self.thetas.append(state.network.theta.copy())
+
+
+def path(network=None, **settings):
+    """θ before the first and after every step; by default of gradient descent on all samples at a time."""
+    path = Path()
+    settings = {"optimizer": "sgd", "learning_rate": 0.1, "epochs": 1, "batch_size": N, "shuffle": False} | settings
+    (network or small()).fit(X, y, callbacks=[path], **settings)
+    return path.thetas
+
+
+def gradient(theta, rows=slice(None), **settings):
+    """Of the mean loss at θ over some of the samples."""
+    network = small(**settings)
+    network.theta[...] = theta
+    network.loss_and_gradients(X[rows], y[rows])
+    return network.gradient
+
+
+def same(a, b):
+    np.testing.assert_allclose(a, b, rtol=0, atol=1e-13)
+
+
+def weights_only():
+    return np.arange(small().theta.size) < small().n_weights
+
+
+# It learns, and repeats itself
+
+
+@each_engine
+def test_learns_handwritten_digits(engine):
+    digits, rows = load_digits(), np.arange(1797)
+    X, y, test = digits.data.astype(np.float32) / 16, digits.target, rows[::4]
+    network = FeedForwardNeuralNetwork([64, 64, 10], engine=engine)
+    history = network.fit(X, y, rows=rows[rows % 4 > 0], epochs=15, learning_rate=3e-3, validation_data=(X, y, test))
+    assert history["val_accuracy"][-1] == (network.predict(X[test]) == y[test]).mean() > 0.95
+    assert history["loss"][-1] < history["loss"][0] / 10
+
+
+@each_engine
+@each_optimizer
+def test_every_optimizer_learns(optimizer, engine):
+    network = small(engine=engine)
+    rate = {"sgd": 0.5, "adagrad": 0.1}.get(optimizer, 0.02)
+    history = network.fit(X, y, optimizer=optimizer, epochs=60, learning_rate=rate, batch_size=5)
+    assert history["loss"][-1] < history["loss"][0] / 2
+
+
+def test_the_same_seed_gives_the_same_bits_and_another_does_not():
+    settings = {"dropout": 0.2, "seed": 3}
+    np.testing.assert_array_equal(trained(**settings), trained(**settings))
+    assert (trained(**settings) != trained(dropout=0.2, seed=4)).mean() > 0.9
+    np.testing.assert_array_equal(trained(), trained(seed=0))  # the network's
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+def test_engines_agree_bit_for_bit(activation, dtype):
+    thetas = []
+    for engine in ("numpy", "auto"):
+        network = small(activation=activation, dtype=dtype, engine=engine)
+        network.fit(X, y, optimizer="nadam", weight_decay=0.01, dropout=0.1, epochs=3, batch_size=8, clip_norm=1)
+        thetas.append(network.theta)
+    np.testing.assert_array_equal(*thetas)
+
+
+# Batches
+
+
+def test_a_full_batch_is_one_step_an_epoch():
+    thetas = path(epochs=3)
+    assert len(thetas) == 1 + 3
+    for before, after in pairwise(thetas):
+        same(after, before - 0.1 * gradient(before))
+
+
+def test_the_last_batch_may_be_smaller_and_counts():
+    theta, *thetas = path(batch_size=8)
+    assert len(thetas) == 4
+    for rows, after in zip((slice(0, 8), slice(8, 16), slice(16, 24), slice(24, 30)), thetas, strict=True):
+        theta = theta - 0.1 * gradient(theta, rows)
+        same(after, theta)
+
+
+def test_figures_are_means_over_the_samples_not_over_the_batches():
+    network, seen = small(), []
+
+    class Steps(Callback):
+        def on_step(self, state, samples, loss, correct):
+            seen.append((samples, loss, correct))
+
+    history = network.fit(X, y, epochs=1, batch_size=8, callbacks=[Steps()])
+    assert [samples for samples, *_ in seen] == [8, 8, 8, 6]
+    assert history["loss"] == [pytest.approx(sum(samples * loss for samples, loss, _ in seen) / N)]
+    assert history["accuracy"] == [sum(correct for *_, correct in seen) / N]
+
+
+def test_order_comes_from_seed_and_epoch():
+    orders = [tuple(epoch_order(seed, epoch, 100)) for seed in (0, 1) for epoch in (0, 1)]
+    assert len(set(orders)) == 4
+    assert all(sorted(order) == list(range(100)) for order in orders)
+    assert orders[0] == tuple(epoch_order(0, 0, 100))
+
+
+def test_shuffling_is_training_in_that_order():
+    order = epoch_order(5, 0, N)
+    shuffled = trained(epochs=1, seed=5)
+    np.testing.assert_array_equal(shuffled, trained(X[order], y[order], epochs=1, shuffle=False))
+    assert (shuffled != trained(epochs=1, shuffle=False)).any()
+
+
+@pytest.mark.parametrize("rows", [np.arange(3, 21), [4, 2, 9, 7, 1, 0, 8, 3, 5], np.arange(20, dtype=np.uint8)])
+def test_rows_are_the_subset(rows):
+    np.testing.assert_array_equal(trained(rows=rows), trained(X[rows], y[rows]))
+
+
+@each_engine
+@pytest.mark.parametrize("rows", [(), ([1, 2, 3],), (np.array([5, 4]),)])
+def test_validation_data_leave_the_parameters_alone(rows, engine):
+    networks = [small(engine=engine) for _ in range(2)]
+    networks[0].fit(X, y, epochs=2, batch_size=8)
+    history = networks[1].fit(X, y, epochs=2, batch_size=8, validation_data=(X[::-1], y[::-1], *rows))
+    np.testing.assert_array_equal(*(network.theta for network in networks))
+    assert len(history["val_loss"]) == len(history["val_accuracy"]) == 2
+
+
+@each_engine
+def test_bytes_train_like_their_scaled_values(engine):
+    pixels = np.random.default_rng(0).integers(0, 256, (N, 5), dtype=np.uint8)
+    thetas = []
+    for samples in (pixels, pixels / 255):
+        network = small(engine=engine)
+        network.fit(samples, y, epochs=2, batch_size=8)
+        thetas.append(network.theta)
+    np.testing.assert_allclose(*thetas, rtol=1e-9)
+
+
+# Settings, by their definitions
+
+#: setting → a value that must change the parameters
+CHANGED = {
+    "optimizer": "sgd",
+    "learning_rate": 0.04,
+    "epochs": 3,
+    "batch_size": 7,
+    "weight_decay": 0.01,
+    "shuffle": False,
+    "schedule": "cosine",
+    "warmup": 0.5,
+    "dropout": 0.1,
+    "label_smoothing": 0.1,
+    "clip_norm": 0.1,
+    "seed": 1,
+    "rows": np.arange(29),
+    "beta1": 0.8,
+}
+#: settings that leave the parameters alone, or are tested with the callbacks
+OTHERS = {"validation_data", "callbacks", "patience", "monitor", "diagnostics", "checkpoint", "resume"}
+
+
+@pytest.mark.parametrize("setting", CHANGED)
+def test_every_setting_has_its_effect(setting):
+    assert np.abs(trained(**{setting: CHANGED[setting]}) - trained()).max() > 1e-5
+
+
+def test_every_setting_is_tested():
+    settings = {p.name for p in inspect.signature(fit).parameters.values() if p.kind is p.KEYWORD_ONLY}
+    assert settings == set(CHANGED) - {"beta1"} | OTHERS
+
+
+@each_optimizer
+@pytest.mark.parametrize("changed", [{}, {"momentum": 0.5, "beta": 0.8, "beta1": 0.8, "beta2": 0.9, "epsilon": 1e-3}])
+def test_steps_are_the_rules_with_its_hyperparameters(optimizer, changed):
+    slots, scalars = signature(OPTIMIZERS[optimizer])
+    hyperparameters = {name: changed[name] for name in scalars.keys() & changed.keys()}
+    theta, *thetas = path(optimizer=optimizer, epochs=4, **hyperparameters)
+    slots = [np.zeros_like(theta) for _ in slots]
+    for t, after in enumerate(thetas, 1):
+        now = {"learning_rate": 0.1, "t": t, "weight_decay": 0.0}
+        now = scalars | hyperparameters | {name: now[name] for name in now.keys() & scalars.keys()}
+        new = OPTIMIZERS[optimizer](theta, gradient(theta), *slots, **now)
+        theta, *slots = new if slots else [new]
+        same(after, theta)
+
+
+def test_weight_decay_is_of_the_weights_and_not_of_the_biases():
+    before, after = path(weight_decay=0.3)
+    same(after, before - 0.1 * (gradient(before) + 0.3 * np.where(weights_only(), before, 0)))
+
+
+def test_decoupled_weight_decay_too():
+    before, after = path(optimizer="adamw", weight_decay=0.3)
+    g = gradient(before)
+    step = g / (np.abs(g) + 1e-8)  # the first of Adam
+    same(after, before - 0.1 * step - 0.1 * 0.3 * np.where(weights_only(), before, 0))
+
+
+def test_weight_decay_does_not_depend_on_the_batch_size():
+    shrunk = []
+    for batch_size in (3, N):
+        network = small(initializer="zeros")
+        network.weights[1] = 1.0  # without a gradient: the layers above are zero
+        network.fit(X, y, optimizer="sgd", learning_rate=0.1, weight_decay=0.3, epochs=1, batch_size=batch_size)
+        shrunk.append(network.weights[1])
+    same(shrunk[0], 0.97**10)
+    same(shrunk[1], 0.97)
+
+
+@pytest.mark.parametrize("weight_decay", [0.0, 0.5])
+def test_reported_loss_leaves_weight_decay_out(weight_decay):
+    network = small()
+    expected = network.loss_and_gradients(X, y)[0]
+    history = network.fit(X, y, epochs=1, batch_size=N, weight_decay=weight_decay)
+    assert history["loss"] == [pytest.approx(expected)]
+
+
+def test_clip_norm_is_the_longest_gradient():
+    before, after = path(clip_norm=0.01)
+    g = gradient(before)
+    same(after, before - 0.1 * 0.01 * g / np.linalg.norm(g))
+    same(path(clip_norm=1.01 * np.linalg.norm(g))[1], before - 0.1 * g)
+
+
+@pytest.mark.parametrize("warmup", [0, 2])
+@pytest.mark.parametrize("schedule", SCHEDULES)
+def test_the_schedule_is_taken_in_the_middle_of_each_step(schedule, warmup):
+    thetas = path(epochs=6, schedule=schedule, warmup=warmup)
+    for epoch, (before, after) in enumerate(pairwise(thetas)):
+        now = epoch + 0.5
+        factor = now / 2 if now < warmup else SCHEDULES[schedule](now - warmup, 6 - warmup)
+        same(after, before - 0.1 * factor * gradient(before))
+
+
+def test_history_has_the_learning_rate_of_the_last_step():
+    history = small().fit(X, y, epochs=4, batch_size=15, schedule="cosine", learning_rate=0.1)
+    assert history["learning_rate"] == pytest.approx([0.1 * SCHEDULES["cosine"](e + 0.75, 4) for e in range(4)])
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.2])
+def test_label_smoothing_by_hand(smoothing):
+    network = small(sizes=[5, 3])
+    W, b = network.weights[1].copy(), network.biases[1].copy()
+    A = W @ X.T + b
+    wanted = (1 - smoothing) * np.eye(3)[:, y] + smoothing / 3
+    dA = (np.exp(A) / np.exp(A).sum(axis=0) - wanted) / N
+    path(network, label_smoothing=smoothing)
+    same(network.weights[1], W - 0.1 * dA @ X)
+    same(network.biases[1], b - 0.1 * dA.sum(axis=1, keepdims=True))
+
+
+def stepped(dropout, network):
+    step = Step(network, OPTIMIZERS["sgd"], N, 0.0, dropout, 0.0, None, {})
+    state = State(network, "sgd", step.slots)
+    step(X, y, np.arange(N), state, 0.1, np.random.default_rng(0))
+    return step
+
+
+def test_dropout_masks_are_zero_or_keep_the_mean():
+    masks = stepped(0.2, small(sizes=[5, 200, 100, 3])).signals.masks
+    assert list(masks) == [1, 2]
+    for mask in masks.values():
+        assert set(np.unique(mask)) == {0.0, 1 / 0.8}
+        assert mask.mean() == pytest.approx(1, abs=5 * (0.25 / mask.size) ** 0.5)  # five standard errors
+    assert (masks[1][:100] != masks[2]).any()
+
+
+@each_engine
+def test_dropout_gradient_is_the_central_difference_with_the_masks_held(engine):
+    network, rng = small(engine=engine), np.random.default_rng(0)
+    s, Y = Signals(network.sizes, N, network.dtype, dropout=True), targets(3, network.dtype)[:, y]
+    s.H[0][...] = X.T
+    for mask in s.masks.values():
+        mask[...] = (rng.random(mask.shape) < 0.7) / 0.7
+
+    def loss():
+        network.forward(s)
+        return -np.log(s.H[network.L])[y, np.arange(N)].mean()
+
+    loss()
+    network.backward(s, Y)
+    analytic, numerical, theta, step = network.gradient.copy(), np.empty_like(network.gradient), network.theta, 1e-5
+    for i, value in enumerate(theta.copy()):
+        theta[i] = value + step
+        above = loss()
+        theta[i] = value - step
+        theta[i], numerical[i] = value, (above - loss()) / (2 * step)
+    assert np.linalg.norm(analytic - numerical) / np.linalg.norm(numerical) < 1e-7
+
+
+def test_dropout_is_for_training_only():
+    network = small()
+    history = network.fit(X, y, epochs=1, batch_size=8, dropout=0.5, validation_data=(X, y))
+    assert history["val_loss"] == [pytest.approx(network.loss_and_gradients(X, y)[0])]
+
+
+def test_numbers_of_numpy_are_numbers():
+    plain = trained(learning_rate=0.05, weight_decay=0.25, batch_size=8, epochs=2)
+    numpys = {"learning_rate": np.float64(0.05), "weight_decay": np.float64(0.25), "batch_size": np.int64(8)}
+    np.testing.assert_array_equal(plain, trained(**numpys, epochs=np.int64(2)))
+    np.testing.assert_array_equal(plain, trained(weight_decay=0.25, batch_size=8.0, epochs=2.0))
+
+
+# What goes wrong
+
+
+@each_engine
+@pytest.mark.parametrize(
+    ("batch_size", "where"),
+    [(10, "epoch 1, step 2: the numbers of layer 1 "), (N, "epoch 1, step 1: the numbers of layer 1 ")],
+)
+def test_diverging_says_where(engine, batch_size, where):
+    network = small(dtype=np.float32, engine=engine)
+    with pytest.raises(Diverged, match=where) as caught:
+        network.fit(X, y, optimizer="sgd", learning_rate=1e300, batch_size=batch_size, epochs=3)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(("layer", "step", "where"), [(2, 5, "epoch 2, step 6"), (1, 6, "epoch 2, step 6")])
+def test_diverging_in_any_layer_and_epoch(layer, step, where):
+    """A bias breaks after a step; it is found out in the next one, or at the end of the epoch of three steps."""
+
+    class Break(Callback):
+        def on_step(self, state, samples, loss, correct):
+            if state.step == step:
+                state.network.biases[layer][...] = np.nan
+
+    with pytest.raises(Diverged, match=f"{where}: the numbers of layer {layer} "):
+        small().fit(X, y, batch_size=10, epochs=5, callbacks=[Break()])
+
+
+NAN, INFINITY = float("nan"), float("inf")
+WRONG = {
+    "learning_rate": [0, -1, NAN, INFINITY, "a", None],
+    "epochs": [0, 1.5, -1, "a", None, NAN, INFINITY],
+    "batch_size": [0, 1.5, -1, "a", None, N + 1],
+    "weight_decay": [-1, NAN, "a", None],
+    "warmup": [-1, NAN, "a", 2],
+    "dropout": [-0.1, 1, NAN, "a", None],
+    "clip_norm": [0, -1, NAN, "a"],
+    "label_smoothing": [-0.1, 1, NAN, "a", None],
+    "patience": [0, 1.5, "a"],
+    "seed": [-1, 1.5, "a", True],
+    "rows": [[*range(9), N], [*range(9), -N - 1], np.arange(9.0), [[*range(9)]] * 9, np.arange(N) < 20, [], "a"],
+    "Unknown optimizer": [{"optimizer": "adan"}],
+    "Unknown schedule": [{"schedule": "cosin"}],
+    "Unknown figure": [{"patience": 1, "monitor": "val_loss"}],
+    "fit has no setting 'batchsize'": [{"batchsize": 3}],
+    "fit has no setting 'beta1', and the optimizer sgd has no": [{"optimizer": "sgd", "beta1": 0.9}],
+    "fit has no setting 'beta', and the optimizer adam takes beta1, beta2, epsilon": [{"beta": 0.9}],
+    "beta1": [1, -0.1, "a", NAN, None, True],
+    "epsilon": [-1, INFINITY],
+    "resume needs checkpoint": [{"resume": True}],
+    "X has": [{"validation_data": (X[:, :4], y)}, {"validation_data": (X, y[:3])}],
+    "validation": [{"validation_data": v} for v in ((X,), (X, y, [N]), (X, y, []), X)],
+}
+
+
+@pytest.mark.parametrize(
+    ("message", "settings"),
+    [(m, s if isinstance(s, dict) else {m: s}) for m, wrongs in WRONG.items() for s in wrongs],
+)
+def test_settings_that_cannot_be(message, settings):
+    before = small().theta
+    network = small()
+    with pytest.raises(InputError, match=f"^{message}") as caught:
+        network.fit(X, y, **{"epochs": 2, "batch_size": 8} | settings)
+    assert "\n" not in str(caught.value)
+    np.testing.assert_array_equal(network.theta, before)
+
+
+def test_label_smoothing_is_for_cross_entropy():
+    with pytest.raises(InputError, match="label_smoothing is for the loss cross_entropy"):
+        small(loss="mean_squared_error").fit(X, y, batch_size=8, label_smoothing=0.1)
