@@ -3,13 +3,15 @@
 So every search that knows a plain uniform number can serve them all. Names, fields, defaults and meaning are W&B's.
 """
 
-import json
 import math
 from bisect import bisect_left
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import accumulate
 
 from scipy.special import betaincinv, ndtri
+
+from muslin.sweeps.fields import INTEGER, NOT_NEGATIVE, NUMBER, POSITIVE, PROBABILITIES, VALUE, VALUES, Field
 
 # u → value; the fields follow in the order of the table below
 
@@ -23,8 +25,8 @@ def categorical(u, values):
 
 
 def weighted(u, values, probabilities):
-    total = [sum(probabilities[: i + 1]) for i in range(len(values))]
-    return values[bisect_left(total, u * total[-1])]
+    cdf = list(accumulate(probabilities))
+    return values[bisect_left(cdf, u * cdf[-1])]
 
 
 def int_uniform(u, low, high):
@@ -91,56 +93,11 @@ def exp(x):
     return math.exp(min(x, 709.0))  # e⁷⁰⁹ is about the largest double
 
 
-# What the fields may be
-
-
-def is_number(value):
-    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < math.inf
-
-
-def is_whole(value):
-    return is_number(value) and value == int(value)
-
-
-def is_plain(value):
-    """Whether JSON can hold the value, as run configurations are JSON."""
-    try:
-        json.dumps(value)
-    except (TypeError, ValueError):
-        return False
-    return True
-
-
-REQUIRED = object()
-
-
-@dataclass(frozen=True)
-class Field:
-    """A key of the sweep file: what is right, as a test and in words; or the choices that it has."""
-
-    right: str
-    test: Callable
-    default: object = REQUIRED
-
-
-NUMBER = Field("a finite number", is_number)
-POSITIVE = Field("a positive number", lambda v: is_number(v) and v > 0)
-INTEGER = Field("a whole number (written without a point)", lambda v: isinstance(v, int) and not isinstance(v, bool))
-VALUE = Field("a value that JSON can hold: a number, text, true, false, null, or a list or mapping of them", is_plain)
-VALUES = Field("a list of values, at least one", lambda v: isinstance(v, list) and v and is_plain(v))
-PROBABILITIES = Field(
-    "a list of numbers from 0 that sum to 1, one for each of values",
-    lambda v: isinstance(v, list) and all(is_number(p) and p >= 0 for p in v) and abs(sum(v) - 1) <= 1e-5,
-)
-
 BOUNDS = {"min": NUMBER, "max": NUMBER}
 POSITIVE_BOUNDS = {"min": POSITIVE, "max": POSITIVE}
-NORMAL = {
-    "mu": Field("a finite number", is_number, 0),
-    "sigma": Field("a number from 0", lambda v: is_number(v) and v >= 0, 1),
-}
-BETA = {name: Field(POSITIVE.right, POSITIVE.test, 1) for name in ("a", "b")}
-STEP = {"q": Field(POSITIVE.right, POSITIVE.test, 1)}
+NORMAL = {"mu": NUMBER.or_else(0), "sigma": NOT_NEGATIVE.or_else(1)}
+BETA = dict.fromkeys(("a", "b"), POSITIVE.or_else(1))
+STEP = {"q": POSITIVE.or_else(1)}
 
 
 @dataclass(frozen=True)
@@ -165,7 +122,9 @@ DISTRIBUTIONS = {
     "constant": Distribution(constant, {"value": VALUE}, "{value}"),
     "categorical": Distribution(categorical, {"values": VALUES}, "one of {values}"),
     "categorical_w_probabilities": Distribution(
-        weighted, {"values": VALUES, "probabilities": PROBABILITIES}, "one of {values}, with probabilities {probabilities}"
+        weighted,
+        {"values": VALUES, "probabilities": PROBABILITIES},
+        "one of {values}, with probabilities {probabilities}",
     ),
     "int_uniform": Distribution(int_uniform, {"min": INTEGER, "max": INTEGER}, "{min} to {max}, whole numbers"),
     **CONTINUOUS,

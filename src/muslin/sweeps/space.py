@@ -12,7 +12,7 @@ from functools import cached_property
 
 import numpy as np
 
-from muslin.sweeps.distributions import DISTRIBUTIONS, REQUIRED, between
+from muslin.sweeps.distributions import DISTRIBUTIONS, between
 
 STREAM = int.from_bytes(b"sweep")  # keeps these draws apart from others made with the same seed
 SMALLEST, LARGEST = 2.0**-54, 1 - 2.0**-53  # u stays inside (0, 1), where every inverse is finite
@@ -63,10 +63,8 @@ def infer(spec):
 
 
 def _infer_uniform(spec):
-    whole = [isinstance(spec.get(key), int) for key in ("min", "max")]
-    if all(whole):
-        return "int_uniform"
-    return "ambiguous" if any(whole) and {"min", "max"} <= spec.keys() else "uniform"
+    kinds = {type(spec.get(key)) for key in ("min", "max")}
+    return "int_uniform" if kinds == {int} else "ambiguous" if kinds == {int, float} else "uniform"
 
 
 def leaf(path, spec):
@@ -141,7 +139,7 @@ def _multiples(low, high, q):
 
 #: distribution → the values that a grid takes of it
 GRID = {
-    "categorical": lambda values: _distinct(values),
+    "categorical": _distinct,
     "int_uniform": lambda low, high: range(low, high + 1),
     "q_uniform": _multiples,
 }
@@ -150,21 +148,22 @@ GRID = {
 class Grid(Sequence):
     """The product of all values over the sorted names; the last name varies fastest. No list is built.
 
-    ``grid[i]`` is a configuration; ``grid.space`` has each leaf as the list of its values; ``grid.point(i)`` lies there.
+    ``grid[i]`` is a configuration. ``grid.space`` has each leaf as the list of its values; ``grid.point(i)`` is in it.
     """
 
     def __init__(self, space):
         self.space = Space(tuple(leaf if leaf.constant else _listed(leaf) for leaf in space.leaves))
         self.sizes = [len(leaf.fields["values"]) for leaf in self.space.searched]
+        self.size = math.prod(self.sizes)  # len() cannot hold all of them
 
     def __len__(self):
-        return math.prod(self.sizes)
+        return self.size
 
     def __getitem__(self, i):
         return self.space.config(self.point(i))
 
     def point(self, i):
-        if not 0 <= i < len(self):
+        if not 0 <= i < self.size:
             raise IndexError(i)
         places = []
         for size in reversed(self.sizes):

@@ -1,0 +1,225 @@
+"""What is wrong with a sweep file, all of it at once; and what in a valid one is doubtful."""
+
+import re
+from collections import Counter
+
+from muslin.errors import unknown
+from muslin.sweeps.distributions import DISTRIBUTIONS
+from muslin.sweeps.fields import (
+    CONTROLLER,
+    CUSTOM,
+    EARLY_TERMINATE,
+    EXAMPLE,
+    METRIC,
+    OTHERS,
+    PARAMETERS,
+    REQUIRED,
+    TOP,
+    choice,
+    is_number,
+)
+from muslin.sweeps.hyperband import Hyperband
+from muslin.sweeps.space import GRID, infer, leaf
+
+NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
+LARGEST_AXIS = 1_000_000  # values of one parameter of a grid
+
+#: distributions that W&B's schema does not have, but that say what is meant → the key that they come with
+LOOSE = {"nested": "parameters", "categorical": "probabilities"}
+
+
+def problems(raw):
+    """All that is wrong with a sweep file, a sentence each, naming the key and what is right; none if it is valid."""
+    if not isinstance(raw, dict):
+        return ["A sweep file holds keys, a line each, such as 'method: random'."]
+    return [*_top(raw), *_metric(raw), *_early_terminate(raw), *_parameters(raw)]
+
+
+def unlisted(given):
+    """``early_terminate`` with each list of one number, ``min_iter: [3]``, as that number."""
+    return {key: v[0] if isinstance(v, list) and len(v) == 1 and is_number(v[0]) else v for key, v in given.items()}
+
+
+def _top(raw):
+    if raw.get("method") == "custom":
+        yield CUSTOM
+    yield from (OTHERS[key] for key in raw if key in OTHERS)
+    handled = OTHERS.keys() | ({"method"} if raw.get("method") == "custom" else set())
+    fields = {key: rule for key, rule in TOP.items() if key not in handled}
+    yield from _keys("", {key: value for key, value in raw.items() if key not in handled}, fields)
+    controller = raw.get("controller")
+    if isinstance(controller, dict):  # other keys than type are right in it
+        yield from _keys("controller", {key: v for key, v in controller.items() if key in CONTROLLER}, CONTROLLER)
+
+
+def _metric(raw):
+    if isinstance(raw.get("metric"), dict):
+        yield from _keys("metric", raw["metric"], METRIC)
+    elif "metric" not in raw:
+        askers = (("method bayes", raw.get("method") == "bayes"), ("early_terminate", "early_terminate" in raw))
+        yield from (f"metric is missing; {asker} needs one, such as {EXAMPLE}." for asker, asks in askers if asks)
+
+
+def _early_terminate(raw):
+    given = raw.get("early_terminate")
+    if not isinstance(given, dict):
+        return
+    given = unlisted(given)
+    wrong = [*_keys("early_terminate", given, EARLY_TERMINATE)]
+    yield from wrong or _bands(given)
+
+
+def _bands(given):
+    if "min_iter" not in given and not {"max_iter", "s"} <= given.keys():
+        yield "early_terminate has neither min_iter nor both max_iter and s; give one of them, such as min_iter: 3."
+    elif not Hyperband.of(given).bands(max(given.get("min_iter", 1), given.get("max_iter", 1))):
+        yield "early_terminate has no band: the last one, max_iter/eta, must be at least 1, and s at least 1."
+
+
+def _parameters(raw):
+    parameters = raw.get("parameters")
+    if not isinstance(parameters, dict):
+        return
+    yield from _group("parameters", parameters, raw.get("method"))
+    for name, times in Counter(_names(parameters)).items():
+        if times > 1:
+            yield f"parameters: {times} parameters have the name {name}, by a point or by nesting; rename one."
+
+
+def _names(parameters):
+    for name, spec in parameters.items():
+        if isinstance(spec, dict) and isinstance(spec.get("parameters"), dict):
+            yield from (f"{name}.{inner}" for inner in _names(spec["parameters"]))
+        else:
+            yield str(name)
+
+
+def _group(path, parameters, method):
+    for name, spec in parameters.items():
+        if not isinstance(name, str) or not NAME.fullmatch(name):
+            yield f"{path}: the name {name!r} must begin with a letter or _ and have letters, digits, _ . - only."
+        yield from _parameter(f"{path}.{name}", spec, method)
+
+
+def _parameter(path, spec, method):
+    if not isinstance(spec, dict):
+        example = f"{{values: {spec}}}" if isinstance(spec, list) else f"{{value: {spec}}}"
+        return [f"{path} is {spec!r}; it must be a mapping such as {example}."]
+    name = infer(spec)
+    if name == "nested":
+        return _nested(path, spec, method)
+    if name == "ambiguous":
+        return [
+            f"{path}: of min {spec['min']} and max {spec['max']} one is a whole number, which W&B calls ambiguous; "
+            "write both with a point or both without, or name the distribution."
+        ]
+    if name is None:
+        return _shapeless(path, spec)
+    if not isinstance(name, str) or name not in DISTRIBUTIONS:
+        return [str(unknown(f"{path}.distribution", name, DISTRIBUTIONS))]
+    fields = DISTRIBUTIONS[name].fields | {"distribution": choice(name, *LOOSE).or_else(name)}
+    return [*_keys(path, spec, fields)] or [*_relations(path, spec), *_grid(path, spec, name, method)]
+
+
+def _nested(path, spec, method):
+    yield from _keys(path, spec, {"parameters": PARAMETERS, "distribution": choice("nested").or_else(None)})
+    if isinstance(spec.get("parameters"), dict):
+        yield from _group(f"{path}.parameters", spec["parameters"], method)
+
+
+def _shapeless(path, spec):
+    """Neither a distribution nor keys from which one could be inferred."""
+    known = {"distribution", "parameters"}.union(*(d.fields for d in DISTRIBUTIONS.values()))
+    strangers = [f"{path}.{key}: {unknown('key', key, known)}" for key in spec if key not in known]
+    return strangers or [f"{path} must have value, values, min and max, a distribution, or parameters."]
+
+
+def _relations(path, spec):
+    """Between keys that are right by themselves."""
+    if "min" in spec and not spec["min"] < spec["max"]:
+        yield f"{path}.min is {spec['min']}; it must be less than max, {spec['max']}."
+    if "probabilities" in spec and len(spec["probabilities"]) != len(spec["values"]):
+        n, m = len(spec["probabilities"]), len(spec["values"])
+        yield f"{path}.probabilities has {n} numbers; it must have one for each of the {m} values."
+
+
+def _grid(path, spec, name, method):
+    if method != "grid" or name == "constant":
+        return
+    if name not in GRID:
+        yield f"{path}: method grid cannot have {name}; it must be constant, {', '.join(GRID)}: give the values."
+    elif name == "q_uniform" and (spec["max"] - spec["min"]) / spec.get("q", 1) > LARGEST_AXIS:
+        yield f"{path}.q is {spec.get('q', 1)}; it must be larger: a grid takes {LARGEST_AXIS:,} values at most."
+
+
+def _keys(path, given, fields):
+    """Keys that are unknown, wrong or missing."""
+    for key, value in given.items():
+        at = f"{path}.{key}" if path else str(key)
+        if key not in fields:
+            yield f"{at}: {unknown('key', key, fields)}"
+        elif not fields[key].test(value):
+            yield _wrong(at, value, fields[key].right)
+    for key in fields:
+        if fields[key].default is REQUIRED and key not in given:
+            yield f"{path}{'.' * bool(path)}{key} is missing; it must be {_words(fields[key].right)}."
+
+
+def _wrong(at, value, right):
+    if isinstance(right, tuple) and isinstance(value, str):
+        return str(unknown(at, value, right))
+    return f"{at} is {value!r}; it must be {_words(right)}{_hint(value)}."
+
+
+def _words(right):
+    return " or ".join(map(repr, right)) if isinstance(right, tuple) else right
+
+
+def _hint(value):
+    """For the numbers that YAML 1.1 takes for texts, such as 1e-5."""
+    try:
+        float(value if isinstance(value, str) else "")
+    except ValueError:
+        return ""
+    return " (this is a text to YAML; its numbers have no quotes, and a point before the e: 1.0e-5)"
+
+
+def warnings(raw):
+    """What a valid file says in a way that W&B refuses or discourages, or that may not be meant, a sentence each."""
+    return [*_doubtful_bands(raw), *_doubtful_goal(raw), *_doubtful_parameters(raw)]
+
+
+def _doubtful_bands(raw):
+    given = raw.get("early_terminate", {})
+    for key, value in unlisted(given).items():
+        if value is not given[key]:
+            yield f"early_terminate.{key} is the list {given[key]}, which W&B refuses; it is taken for {value}."
+    pair = given.keys() & {"max_iter", "s"}
+    if "min_iter" in given and len(pair) == 2:
+        yield "early_terminate.min_iter is not used where max_iter and s are given, as on W&B."
+    elif len(pair) == 1:
+        yield f"early_terminate.{pair.pop()} is not used, as on W&B: max_iter and s go together."
+
+
+def _doubtful_goal(raw):
+    metric = raw.get("metric", {})
+    if "goal" not in metric and "acc" in metric.get("name", "").lower():
+        yield f"metric.goal is missing, so {metric['name']} is minimized; write goal: maximize if more is better."
+
+
+def _doubtful_parameters(raw):
+    for path, spec in _specs("parameters", raw["parameters"]):
+        name = spec.get("distribution")
+        if f"{name}_values" in DISTRIBUTIONS:
+            words = f"{leaf((), spec)}"
+            yield f"{path}: {name} is deprecated, its bounds are exponents ({words}); W&B has {name}_values instead."
+        if LOOSE.get(name) in spec:
+            yield f"{path}: W&B refuses distribution: {name} with {LOOSE[name]}; leave the distribution out."
+
+
+def _specs(path, parameters):
+    """(path, parameter), the groups among them."""
+    for name, spec in parameters.items():
+        yield f"{path}.{name}", spec
+        if infer(spec) == "nested":
+            yield from _specs(f"{path}.{name}.parameters", spec["parameters"])
