@@ -202,7 +202,7 @@ def read_file(path):
     path = Path(path)
     parse = json.loads if path.suffix.lower() == ".json" else yaml.safe_load
     try:
-        values = parse(path.read_text(encoding="utf-8"))
+        values = parse(path.read_text(encoding="utf-8-sig"))
     except OSError as error:
         raise InputError(f"Cannot read the config file {path}: {error.strerror}.") from error
     except (yaml.YAMLError, ValueError, RecursionError) as error:

@@ -11,6 +11,7 @@ import platform
 import re
 import shlex
 from dataclasses import dataclass
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -117,7 +118,7 @@ def create(settings, data, runs_dir="runs", name=None):
     _check(settings, data)
     if name is not None and not re.search(r"[^\W_]", name):
         raise InputError(f"The run name {name!r} has no letter or digit that a folder's name could be made of.")
-    path = Path(runs_dir) / re.sub(r"[^\w.+=,@-]+", "_", name or default_name(settings)).strip(".")
+    path = Path(runs_dir) / _folder(name or default_name(settings))
     for number in range(1, 1_000_000):
         taken = path if number == 1 else path.with_name(f"{path.name}-{number}")
         try:
@@ -135,6 +136,11 @@ def create(settings, data, runs_dir="runs", name=None):
     config = {"name": name or taken.name, **settings.model_dump(), "versions": _versions(), "machine": _machine()}
     write_json(taken / "config.json", config | {"data_checksums": data.checksums})
     return Run(taken)
+
+
+def _folder(name):
+    """The name as that of one folder: without what has a meaning in a path, and of at most 200 bytes."""
+    return re.sub(r"[^\w.+=,@-]+", "_", name).strip(".").encode()[:200].decode(errors="ignore")
 
 
 def split(settings, data):
@@ -248,6 +254,7 @@ def _facts(path, *needed):
     return facts
 
 
+@cache
 def _versions():
     found = {"python": platform.python_version()}
     for name in VERSIONS:

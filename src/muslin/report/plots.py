@@ -2,7 +2,10 @@
 
 import numpy as np
 
-from muslin.report.style import INK, RIGHT, TRAINING, VALIDATION, WRONG, figure
+from muslin.report.style import INK, RIGHT, TRAINING, VALIDATION, WRONG, figure, short
+
+#: from more classes than these, a confusion matrix has no room for names and numbers
+LEGIBLE = 50
 
 
 def curves(history, path):
@@ -15,27 +18,27 @@ def curves(history, path):
                 values = [row[f"val_{key}"] for row in history]
                 ax.plot(epochs, values, color=VALIDATION, marker=".", linestyle="--", label="validation")
             ax.set(title=key.capitalize(), xlabel="epoch")
-            ax.xaxis.get_major_locator().set_params(integer=True)
+            ax.xaxis.get_major_locator().set_params(integer=True, min_n_ticks=1)
         axes[0].legend()
         axes[1].yaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
 
 
 def confusion(matrix, names, path):
     """A confusion matrix [true][predicted]. The shade is that of the mistakes alone, so that they can be read beside
-    the diagonal, which has a color of its own; the numbers are counts."""
+    the diagonal, which has a color of its own; the numbers are counts (of up to 50 classes)."""
     matrix = np.asarray(matrix)
     n = len(names)
     wrong = np.ma.masked_array(matrix, np.eye(n, dtype=bool))
-    side = max(3.6, 0.46 * n + 1.6)
+    side = max(4.2, 0.46 * n + 1.6) if n <= LEGIBLE else 7.2
     with figure(path, side, side) as ax:
         ax.imshow(wrong, cmap=WRONG, vmin=0, vmax=max(1, wrong.max() or 0))
         ax.imshow(np.ma.masked_array(np.ones((n, n)), ~np.eye(n, dtype=bool)), cmap=_one_color(RIGHT), vmin=0, vmax=1)
-        for (t, p), count in np.ndenumerate(matrix):
-            if count:
-                dark = t == p or count > 0.6 * wrong.max()
-                ax.text(p, t, f"{count:,}", ha="center", va="center", fontsize=8, color="white" if dark else INK)
-        ax.set_xticks(range(n), names, rotation=45, ha="right", rotation_mode="anchor")
-        ax.set_yticks(range(n), names)
+        if n <= LEGIBLE:
+            for t, p in np.argwhere(matrix):
+                color = "white" if t == p or matrix[t, p] > 0.6 * wrong.max() else INK
+                ax.text(p, t, f"{matrix[t, p]:,}", ha="center", va="center", fontsize=8, color=color)
+            ax.set_xticks(range(n), map(short, names), rotation=45, ha="right", rotation_mode="anchor")
+            ax.set_yticks(range(n), map(short, names))
         right = np.trace(matrix) / max(1, matrix.sum())
         ax.set(title=f"Confusion matrix: {right:.2%} right", xlabel="predicted", ylabel="true")
         ax.grid(False)
@@ -53,13 +56,15 @@ def confused(data, predicted, pairs, path, columns=8):
         for ax in axes.flat:
             ax.axis("off")
         if not pairs:
-            axes[0, 0].text(0, 0.5, "No test sample is confused." if data.image_shape else "The samples are no images.")
+            text = "No test sample is confused." if data.image_shape else "The samples are not images."
+            axes[0, 0].text(0, 0.5, text)
         for line, (t, p, count) in zip(axes, pairs, strict=False):
-            text = f"{data.class_names[t]}\ntaken for {data.class_names[p]}\n{count} times"
+            true, taken = short(data.class_names[t]), short(data.class_names[p])
+            text = f"{true}\ntaken for {taken}\n{count} time{'s' * (count > 1)}"
             line[0].text(0, 0.5, text, va="center", fontsize=8, color=INK, transform=line[0].transAxes)
             which = np.flatnonzero((data.y_test == t) & (predicted == p))[:columns]
             for ax, row in zip(line[1:], which, strict=False):
-                ax.imshow(data.X_test[row].reshape(data.image_shape))
+                _image(ax, data.X_test[row], data)
 
 
 def samples(data, path, seed=0, columns=5):
@@ -71,8 +76,14 @@ def samples(data, path, seed=0, columns=5):
         for ax in axes.flat:
             ax.axis("off")
         for ax, c, name in zip(axes.flat, range(n), data.class_names, strict=False):
-            ax.imshow(data.X_train[rng.choice(np.flatnonzero(data.y_train == c))].reshape(data.image_shape))
-            ax.set_title(name, loc="center", fontweight="normal")
+            _image(ax, data.X_train[rng.choice(np.flatnonzero(data.y_train == c))], data)
+            ax.set_title(short(name, 16), loc="center", fontweight="normal")
+
+
+def _image(ax, sample, data):
+    """A sample as an image, the brightest black. Bytes have the same scale in all images."""
+    limits = {"vmin": 0, "vmax": 255} if sample.dtype == np.uint8 else {}
+    ax.imshow(sample.reshape(data.image_shape), **limits)
 
 
 def _one_color(color):

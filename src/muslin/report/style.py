@@ -1,5 +1,6 @@
 """One visual style for every plot: legible in a column of a paper, and without color vision."""
 
+import warnings
 from contextlib import contextmanager
 
 from muslin.files import atomic
@@ -46,5 +47,12 @@ def figure(path, width, height, **subplots):
         drawing = Figure(figsize=(width, height))
         FigureCanvasAgg(drawing)
         yield drawing.subplots(**subplots)
-        with atomic(path) as temporary:
+        with atomic(path) as temporary, warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "Glyph .* missing from font")  # a box is drawn
             drawing.savefig(temporary, format="png")
+
+
+def short(name, length=20):
+    """A class's name as one line of a length that fits beside a picture."""
+    name = " ".join(name.split())
+    return name if len(name) <= length else name[: length - 1] + "…"

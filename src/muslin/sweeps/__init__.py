@@ -1,7 +1,23 @@
 """Sweeps: W&B's sweep file, run on one's own machine.
 
-distributions.py  each distribution as a map from u in (0, 1) to a value     names.py    hyperparameters and metrics by
-space.py          parameters → leaves; random draws and the grid                         other names → our settings
-schema.py         the file → a checked `Sweep`, or every problem at once     mapping.py  leaves as Optuna's distributions
+fields.py         the keys of the file, and what each may be
+distributions.py  each distribution as a map from u in (0, 1) to a value
+space.py          parameters → leaves; random draws and the grid
 hyperband.py      W&B's rule for stopping a run early
+check.py          every problem of a file at once; what in a valid one is doubtful
+schema.py         the file → a `Sweep`
+names.py          hyperparameters and metrics by their other names → our settings
+mapping.py        leaves as Optuna's distributions
+
+claims.py         who runs which trial
+study.py          the trials in their storage
+directory.py      a sweep's directory: begun, gone on with, refused
+search.py         what to try next: random, grid, bayes
+worker.py         the process that trains one trial after the other
+program.py        a trial that is a program of the user's own
+wandb_file.py     what such a program logged with W&B's client
+pool.py           the workers, seen from their parent
+scheduler.py      the loop
+retrain.py        the best trial, trained again on all data
+analysis.py       what a sweep teaches
 """

@@ -1,0 +1,167 @@
+"""muslin compare"""
+
+import csv
+import io
+import operator
+import re
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from muslin.cli.options import Json, console, emit
+from muslin.errors import InputError, lookup, unknown
+
+#: figures of a run that the table has, in this order, where the runs have them
+FIGURES = ("value", "loss", "accuracy", "val_loss", "val_accuracy", "test_loss", "test_accuracy")
+AFTER = ("parameters", "seconds")
+OPERATORS = {
+    "<=": operator.le,
+    ">=": operator.ge,
+    "!=": operator.ne,
+    "=": operator.eq,
+    "<": operator.lt,
+    ">": operator.gt,
+}
+FORMATS = ("table", "csv", "json")
+
+
+def command(
+    paths: Annotated[list[Path], typer.Argument(metavar="SWEEP_OR_RUN…", help="Sweep directories or run directories.")],
+    sort: Annotated[str | None, typer.Option(help="Column to sort by, the best first.")] = None,
+    filter: Annotated[str | None, typer.Option(help='Such as "optimizer=adam,epochs>5".')] = None,
+    format: Annotated[str, typer.Option(help="table, csv or json.")] = "table",
+    all: Annotated[bool, typer.Option("--all", help="Also the settings that all of them share.")] = False,
+    storage: Annotated[str | None, typer.Option(metavar="URL", help="A sweep's database, if it was moved.")] = None,
+    json: Json = False,
+):
+    """One row a run: the settings that differ, then the figures."""
+    lookup(dict.fromkeys(FORMATS), "format", format)
+    rows, descending = [], {"accuracy", "val_accuracy", "test_accuracy"}
+    for path in paths:
+        rows += _rows(path, storage, descending)
+    columns = _columns(rows, all or len(rows) == 1)
+    rows = _filtered(rows, filter)
+    rows = _sorted(rows, sort, columns, descending)
+    rows = [{key: row.get(key) for key in columns} for row in rows]
+    if json or format.lower() == "json":
+        emit({"runs": rows})
+    elif format.lower() == "csv":
+        text = io.StringIO(newline="")
+        writer = csv.DictWriter(text, columns, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+        sys.stdout.write(text.getvalue())
+    else:
+        _show(console(json), rows, columns)
+
+
+def _rows(path, storage, descending):
+    """A row for each run: {"run", "state", settings…, figures…}. Adds to the columns of which more is better."""
+    if (path / "sweep.json").exists():
+        return _sweep_rows(path, storage, descending)
+    if (path / "config.json").exists():
+        return [_row(path)]
+    inside = sorted(inner for inner in path.glob("*") if (inner / "config.json").exists()) if path.is_dir() else []
+    if not inside:
+        what = "has no run or sweep in it" if path.is_dir() else "is not there"
+        raise InputError(f"{path} {what}; give sweep directories or run directories, such as runs/NAME.")
+    return [_row(inner) for inner in inside]
+
+
+def _sweep_rows(path, storage, descending):
+    from muslin.sweeps.directory import SweepDirectory
+
+    directory = SweepDirectory(path)
+    trials = directory.study(storage).trials().values()
+    if directory.metric.goal == "maximize":
+        descending |= {"value", directory.metric.name}
+    rows = []
+    for trial in sorted(trials, key=lambda trial: trial.number):
+        run = path / trial.run
+        row = _row(run) if (run / "config.json").exists() else {"run": str(run), **trial.config}
+        rows.append(
+            {"run": row["run"], "trial": trial.number}
+            | row
+            | {"state": trial.state, "value": trial.value, "reason": trial.reason}
+        )
+    return rows
+
+
+def _row(path):
+    from muslin.config import Settings
+    from muslin.files import read_json
+
+    config = read_json(path / "config.json")
+    settings = config.get("config") or {key: config[key] for key in Settings.model_fields if key in config}
+    summary = read_json(path / "summary.json") if (path / "summary.json").exists() else {}
+    figures = {key: value for key, value in summary.items() if isinstance(value, int | float) and key not in settings}
+    return {"run": str(path), "state": "finished" if summary else "unfinished", **settings, **figures}
+
+
+def _columns(rows, every):
+    """run, state, the settings that differ, the figures. ``every``: also those that are the same."""
+    keys = dict.fromkeys(key for row in rows for key in row)
+    first = [key for key in ("run", "trial", "state") if key in keys]
+    figures = [key for key in (*FIGURES, *AFTER, "reason") if any(row.get(key) is not None for row in rows)]
+    settings = [key for key in keys if key not in {*first, *FIGURES, *AFTER, "reason", *HIDDEN}]
+    differing = [key for key in settings if len({str(row.get(key)) for row in rows}) > 1]
+    return [*first, *(settings if every else differing), *figures]
+
+
+#: figures that only --format json of `muslin evaluate` has a use for
+HIDDEN = ("samples_per_second", "best_epoch")
+
+
+def _sorted(rows, key, columns, descending):
+    if key is None:
+        return rows
+    if key not in columns and not any(key in row for row in rows):
+        raise unknown("column", key, columns)
+    known = [row for row in rows if row.get(key) is not None]
+    numbers = all(isinstance(row[key], int | float) for row in known)
+    known.sort(key=lambda row: row[key] if numbers else str(row[key]), reverse=numbers and key in descending)
+    return known + [row for row in rows if row.get(key) is None]
+
+
+def _filtered(rows, conditions):
+    for condition in re.split(r",(?=\s*[\w.-]+\s*[<>!=])", conditions) if conditions else ():
+        match = re.fullmatch(r"\s*([\w.-]+)\s*(<=|>=|!=|=|<|>)=?\s*(.*?)\s*", condition)
+        if not match:
+            raise InputError(f"--filter: {condition!r} is no condition; write such as optimizer=adam or epochs>5.")
+        key, sign, wanted = match.groups()
+        if rows and not any(key in row for row in rows):
+            raise unknown("column", key, {key for row in rows for key in row})
+        rows = [row for row in rows if _holds(row.get(key), OPERATORS[sign], wanted)]
+    return rows
+
+
+def _holds(value, compare, wanted):
+    """Numbers are compared as numbers, all else as texts without regard to case."""
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        try:
+            return compare(value, float(wanted))
+        except ValueError:
+            return compare is operator.ne
+    if value is None and compare not in (operator.eq, operator.ne):
+        return False
+    return compare(str(value).lower(), wanted.lower())
+
+
+def _show(out, rows, columns):
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in columns:
+        number = any(isinstance(row[name], int | float) for row in rows)
+        table.add_column(name, justify="right" if number else "left", no_wrap=name != "reason", overflow="fold")
+    for row in rows:
+        row = row | {"run": Path(row["run"]).name}
+        table.add_row(*(_text(row[name]) for name in columns))
+    out.width = 10_000  # a pipe loses nothing, and a terminal folds the lines
+    out.width = out.measure(table).maximum
+    out.print(table)
+
+
+def _text(value):
+    return "" if value is None else f"{value:.4g}" if isinstance(value, float) else str(value)

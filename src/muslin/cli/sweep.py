@@ -1,0 +1,192 @@
+"""muslin sweep"""
+
+import shlex
+import signal
+import sys
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from muslin.cli.options import Json, console, emit
+from muslin.errors import InputError, lookup
+
+
+def command(
+    file: Annotated[Path, typer.Argument(metavar="SWEEP.yaml", help="A sweep file as W&B takes it, YAML or JSON.")],
+    count: Annotated[int | None, typer.Option(min=1, help="Finished trials in all, over all starts.")] = None,
+    workers: Annotated[int | None, typer.Option(min=1, help="Processes that train (default: a core each).")] = None,
+    storage: Annotated[
+        str | None, typer.Option(metavar="URL", help="Database of the trials (default: a SQLite file beside them).")
+    ] = None,
+    name: Annotated[str | None, typer.Option(help="Of the sweep (default: the file's name key, or its name).")] = None,
+    runs_dir: Annotated[Path, typer.Option(help="Folder that the sweep's directory is made in.")] = Path("runs"),
+    seed: Annotated[int | None, typer.Option(min=0, help="Of the search (default 0).", show_default=False)] = None,
+    sampler: Annotated[str, typer.Option(help="Of method bayes: tpe, or gp (needs PyTorch).")] = "tpe",
+    engine: Annotated[str, typer.Option(help="Who runs the sweep: local.")] = "local",
+    check: Annotated[bool, typer.Option("--check", help="Only check the file and print the space.")] = False,
+    json: Json = False,
+):
+    """Every trial is a run directory in the sweep's directory. The same command again goes on, and --count tells how
+    far: a killed sweep loses no finished trial. Stop it with Ctrl-C."""
+    from muslin.sweeps import names, schema, search
+
+    lookup({"local": None}, "engine", engine)
+    lookup(search.SAMPLERS, "sampler", sampler)
+    try:
+        sweep = schema.read(file)
+        found = [] if sweep.program else names.problems(sweep)
+    except schema.InvalidSweep as error:
+        found = error.problems
+    for problem in found:
+        print(f"muslin: {file}: {problem}", file=sys.stderr)
+    if found:
+        raise typer.Exit(2)
+    for warning in sweep.warnings:
+        print(f"muslin: {file}: {warning}", file=sys.stderr)
+    if check:
+        _check(sweep, file, json)
+        return
+    name = name or sweep.name or file.stem
+    _run(
+        sweep,
+        {"name": name, "runs_dir": runs_dir, "seed": seed, "sampler": sampler.lower()},
+        storage,
+        count,
+        workers,
+        json,
+    )
+
+
+def _run(sweep, place, storage, count, workers, json):
+    from muslin.cli.sweep_view import View
+    from muslin.sweeps import directory
+    from muslin.sweeps.pool import cores
+    from muslin.sweeps.scheduler import Scheduler
+
+    _fetch(sweep)
+    where, study = directory.begin(sweep, storage=storage, **place)
+    out = console(json)
+    with _terminable(), View(Console(stderr=True, highlight=False)) as view:
+        scheduler = Scheduler(where, study, workers or min(cores(), 8), count, view)
+        if scheduler.limit == float("inf") and sweep.metric is None:
+            view.note("There is no --count and no run_cap: this sweep ends with Ctrl-C.")
+        try:
+            scheduler.run()
+        except KeyboardInterrupt:
+            line = shlex.join(["muslin", *sys.argv[1:]])
+            raise KeyboardInterrupt(
+                f"Interrupted; {scheduler.done} trials are done and stored. Go on with: {line}"
+            ) from None
+    result = _result(where, scheduler)
+    pictures = _analyse(where, study) if scheduler.done > scheduler.done_before else []
+    if json:
+        emit(result)
+    else:
+        _show(out, where, scheduler, result, pictures)
+
+
+def _fetch(sweep):
+    """Have the data set, which the workers share, before they all want it; say at once if it is not to be had."""
+    from muslin import datasets
+    from muslin.config import Settings
+    from muslin.sweeps import names
+
+    if sweep.program:
+        return
+    constants = {leaf.path[-1]: leaf(0.5) for leaf in sweep.space.leaves if leaf.constant}
+    searched = names.settings({leaf.path[-1]: None for leaf in sweep.space.searched}).keys()
+    settings = Settings.read(names.settings(constants))
+    if settings.dataset != "digits" and not searched & {"dataset", "data_dir"}:
+        datasets.load(settings.dataset, data_dir=settings.data_dir)
+
+
+@contextmanager
+def _terminable():
+    """A polite kill is taken as Ctrl-C."""
+
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _result(where, scheduler):
+    best = scheduler.best
+    found = {"value": best.value, "params": best.config, "run": str(where.path / best.run)} if best else None
+    return {
+        "sweep": str(where.path),
+        "trials": {state: scheduler.counts[state] for state in ("finished", "stopped_early", "failed")},
+        "best": found,
+    }
+
+
+def _analyse(where, study):
+    """The names of the pictures that were drawn."""
+    from muslin.sweeps.analysis import analyse
+
+    try:
+        return analyse(where, study)
+    except InputError as error:  # the trials are safe; only the pictures are missing
+        print(f"muslin: {error}", file=sys.stderr)
+        return []
+
+
+def _show(out, where, scheduler, result, pictures):
+    trials, best = result["trials"], scheduler.best
+    failed = f", {trials['failed']} failed" if trials["failed"] else ""
+    stopped = f", {trials['stopped_early']} stopped early" if trials["stopped_early"] else ""
+    out.print(f"trials     {trials['finished']} finished{stopped}{failed}")
+    if isinstance(scheduler.ending, str):
+        out.print(f"ended      {scheduler.ending}")
+    if scheduler.elsewhere:
+        out.print(f"elsewhere  {len(scheduler.elsewhere)} trials run in other processes")
+    if best:
+        searched = [leaf.name for leaf in scheduler.sweep.space.searched]
+        out.print(f"best       {scheduler.metric.name} {best.value:.6g}, trial {best.number}", style="bold")
+        out.print(f"           {', '.join(f'{k} {v}' for k, v in flat(best.config).items() if k in searched)}")
+        out.print(f"run        {where.path / best.run}")
+    for picture in pictures:
+        out.print(f"picture    {where.path / picture}")
+    if best and not scheduler.sweep.program:
+        out.print(f"next       muslin best {shlex.quote(str(where.path))}")
+
+
+def flat(config, before=""):
+    """A nested configuration with its keys joined by points."""
+    found = {}
+    for key, value in config.items():
+        found |= flat(value, f"{before}{key}.") if isinstance(value, dict) else {f"{before}{key}": value}
+    return found
+
+
+def _check(sweep, file, json):
+    from muslin.sweeps.space import Grid
+
+    size = Grid(sweep.space).size if sweep.method == "grid" else None
+    leaves = {leaf.name: str(leaf) for leaf in sweep.space.leaves}
+    if json:
+        metric = {"name": sweep.metric.name, "goal": sweep.metric.goal} if sweep.metric else None
+        emit({"valid": True, "method": sweep.method, "metric": metric, "parameters": leaves, "points": size})
+        return
+    out = console(json)
+    out.print(f"{file}: valid", markup=False, style="bold")
+    points = f", {size:,} points" if size is not None else ""
+    out.print(f"method     {sweep.method}{points}")
+    if sweep.metric:
+        target = f", until {sweep.metric.target}" if sweep.metric.target is not None else ""
+        out.print(f"metric     {sweep.metric.goal} {sweep.metric.name}{target}")
+    if sweep.early_terminate:
+        bands = ", ".join(map(str, sweep.early_terminate.bands(100)))
+        out.print(f"stops      hyperband at iterations {bands} (up to 100), eta {sweep.early_terminate.eta:g}")
+    if sweep.run_cap:
+        out.print(f"run_cap    {sweep.run_cap}")
+    width = max(map(len, leaves), default=0)
+    for name, words in leaves.items():
+        out.print(f"parameter  {name:<{width}}  {words}")

@@ -1,0 +1,148 @@
+"""What a sweep teaches: which hyperparameters matter, which way, and how the best value came about.
+
+analysis.json has all of it as data, the pictures of report/sweep_plots.py show it.
+"""
+
+import math
+import warnings
+
+import numpy as np
+
+from muslin.files import write_json
+from muslin.report import sweep_plots
+from muslin.sweeps.study import load_optuna
+
+#: trials with a value below which importance and correlation say nothing
+ENOUGH = 8
+
+
+def analyse(directory, study):
+    """Write analysis.json and the pictures; returns the pictures' names. Fewer where there are too few trials."""
+    metric, space = directory.metric, directory.sweep.space
+    trials = sorted((t for t in study.trials().values() if t.value is not None and t.state != "failed"), key=created)
+    if not trials:
+        return []
+    found = {"metric": metric.name, "goal": metric.goal, "trials": len(trials)}
+    found["best_so_far"] = best_so_far(trials, metric)
+    names = [leaf.name for leaf in space.searched]
+    found["parallel_coordinates"] = [
+        {"trial": t.number, **{name: at(t.config, name) for name in names}, metric.name: t.value} for t in trials
+    ]
+    enough = len(trials) >= ENOUGH and len({t.value for t in trials}) > 1
+    if enough:
+        found["importance"] = importance(study, trials)
+        found["correlation"] = correlation(space, trials)
+    write_json(directory.path / "analysis.json", found)
+    pictures = {"best_so_far.png": lambda path: sweep_plots.best_so_far(found["best_so_far"], metric, path)}
+    if enough and names:
+        rows = found["parallel_coordinates"]
+        pictures["importance.png"] = lambda path: sweep_plots.importance(found["importance"], metric, path)
+        pictures["correlation.png"] = lambda path: sweep_plots.correlation(found["correlation"], metric, path)
+        pictures["parallel_coordinates.png"] = lambda path: sweep_plots.parallel_coordinates(
+            rows, names, logarithmic(space), metric, path
+        )
+    for name, draw in pictures.items():
+        draw(directory.path / name)
+    return list(pictures)
+
+
+def created(trial):
+    return trial.created, trial.number
+
+
+def at(config, name):
+    """The value at a name such as a.b in a nested configuration. A name may have points of its own."""
+    if name in config:
+        return config[name]
+    for group, inner in config.items():
+        if isinstance(inner, dict) and name.startswith(f"{group}."):
+            return at(inner, name.removeprefix(f"{group}."))
+    raise KeyError(name)
+
+
+def best_so_far(trials, metric):
+    """For each trial in order of creation: seconds since the first, its value, the best value up to it."""
+    better = np.maximum if metric.goal == "maximize" else np.minimum
+    best = better.accumulate([t.value for t in trials]).tolist()
+    return [
+        {
+            "trial": t.number,
+            "created": t.created.isoformat(),
+            "seconds": _since(t, trials[0]),
+            "value": t.value,
+            "best": b,
+        }
+        for t, b in zip(trials, best, strict=True)
+    ]
+
+
+def _since(trial, first):
+    return (trial.created - first.created).total_seconds()
+
+
+def importance(study, trials):
+    """{"fanova": {name: share}, "ped_anova": {…}}, each summing to 1.
+
+    fANOVA: the share of the metric's variance that a hyperparameter alone explains, by a random forest (Hutter et al.
+    2014). PED-ANOVA: how far its distribution among the best tenth differs from that of all (Watanabe et al. 2023).
+    """
+    optuna = load_optuna()
+    stored = {t._trial_id: t for t in study.storage.get_all_trials(study.id, deepcopy=False)}
+    mirror = optuna.create_study(direction=study.metric.goal)
+    for trial in trials:
+        found = stored[trial.id]
+        mirror.add_trial(
+            optuna.trial.create_trial(params=found.params, distributions=found.distributions, value=trial.value)
+        )
+    evaluators = {
+        "fanova": optuna.importance.FanovaImportanceEvaluator(seed=0),
+        "ped_anova": optuna.importance.PedAnovaImportanceEvaluator(),
+    }
+    shares = {}
+    for name, evaluator in evaluators.items():
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of experimental parts
+            try:
+                shares[name] = optuna.importance.get_param_importances(mirror, evaluator=evaluator)
+            except (ValueError, RuntimeError):  # such as one value for all
+                shares[name] = {}
+    return shares
+
+
+def correlation(space, trials):
+    """[{"name", "value", "r"}]: Pearson's r of the metric with each number (its logarithm where that was drawn from),
+    and with each choice, 1 where it was taken and 0 elsewhere."""
+    y = np.array([t.value for t in trials])
+    rows = []
+    for leaf in space.searched:
+        values = [at(t.config, leaf.name) for t in trials]
+        if all(isinstance(v, int | float) and not isinstance(v, bool) for v in values):
+            numbers = np.array(values, float)
+            columns = {None: np.log(numbers) if leaf.name in logarithmic(space) and (numbers > 0).all() else numbers}
+        else:
+            columns = {str(v): np.array([w == v for w in values], float) for v in sorted(set(map(_plain, values)))}
+            columns = {v: np.array([_plain(w) == v for w in values], float) for v in columns}
+        rows += [{"name": leaf.name, "value": v, "r": _pearson(x, y)} for v, x in columns.items()]
+    return [row for row in rows if row["r"] is not None]
+
+
+def _plain(value):
+    return str(value)
+
+
+def _pearson(x, y):
+    x, y = x - x.mean(), y - y.mean()
+    norm = math.sqrt(float(x @ x) * float(y @ y))
+    return float(x @ y) / norm if norm else None
+
+
+def logarithmic(space):
+    """Names that are better read on a logarithmic scale: drawn from one, or listed over more than two decades."""
+    found = set()
+    for leaf in space.searched:
+        values = leaf.fields.get("values", ())
+        numbers = [v for v in values if isinstance(v, int | float) and not isinstance(v, bool)]
+        listed = numbers and len(numbers) == len(values) and min(numbers) > 0 and max(numbers) / min(numbers) >= 10
+        if "log" in leaf.distribution or listed:
+            found.add(leaf.name)
+    return found

@@ -1,0 +1,93 @@
+"""A sweep's directory: sweep.json, study.db where the storage is the usual one, and a run directory for each trial."""
+
+import re
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from muslin.errors import InputError
+from muslin.files import read_json, write_json
+from muslin.sweeps import schema
+from muslin.sweeps.study import Study, definition, differences, shown
+
+
+@dataclass(frozen=True)
+class SweepDirectory:
+    path: Path
+
+    @cached_property
+    def facts(self):
+        if not self.path.is_dir():
+            raise InputError(f"There is no sweep directory {self.path}.")
+        if not (self.path / "sweep.json").exists():
+            raise InputError(f"{self.path} is not a sweep directory: it has no sweep.json.")
+        return read_json(self.path / "sweep.json")
+
+    @cached_property
+    def sweep(self):
+        return schema.parse(self.facts["file"], where=self.path / "sweep.json")
+
+    @property
+    def metric(self):
+        return metric(self.sweep)
+
+    def study(self, storage=None):
+        """The study of a sweep that has begun. Raises InputError where it cannot be opened."""
+        url = storage or self.facts["storage"] or usual_storage(self.path)
+        if "***" in url:
+            raise InputError(f"The sweep {self.path} is stored at {url}; give --storage with the password.")
+        if url == usual_storage(self.path) and not (self.path / "study.db").exists():
+            raise InputError(f"{self.path / 'study.db'}, which holds the trials of this sweep, is gone.")
+        return Study.open(url, self.facts["name"], self.metric, self.facts["definition"])
+
+
+def begin(sweep, name, runs_dir, seed=None, sampler="tpe", storage=None):
+    """(directory, study): a sweep's directory, made or gone on with.
+
+    Raises InputError: the directory is of a sweep that differs, and in what; it, or the storage, cannot be used.
+    """
+    path = Path(runs_dir) / re.sub(r"[^\w.+=,@-]+", "_", name).strip(".")
+    if path == Path(runs_dir):
+        raise InputError(f"The sweep name {name!r} has no letter or digit that a folder's name could be made of.")
+    directory = SweepDirectory(path)
+    if (path / "sweep.json").exists():
+        study = _resume(directory, sweep, seed, sampler, storage)
+        return SweepDirectory(path), study
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"Cannot make the sweep directory {path}: {error.strerror}.") from error
+    if (path / "config.json").exists():
+        raise InputError(f"{path} is a run directory; choose another --name for the sweep.")
+    agreed = definition(sweep, seed or 0, sampler)
+    study = Study.open(storage or usual_storage(path), path.name, metric(sweep), agreed)
+    facts = {"name": path.name, "file": sweep.raw, "definition": agreed, "storage": storage and shown(storage)}
+    write_json(path / "sweep.json", facts)
+    return directory, study
+
+
+def _resume(directory, sweep, seed, sampler, storage):
+    facts = directory.facts
+    seed = facts["definition"]["seed"] if seed is None else seed
+    changes = differences(facts["definition"], definition(sweep, seed, sampler))
+    if changes:
+        raise InputError(
+            f"The sweep {directory.path} was begun with another sweep file: {'; '.join(changes)}. "
+            "Undo the change, or begin a new sweep with another --name."
+        )
+    if storage and shown(storage) != (facts["storage"] or usual_storage(directory.path)):
+        right = facts["storage"] or "study.db in its directory"
+        raise InputError(f"The sweep {directory.path} is stored at {right}, not at {shown(storage)}.")
+    study = directory.study(storage)
+    if sweep.raw != facts["file"]:  # what may change, such as run_cap
+        write_json(directory.path / "sweep.json", facts | {"file": sweep.raw})
+    return study
+
+
+def usual_storage(path):
+    return f"sqlite:///{path / 'study.db'}"
+
+
+def metric(sweep):
+    """The sweep's metric; without one, our own training is measured by its validation accuracy."""
+    return sweep.metric or schema.Metric("val_accuracy", "maximize")

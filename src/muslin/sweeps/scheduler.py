@@ -1,0 +1,285 @@
+"""The sweep's loop: ask the search, give to a worker, note what comes of it, until there is enough.
+
+Only this process, the parent, talks to the storage. The order of writes makes any moment of a kill harmless:
+
+    claim(i) → trial stored as running → run directory → … → summary.json → trial stored as ended
+
+A claim without a trial is stored, and a trial that was not stored as ended is given to a worker again, which goes on
+from the run's checkpoint; if that is its last epoch, the worker has only to say so.
+"""
+
+import math
+import re
+import time
+from collections import Counter
+from contextlib import suppress
+
+from muslin.errors import InputError
+from muslin.sweeps import names
+from muslin.sweeps.claims import BEAT
+from muslin.sweeps.hyperband import stops
+from muslin.sweeps.pool import Pool
+from muslin.sweeps.search import SEARCHES
+from muslin.sweeps.study import ENDED
+
+#: worker deaths after which a trial is given up
+TRIES = 3
+#: failures one after another that end a sweep: at its start, later
+AT_START, LATER = 3, 25
+
+
+class Scheduler:
+    """``run()`` works until ``count`` trials in all, over all starts, have finished or were stopped early.
+
+    After each event ``show(scheduler)`` is called; ``trials`` is {number: Trial}.
+    """
+
+    def __init__(self, directory, study, workers=1, count=None, show=lambda scheduler: None, pool=None):
+        self.directory, self.study, self.sweep, self.show = directory, study, directory.sweep, show
+        agreed = directory.facts["definition"]
+        self.metric = directory.metric
+        self.key = self.sweep.metric.name if self.sweep.program and self.sweep.metric else None
+        if not self.sweep.program:
+            self.key = names.metric(self.metric.name)
+        self.search = SEARCHES[self.sweep.method](self.sweep, agreed["seed"], agreed.get("sampler"))
+        self.limit = min(n for n in (count, self.sweep.run_cap, self.search.size, math.inf) if n is not None)
+        self.pool = pool or Pool(workers, directory.path / "workers.log")
+        self.trials = study.trials()
+        self.elsewhere = []  # numbers that other processes work at
+        self.waiting = []  # numbers that are ours and that no worker has
+        self.failures = 0  # one after another, since this start
+        self.started, self.done_before = time.monotonic(), self.done
+        self.ending = None  # why no further trial is begun
+        for trial in self.trials.values():
+            self.search.tell(trial)
+
+    @property
+    def counts(self):
+        return Counter(trial.state for trial in self.trials.values())
+
+    @property
+    def done(self):
+        return self.counts["finished"] + self.counts["stopped_early"]
+
+    @property
+    def best(self):
+        """The trial with the best value, of equals the one with fewer parameters; None if there is none."""
+        return best(self.trials.values(), self.metric)
+
+    def run(self):
+        self._check_target()
+        try:
+            self._beat()
+            while True:
+                self._fill()
+                if not self.pool.busy:
+                    break
+                self._prepare()
+                worker, message = self.pool.next(timeout=1)
+                if worker:
+                    self._handle(worker, message)
+                if time.monotonic() - self.beaten > BEAT:
+                    self._beat()
+                self.show(self)
+        finally:
+            self.pool.stop()
+            with suppress(InputError):  # a storage that fails has said so
+                self.study.release()
+            self._tidy()
+        if isinstance(self.ending, InputError):
+            raise self.ending
+        return self
+
+    def _beat(self):
+        """Say that we live, learn what others did, and take up what the dead have left."""
+        self.beaten = time.monotonic()
+        self.study.beat()
+        orphans, self.elsewhere = self.study.orphans(self._ended_numbers)
+        for number, theirs in self.study.trials().items():  # after: what the dead have stored is there now
+            ours = self.trials.get(number)
+            if ours is None or (ours.state == "running" and number not in self._working):
+                self.trials[number] = theirs
+                self.search.tell(theirs)
+        self.waiting += [number for number in orphans if number not in self._ended_numbers]
+        self.elsewhere = [number for number in self.elsewhere if number not in self._ended_numbers]
+
+    @property
+    def _ended_numbers(self):
+        return {number for number, trial in self.trials.items() if trial.state in ENDED}
+
+    @property
+    def _working(self):
+        return {trial.number for trial in self.pool.busy.values()} | set(self.waiting)
+
+    def _fill(self):
+        """Work for every free worker, as long as there is any."""
+        while self.pool.free and not self.ending:
+            number = self.waiting.pop(0) if self.waiting else self.study.take(self._allowed)
+            if number is None:
+                return
+            self._start(number)
+
+    def _prepare(self):
+        """While the workers work, store the next trial, so that the first of them to be free need not wait for that.
+        Not where what is running may change it, or end the sweep."""
+        ends = self.ending or self.metric.target is not None or self.failures or not self.done
+        if self.waiting or self.search.learns or ends or self.pool.waits:
+            return
+        number = self.study.take(self._allowed)
+        if number is not None:
+            self._new(number)
+            self.waiting.append(number)
+
+    def _allowed(self, number):
+        """Whether one more may be begun: those that failed do not count, those that run do."""
+        return number - self.counts["failed"] < self.limit and number < self.search.size
+
+    def _start(self, number):
+        trial = self.trials.get(number) or self._new(number)
+        trial.history = []  # a run that goes on says what it has, a program begins anew
+        try:
+            self.pool.give(trial, self._task(trial))
+        except InputError as error:
+            self._end(trial, "failed", str(error))
+
+    def _new(self, number):
+        asked = self.search.ask(number)
+        trial = self.study.start(number, asked, self._directory(number, asked.config))
+        self.trials[number] = trial
+        self.search.tell(trial)
+        return trial
+
+    def _directory(self, number, config):
+        """The name of a run directory that is ours alone: what makes it sure is that only one process can make it."""
+        name = run_name(config, self.sweep)
+        if not self.directory.facts["storage"]:  # else there may be another machine with runs of that name
+            try:
+                (self.directory.path / name).mkdir()
+                return name
+            except FileExistsError:
+                pass
+            except OSError as error:
+                where = self.directory.path / name
+                raise InputError(f"Cannot make the run directory {where}: {error.strerror}.") from error
+        return f"{name}-{number}"
+
+    def _tidy(self):
+        """Remove the empty directories of trials that a kill kept from being stored."""
+        named = {trial.run for trial in self.trials.values()}
+        for path in self.directory.path.iterdir() if not self.elsewhere else ():
+            if path.is_dir() and path.name not in named:
+                with suppress(OSError):  # not empty
+                    path.rmdir()
+
+    def _task(self, trial):
+        path = str(self.directory.path / trial.run)
+        if not self.sweep.program:
+            return {"run": path, "settings": names.settings(trial.config)}
+        task = {"run": path, "config": trial.config, "metric": self.key, "sweep": self.study.name}
+        return task | {"program": self.sweep.program, "command": self.sweep.command}
+
+    def _handle(self, worker, message):
+        trial = self.pool.busy.get(worker)
+        if message is None:
+            self.pool.done(worker, dead=True)
+            if trial:
+                self._died(trial, worker)
+        elif "begin" in message:
+            trial.history = [self._value(row) for row in message["begin"] if self.key in row]
+        elif "row" in message:
+            worker.send({"stop": self._row(trial, message["row"])})
+        else:
+            self.pool.done(worker)
+            if self.waiting and self.done and not self.ending:
+                self._start(self.waiting.pop(0))
+            self._ended(trial, message)
+
+    def _died(self, trial, worker):
+        code = worker.process.returncode
+        deaths = self.study.deaths(trial.number)
+        if deaths < TRIES:
+            self.waiting.append(trial.number)
+        else:
+            how = f"signal {-code}" if code and code < 0 else f"exit code {code}"
+            self._end(trial, "failed", f"Its worker died {deaths} times, at last by {how}; see workers.log.")
+
+    def _row(self, trial, row):
+        """Note a row; returns why the trial should be stopped early, or None."""
+        if self.key not in row:
+            return None
+        value = self._value(row)
+        trial.history.append(value)
+        self._check_target(value)
+        if not self.sweep.early_terminate or not math.isfinite(value):
+            return None
+        self.study.log(trial, len(trial.history), value)
+        histories = [other.history for other in self.trials.values() if other.history]
+        return stops(trial.history, histories, self.sweep.early_terminate, self.metric.goal)
+
+    def _value(self, row):
+        value = row[self.key]
+        return value if isinstance(value, int | float) and not isinstance(value, bool) else math.nan
+
+    def _ended(self, trial, message):
+        if "failed" in message:
+            if message["fatal"]:
+                self.ending = InputError(message["failed"])
+            else:
+                self._end(trial, "failed", message["failed"])
+            return
+        summary = message["done"]
+        trial.value = self.metric.best([*trial.history, *([self._value(summary)] if self.key in summary else [])])
+        trial.parameters = summary.get("parameters")
+        if trial.value is None and self.key is not None:
+            self._end(trial, "failed", self._never_logged(trial, summary))
+        else:
+            self._end(trial, "stopped_early" if message["stopped"] else "finished", message["stopped"])
+            (self.directory.path / trial.run / "checkpoint.safetensors").unlink(missing_ok=True)
+
+    def _never_logged(self, trial, summary):
+        if trial.history or self.key in summary:
+            return f"The metric {self.metric.name} was never finite."
+        if self.sweep.program:
+            return (
+                f"The program never logged the metric {self.metric.name}: no line of its output is a JSON object with "
+                "that key, and there is no W&B run that has it; see its log.txt."
+            )
+        figures = sorted(key for key, value in summary.items() if isinstance(value, int | float))
+        return f"The metric {self.metric.name} was never logged; the figures of this run are {', '.join(figures)}."
+
+    def _end(self, trial, state, reason):
+        trial.state, trial.reason = state, reason
+        if not self.study.end(trial):
+            return
+        self.search.tell(trial)
+        self.failures = self.failures + 1 if state == "failed" else 0
+        self._check_target(trial.value)
+        if self.failures >= (LATER if self.done else AT_START):
+            at = "" if self.done else "first "
+            self.ending = InputError(f"The {at}{self.failures} trials failed, the last one: {reason}")
+
+    def _check_target(self, value=None):
+        value = value if value is not None else self.best.value if self.best else None
+        if not self.ending and value is not None and math.isfinite(value) and self.metric.reached(value):
+            self.ending = f"target {self.metric.target} of {self.metric.name} reached"
+
+
+def best(trials, metric):
+    """The trial with the best value; of equals the one with fewer parameters, then the earlier one. None of none."""
+    sign = -1 if metric.goal == "maximize" else 1
+    valued = [trial for trial in trials if trial.value is not None and trial.state in ("finished", "stopped_early")]
+    return min(valued, key=lambda t: (sign * t.value, t.parameters or 0, t.number), default=None)
+
+
+def run_name(config, sweep):
+    """The name of a trial's run directory, made of its settings."""
+    from muslin.config import Settings
+    from muslin.runs import default_name
+
+    try:
+        name = default_name(Settings.read(names.settings(config))) if not sweep.program else None
+    except (InputError, ValueError):
+        name = None
+    words = (f"{key}_{value:g}" if isinstance(value, float) else f"{key}_{value}" for key, value in config.items())
+    name = name or "_".join(words) or "run"
+    return re.sub(r"[^\w.+=,@-]+", "_", name).strip(".")[:120]

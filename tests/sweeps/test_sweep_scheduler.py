@@ -1,0 +1,223 @@
+"""The loop with workers that only pretend: each trial's epochs are what a function makes of its configuration."""
+
+import queue
+from types import SimpleNamespace
+
+import pytest
+
+from muslin.errors import InputError
+from muslin.sweeps import directory, schema
+from muslin.sweeps.scheduler import Scheduler, best
+from muslin.sweeps.study import Trial
+
+RAW = {
+    "method": "random",
+    "metric": {"name": "val_accuracy", "goal": "maximize"},
+    "parameters": {"epochs": {"value": 9}, "learning_rate": {"min": 0.1, "max": 0.9}},
+}
+
+
+class Worker:
+    process = SimpleNamespace(returncode=-9)
+    answer = None
+
+    def send(self, message):
+        self.answer = message["stop"]
+
+
+class Pretended:
+    """A pool in which a trial's epochs go round in turns. ``life(settings)`` gives the values of its epochs, a text
+    for its failure, or None for the death of its worker."""
+
+    def __init__(self, size, life):
+        self.size, self.life, self.busy, self.stopped = size, life, {}, False
+        self.turns = queue.SimpleQueue()
+
+    waits = False
+    free = property(lambda self: self.size - len(self.busy))
+
+    def give(self, trial, task):
+        worker = Worker()
+        self.busy[worker] = trial
+        self.turns.put((worker, self._messages(task, worker)))
+
+    def _messages(self, task, worker):
+        life = self.life(task["settings"])
+        yield {"begin": []}
+        for value in life if isinstance(life, list) else []:
+            yield {"row": {"val_accuracy": value}}
+            if worker.answer:
+                break
+        if life is None:
+            yield None
+        elif isinstance(life, str):
+            yield {"failed": life, "fatal": life == "disk"}
+        else:
+            yield {"done": {"parameters": 10, "loss": 1.0}, "stopped": worker.answer}
+
+    def next(self, timeout):
+        worker, messages = self.turns.get(timeout=0)
+        message = next(messages)
+        if message is not None and ("row" in message or "begin" in message):
+            self.turns.put((worker, messages))
+        return worker, message
+
+    def done(self, worker, dead=False):
+        return self.busy.pop(worker, None)
+
+    def stop(self):
+        self.stopped = True
+
+
+@pytest.fixture
+def sweep(tmp_path):
+    """A function that runs a sweep and returns its scheduler."""
+
+    def run(life, count=None, workers=2, **changes):
+        where, study = directory.begin(schema.parse(RAW | changes), "s", tmp_path)
+        return Scheduler(where, study, workers, count, pool=Pretended(workers, life)).run()
+
+    return run
+
+
+def steady(settings):
+    return [settings["learning_rate"]]
+
+
+def test_count_is_over_all_starts(sweep):
+    assert sweep(steady, count=3).done == 3
+    assert sweep(steady, count=5).done == 5
+    assert sweep(steady, count=4).done == 5
+
+
+def test_each_index_is_there_once_with_its_own_configuration(sweep):
+    alone = {n: t.config for n, t in sweep(steady, count=6, workers=1).trials.items()}
+    assert [*alone] == [*range(6)]
+    assert len({str(config) for config in alone.values()}) == 6
+
+
+def test_the_number_of_workers_changes_no_configuration(tmp_path):
+    found = []
+    for workers in (1, 4):
+        where, study = directory.begin(schema.parse(RAW), f"w{workers}", tmp_path)
+        scheduler = Scheduler(where, study, workers, 8, pool=Pretended(workers, steady)).run()
+        found.append({n: t.config for n, t in scheduler.trials.items()})
+    assert found[0] == found[1]
+
+
+def test_run_cap_holds_without_a_count(sweep):
+    assert sweep(steady, run_cap=4).done == 4
+    assert sweep(steady, run_cap=6, count=5).done == 5
+
+
+def test_a_grid_ends(sweep):
+    parameters = {"epochs": {"values": [1, 2, 3]}, "learning_rate": {"values": [0.1, 0.2]}}
+    found = sweep(steady, method="grid", parameters=parameters)
+    assert [(t.config["epochs"], t.config["learning_rate"]) for t in found.trials.values()] == [
+        (epochs, lr) for epochs in (1, 2, 3) for lr in (0.1, 0.2)
+    ]
+    assert sweep(steady, method="grid", parameters=parameters).done == 6
+
+
+def test_the_target_ends_the_sweep_and_a_later_start(sweep):
+    metric = RAW["metric"] | {"target": 0.8}
+    found = sweep(steady, count=500, workers=1, metric=metric)
+    assert found.best.value >= 0.8
+    assert [n for n, t in found.trials.items() if t.value >= 0.8] == [found.done - 1]
+    assert sweep(steady, count=500, metric=metric).done == found.done
+
+
+def test_the_value_is_the_best_finite_one_of_the_history(sweep):
+    assert sweep(lambda s: [0.1, 0.7, float("nan"), 0.3], count=1).best.value == 0.7
+
+
+def test_failures_are_recorded_and_the_sweep_goes_on(sweep):
+    found = sweep(lambda s: [0.5] if s["learning_rate"] > 0.4 else "it diverged", count=8, workers=1)
+    assert found.counts["finished"] == 8
+    failed = [t for t in found.trials.values() if t.config["learning_rate"] <= 0.4]
+    assert failed
+    assert {(t.state, t.reason) for t in failed} == {("failed", "it diverged")}
+    again = sweep(steady, count=8)
+    assert {t.reason for t in again.trials.values() if t.state == "failed"} == {"it diverged"}
+
+
+def test_three_failures_at_the_start_stop_the_sweep(sweep):
+    with pytest.raises(InputError, match="The first 3 trials failed, the last one: it raised"):
+        sweep(lambda s: "it raised", count=8, workers=1)
+
+
+def test_a_metric_that_is_never_logged_says_which_are(sweep):
+    with pytest.raises(InputError, match="val_accuracy was never logged; the figures of this run are loss, parameters"):
+        sweep(lambda s: [], count=8, workers=1)
+
+
+def test_a_metric_that_is_never_finite_is_a_failure(sweep):
+    with pytest.raises(InputError, match="val_accuracy was never finite"):
+        sweep(lambda s: [float("nan")], count=8, workers=1)
+
+
+def test_what_no_trial_could_help_stops_at_once_and_fails_none(sweep):
+    with pytest.raises(InputError, match="disk"):
+        sweep(lambda s: "disk", count=8, workers=1)
+    assert sweep(steady, count=8).counts == {"finished": 8}
+
+
+def test_a_trial_whose_worker_dies_is_tried_three_times(sweep):
+    lives = []
+
+    def life(settings):
+        lives.append(settings["learning_rate"])
+        return None if settings["learning_rate"] == lives[0] else [0.5]
+
+    found = sweep(life, count=3, workers=1)
+    assert lives.count(lives[0]) == 3
+    assert found.trials[0].state == "failed"
+    assert "died 3 times, at last by signal 9" in found.trials[0].reason
+    assert [t.state for t in found.trials.values()].count("finished") == 3
+
+
+def test_hyperband_stops_the_worse_ones(sweep):
+    found = sweep(
+        lambda s: [s["learning_rate"]] * 10, count=12, workers=1, early_terminate={"type": "hyperband", "min_iter": 3}
+    )
+    assert found.counts["stopped_early"] > 3
+    assert found.counts["stopped_early"] + found.counts["finished"] == 12
+    for trial in found.trials.values():
+        stopped = trial.state == "stopped_early"
+        assert (len(trial.history) < 10) == stopped
+        assert (trial.reason or "").startswith("hyperband:") == stopped
+    assert found.best.state == "finished"
+
+
+def test_histories_are_there_after_a_restart(sweep):
+    options = {"workers": 1, "early_terminate": {"type": "hyperband", "min_iter": 3}}
+    histories = {n: t.history for n, t in sweep(lambda s: [s["learning_rate"]] * 9, count=6, **options).trials.items()}
+    again = sweep(lambda s: [s["learning_rate"]] * 9, count=12, **options)
+    assert {n: again.trials[n].history for n in histories} == histories
+
+
+def test_two_parents_share_the_work(tmp_path):
+    """They take turns on one storage: no index twice, and the count is right to one."""
+    raw = schema.parse(RAW)
+    both = []
+    for name in ("first", "second"):
+        where, study = directory.begin(raw, "s", tmp_path)
+        study.claims.owner = f"{name}:1:"  # as if on two machines
+        both.append(Scheduler(where, study, 2, 6, pool=Pretended(2, steady)))
+    both[0]._beat()
+    both[0]._fill()
+    both[1].run()
+    found = both[1].study.trials()
+    assert sorted(found) == [*range(6)]
+    assert [t.state for t in found.values()].count("finished") == 4
+    both[0].run()
+    assert [t.state for t in both[0].study.trials().values()] == ["finished"] * 6
+    assert len({t.run for t in both[0].study.trials().values()}) == 6
+
+
+def test_of_equals_the_one_with_fewer_parameters_is_best():
+    metric = schema.Metric("loss")
+    trials = [Trial(n, {}, "", state=state, value=value, parameters=p) for n, (state, value, p) in enumerate([
+        ("finished", 0.5, 30), ("stopped_early", 0.5, 20), ("finished", 0.5, 20), ("failed", 0.1, 1),
+    ])]  # fmt: skip
+    assert best(trials, metric).number == 1
