@@ -9,6 +9,7 @@ import sys
 
 import numpy as np
 import pytest
+from numpy import tanh as numpy_tanh
 
 from muslin import InputError
 from muslin.activations import ACTIVATIONS
@@ -282,13 +283,39 @@ def vectorized_inside(a):
     return a * np.tanh(scaled)
 
 
+def array_changes(a):
+    a = 0.5 * a
+    return np.tanh(a)
+
+
+def sum_of_other_functions(a):
+    return np.arctan(a) + np.cbrt(a) + np.logaddexp(a, 0.0)
+
+
+def other_name(a):
+    return numpy_tanh(a)
+
+
 def with_a_scalar(a, *, slope=0.25):
     return np.maximum(a, slope * a)
 
 
 @needs_numba
 @each_dtype
-@pytest.mark.parametrize("f", [own_name_is_t, two_vectorized, vectorized_inside, with_a_scalar, np.tanh, np.abs])
+@pytest.mark.parametrize(
+    "f",
+    [
+        own_name_is_t,
+        two_vectorized,
+        vectorized_inside,
+        array_changes,
+        sum_of_other_functions,
+        other_name,
+        with_a_scalar,
+        np.tanh,
+        np.abs,
+    ],
+)
 def test_any_activation_gives_the_same_numbers(f, dtype):
     A, b = np.asfortranarray(np.linspace(-2, 2, 15, dtype=dtype).reshape(5, 3)), np.zeros((5, 1), dtype)
     H, dA, db = np.empty_like(A), np.empty_like(A), np.empty_like(b)

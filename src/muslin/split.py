@@ -18,6 +18,9 @@ VECTORIZED = {
     for name in ("exp", "expm1", "exp2", "log", "log1p", "log2", "tanh", "sinh", "cosh", "sin", "cos", "tan")
 }
 
+#: these are correctly rounded wherever they are computed
+EXACT = {"np.sqrt", "np.abs"}
+
 #: what these do to one element: as a choice it is one vector instruction
 CHOICES = {
     "np.where": "({1} if {0} else {2})",
@@ -39,8 +42,9 @@ class Split(ast.NodeTransformer):
     ``ufunc``      the `VECTORIZED` function in the formula, or None; where there is one, ``source`` takes its result
                    as one more argument, and ``inner`` is the text of the function of what it is applied to
 
-    Raises ValueError for a formula that is more than a straight line of assignments: one with branches or loops, with
-    a scalar that changes, with several `VECTORIZED` functions, without source text, or within another function.
+    Raises ValueError for a formula that is more than a straight line of assignments, or of which it is not certain that
+    the loop gives the same numbers: one with branches, a scalar that changes, several `VECTORIZED` functions or others
+    than those listed above, without source text, or within another function.
     """
 
     def __init__(self, formula):
@@ -90,11 +94,13 @@ class Split(ast.NodeTransformer):
         node.args = [self.visit(argument) for argument in node.args]
         if function in VECTORIZED:
             return self._vectorized(node, function)
+        if function not in EXACT:
+            raise ValueError(f"{function} may give other results for one element than for an array")
         return node
 
     def _vectorized(self, node, function):
-        locals_ = names(node.args[0]) - {*self.arrays, *self.found.values(), "np"}
-        if self.ufunc or locals_:
+        unchanged = {*self.arrays, *self.found.values(), "np"} - {*self.assigned}
+        if self.ufunc or not names(node.args[0]) <= unchanged:
             raise ValueError(f"more than one function such as {function}, or one of an intermediate result")
         self.ufunc = getattr(np, function.removeprefix("np."))
         self.inner = _function("inner", self.arrays, [ast.Return(node.args[0])])

@@ -25,8 +25,10 @@ each_engine = pytest.mark.parametrize("engine", ["numpy", "auto"])
 each_optimizer = pytest.mark.parametrize("optimizer", OPTIMIZERS)
 
 
-def small(**settings):
-    return FeedForwardNeuralNetwork(**{"sizes": [5, 6, 4, 3], "activation": "tanh", "dtype": np.float64} | settings)
+def small(biases=0.0, **settings):
+    network = FeedForwardNeuralNetwork(**{"sizes": [5, 6, 4, 3], "activation": "tanh", "dtype": np.float64} | settings)
+    network.theta[network.n_weights :] = biases
+    return network
 
 
 def trained(X=X, y=y, **settings):
@@ -51,9 +53,9 @@ class Path(Callback):
 
 def path(network=None, **settings):
     """θ before the first and after every step; by default of gradient descent on all samples at a time."""
-    path = Path()
+    path, network = Path(), network or small(biases=0.3)
     settings = {"optimizer": "sgd", "learning_rate": 0.1, "epochs": 1, "batch_size": N, "shuffle": False} | settings
-    (network or small()).fit(X, y, callbacks=[path], **settings)
+    network.fit(X, y, callbacks=[path], **settings)
     return path.thetas
 
 
@@ -313,6 +315,18 @@ def test_dropout_masks_are_zero_or_keep_the_mean():
     assert (masks[1][:100] != masks[2]).any()
 
 
+def test_dropout_masks_are_new_in_every_step_and_epoch():
+    losses = []
+
+    class Losses(Callback):
+        def on_step(self, state, samples, loss, correct):
+            losses.append(loss)
+
+    settings = {"epochs": 3, "batch_size": 10, "shuffle": False, "learning_rate": 1e-12, "dropout": 0.5}
+    small().fit(np.ones((N, 5)), np.arange(N) % 2, callbacks=[Losses()], **settings)  # batches that are all the same
+    assert len({round(loss, 6) for loss in losses}) == 3 * 3
+
+
 @each_engine
 def test_dropout_gradient_is_the_central_difference_with_the_masks_held(engine):
     network, rng = small(engine=engine), np.random.default_rng(0)
@@ -342,11 +356,22 @@ def test_dropout_is_for_training_only():
     assert history["val_loss"] == [pytest.approx(network.loss_and_gradients(X, y)[0])]
 
 
-def test_numbers_of_numpy_are_numbers():
-    plain = trained(learning_rate=0.05, weight_decay=0.25, batch_size=8, epochs=2)
-    numpys = {"learning_rate": np.float64(0.05), "weight_decay": np.float64(0.25), "batch_size": np.int64(8)}
-    np.testing.assert_array_equal(plain, trained(**numpys, epochs=np.int64(2)))
-    np.testing.assert_array_equal(plain, trained(weight_decay=0.25, batch_size=8.0, epochs=2.0))
+#: numbers that every precision has
+EXACT = {"learning_rate": 0.0625, "weight_decay": 0.25, "clip_norm": 0.5, "dropout": 0.25, "warmup": 0.5, "beta1": 0.75}
+
+
+@each_engine
+@pytest.mark.parametrize("number", [np.float64, np.float32])
+def test_numbers_of_numpy_are_numbers(tmp_path, number, engine):
+    thetas = []
+    for make, whole in ((float, int), (number, np.int64), (number, float)):
+        network = small(dtype=np.float32, engine=engine)
+        settings = {name: make(value) for name, value in EXACT.items()}
+        settings |= {"epochs": whole(2), "batch_size": whole(8), "checkpoint": tmp_path / "a"}
+        network.fit(X, y, **settings)
+        thetas.append(network.theta)
+    np.testing.assert_array_equal(thetas[0], thetas[1])
+    np.testing.assert_array_equal(thetas[0], thetas[2])
 
 
 # What goes wrong

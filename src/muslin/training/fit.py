@@ -74,7 +74,9 @@ def fit(
     schedule = known(SCHEDULES, "schedule", schedule)
     validation = _validation(validation_data, network)
     check(network, y, rows, optimizer, locals(), hyperparameters, validation is not None)
-    epochs, batch_size = int(epochs), int(batch_size)
+    epochs, batch_size, clip_norm = int(epochs), int(batch_size), clip_norm and float(clip_norm)
+    learning_rate, weight_decay, warmup, dropout = map(float, (learning_rate, weight_decay, warmup, dropout))
+    hyperparameters = {name: float(value) for name, value in hyperparameters.items()}
     seed = network.seed if seed is None else checked_seed(seed)
     factor = warm_up(SCHEDULES[schedule], warmup)
     steps = -(-len(rows) // batch_size)

@@ -1,0 +1,55 @@
+"""muslin gradcheck: the table, the exit code."""
+
+import json
+
+import pytest
+
+from muslin.activations import ACTIVATIONS, relu
+from muslin.losses import LOSSES
+
+
+def test_all_pass(muslin):
+    code, out, err = muslin("gradcheck", "--json")
+    assert (code, err, out.count("\n")) == (0, "", 1)
+    told = json.loads(out)
+    assert told["passed"] is True
+    assert [(row["activation"], row["loss"]) for row in told["checks"]] == [(a, m) for a in ACTIVATIONS for m in LOSSES]
+    assert 0 < told["largest_error"] == max(max(row["layers"]) for row in told["checks"]) < told["tolerance"] == 1e-7
+
+
+def test_for_a_person(muslin):
+    code, out, err = muslin("gradcheck", "-a", "ReLU", "-l", "cross_entropy", "--hidden-size", "3")
+    assert (code, err) == (0, "")
+    head, row, verdict = out.splitlines()
+    assert head.split() == ["activation", "loss", "layer", "1", "layer", "2"]
+    assert row.split()[:2] == ["relu", "cross_entropy"]
+    assert verdict.startswith("passed: largest relative error ")
+
+
+@pytest.mark.parametrize("slope", [lambda a, h: h, lambda a, h: 1.001 * (h > 0)], ids=["wrong", "a thousandth off"])
+def test_a_wrong_slope_fails_with_1(slope, muslin, monkeypatch):
+    monkeypatch.setitem(ACTIVATIONS, "relu", (relu, slope))
+    code, out, err = muslin("gradcheck", "-l", "cross_entropy")
+    assert (code, err) == (1, "")
+    assert out.splitlines()[-1].startswith("FAILED: largest relative error ")
+    code, out, _ = muslin("gradcheck", "-l", "cross_entropy", "--json")
+    told = json.loads(out)
+    assert (code, told["passed"]) == (1, False)
+    failed = [row["activation"] for row in told["checks"] if max(row["layers"]) > told["tolerance"]]
+    assert failed == ["relu"]
+
+
+def test_an_activation_of_one_s_own_is_checked_too(muslin, monkeypatch):
+    monkeypatch.setitem(ACTIVATIONS, "square", (lambda a: a * a, lambda a, h: 2 * a))
+    assert [row["activation"] for row in json.loads(muslin("gradcheck", "-a", "square", "--json").out)["checks"]] == [
+        "square",
+        "square",
+    ]
+
+
+def test_seed_and_sizes_change_the_network(muslin):
+    def errors(*flags):
+        return json.loads(muslin("gradcheck", "-a", "tanh", "--json", *flags).out)["largest_error"]
+
+    assert errors() == errors("--seed", "0") != errors("--seed", "1")
+    assert errors("--hidden-size", "3,2,4") != errors()

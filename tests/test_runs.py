@@ -1,0 +1,243 @@
+"""Run directories: their names, what is in them, and what is said where something is missing or damaged."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from toys import bars, files
+
+from muslin import datasets, runs
+from muslin.config import Settings
+from muslin.errors import InputError
+from muslin.files import write_json
+
+COURSE = "hl_3_hn_128_opt_nadam_act_sigmoid_lr_0.001_bs_32_init_xavier_ep_10_l2_0"
+
+
+@pytest.fixture
+def data(toy):
+    return datasets.load(toy)
+
+
+@pytest.mark.parametrize(
+    ("settings", "name"),
+    [
+        ({}, COURSE),
+        ({"hidden_size": "256,128"}, COURSE.replace("hl_3_hn_128", "hl_2_hn_256-128")),
+        ({"weight_decay": 0.0005}, COURSE.replace("l2_0", "l2_0.0005")),
+        ({"learning_rate": 1e-4}, COURSE.replace("0.001", "0.0001")),
+        ({"learning_rate": 2, "optimizer": "sgd"}, COURSE.replace("nadam", "sgd").replace("0.001", "2")),
+        ({"activation": "ReLU", "initializer": "He"}, COURSE.replace("sigmoid", "relu").replace("xavier", "he")),
+        ({"epochs": 1, "batch_size": 64}, COURSE.replace("ep_10", "ep_1").replace("bs_32", "bs_64")),
+    ],
+    ids=str,
+)
+def test_course_names(settings, name):
+    assert runs.default_name(Settings.read(settings)) == name
+
+
+@pytest.mark.parametrize(
+    ("name", "folder"),
+    [
+        ("mine", "mine"),
+        ("a b/c", "a_b_c"),
+        ("../../x", "_.._x"),
+        ("/etc/x", "_etc_x"),
+        (".hidden", "hidden"),
+        ("<script>alert(1)</script>", "_script_alert_1_script_"),
+        ("C:\\x", "C_x"),
+        ("நான்", "ந_ன_"),
+        ("ந" * 100, "ந" * 66),
+        ("a" * 300, "a" * 200),
+        ("lr=0.1,b@2", "lr=0.1,b@2"),
+        ("x\ny\0z", "x_y_z"),
+    ],
+)
+def test_names_become_folders_inside_runs_dir(name, folder, data, tmp_path):
+    run = runs.create(Settings(), data, tmp_path / "runs", name)
+    assert run.path.parent == tmp_path / "runs"
+    assert [p.name for p in tmp_path.iterdir()] == ["runs"]
+    assert run.path.name == folder
+    assert run.name == name
+
+
+@pytest.mark.parametrize("name", ["", ".", "..", "/", "../..", "___", "<>"])
+def test_names_without_a_letter(name, data, tmp_path):
+    with pytest.raises(InputError, match="has no letter or digit"):
+        runs.create(Settings(), data, tmp_path / "runs", name)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_default_names_are_numbered_and_own_names_must_be_free(data, tmp_path):
+    made = [runs.create(Settings(), data, tmp_path).path.name for _ in range(3)]
+    assert made == [COURSE, f"{COURSE}-2", f"{COURSE}-3"]
+    runs.create(Settings(), data, tmp_path, "mine")
+    with pytest.raises(InputError, match=r"There is a run .*mine already; .* muslin train --resume .*mine"):
+        runs.create(Settings(), data, tmp_path, "mine")
+
+
+def test_config_says_everything_that_made_the_run(data, tmp_path):
+    settings = Settings.read({"dataset": "toy.npz", "seed": 3, "hidden_size": [8, 4]})
+    run = runs.create(settings, data, tmp_path)
+    config = json.loads((run.path / "config.json").read_text())
+    assert run.settings == settings
+    assert {key: config[key] for key in settings.model_dump()} == settings.model_dump()
+    assert config["data_checksums"] == data.checksums
+    assert config["versions"]["numpy"] == np.__version__
+    assert set(config["versions"]) == {"python", "muslin", "numpy", "numba", "scikit-learn"}
+    assert set(config["machine"]) == {"system", "processor", "blas"}
+
+
+def test_nothing_is_made_for_settings_that_do_not_suit_the_data(data, tmp_path):
+    with pytest.raises(InputError, match="batch_size is 109, more than the 108 training samples"):
+        runs.create(Settings.read({"batch_size": 109}), data, tmp_path / "runs")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_resume_line_is_quoted_for_the_shell(tmp_path):
+    assert runs.Run(tmp_path / "a b").resume_line == f"muslin train --resume '{tmp_path / 'a b'}'"
+
+
+def trained(data, folder, **settings):
+    defaults = {"hidden_size": [8], "epochs": 2, "batch_size": 8, "engine": "numpy"}
+    run = runs.create(Settings.read(defaults | settings), data, folder)
+    return run, runs.train(run, data)
+
+
+def test_the_summary_is_that_of_the_last_epoch(data, tmp_path):
+    run, summary = trained(data, tmp_path, epochs=3)
+    last = run.history[-1]
+    assert {key: summary[key] for key in ("loss", "accuracy", "val_loss", "val_accuracy")} == {
+        key: last[key] for key in ("loss", "accuracy", "val_loss", "val_accuracy")
+    }
+    assert (summary["epochs"], summary["engine"], summary["parameters"]) == (3, "numpy", 64 * 8 + 8 + 8 * 3 + 3)
+    assert summary["seconds"] == pytest.approx(sum(row["seconds"] for row in run.history))
+    rates = [row["samples_per_second"] for row in run.history]
+    assert min(rates) <= summary["samples_per_second"] <= max(rates)
+    assert run.summary == summary
+
+
+def test_with_patience_it_is_that_of_the_best_epoch(data, tmp_path):
+    run, summary = trained(
+        data, tmp_path, epochs=30, patience=2, learning_rate=0.3, optimizer="sgd", monitor="val_accuracy"
+    )
+    accuracies = [row["val_accuracy"] for row in run.history]
+    assert summary["best_by"] == "val_accuracy"
+    assert summary["best_epoch"] == 1 + accuracies.index(max(accuracies))
+    assert summary["epochs"] == len(accuracies) == summary["best_epoch"] + 2
+    assert summary["val_accuracy"] == max(accuracies)
+    _, rows = runs.split(run.settings, data)
+    predicted = run.model.predict(data.X_train[rows])
+    assert (predicted == data.y_train[rows]).mean() == pytest.approx(summary["val_accuracy"])
+
+
+def test_without_validation_every_sample_trains(data, tmp_path):
+    run, summary = trained(data, tmp_path, validation=0, batch_size=len(data.X_train))
+    assert [len(part) for part in runs.split(run.settings, data)] == [120, 0]
+    assert not {key for row in run.history for key in row if key.startswith("val_")}
+    assert summary["best_by"] == "loss"
+
+
+def test_threads_are_those_of_the_settings(data, tmp_path, monkeypatch):
+    asked = []
+    threads = runs.blas.threads
+    monkeypatch.setattr(runs.blas, "threads", lambda n: asked.append(n) or threads(n))
+    trained(data, tmp_path, threads=1)
+    assert asked == [1]
+
+
+def test_test_figures_against_a_count_by_hand(copy, data):
+    X, y = bars(30, 1)
+    y[:5] = (y[:5] + 1) % 3  # five mistakes at least
+    figures, predicted = runs.evaluate_test(copy, replace(data, y_test=y))
+    P = copy.model.predict_proba(X.reshape(30, -1))
+    np.testing.assert_array_equal(predicted, P.argmax(axis=1))
+    assert figures["test_accuracy"] == (predicted == y).mean() < 0.9
+    assert figures["test_loss"] == pytest.approx(-np.log(P[np.arange(30), y]).mean(), rel=1e-5)
+    assert figures["confusion_matrix"] == [
+        [int(((y == t) & (predicted == p)).sum()) for p in range(3)] for t in range(3)
+    ]
+    for c, row in enumerate(figures["per_class"]):
+        right = ((y == c) & (predicted == c)).sum()
+        precision, recall = right / (predicted == c).sum(), right / (y == c).sum()
+        expected = precision, recall, 2 * precision * recall / (precision + recall), (y == c).sum()
+        assert [row[key] for key in ("precision", "recall", "f1", "samples")] == pytest.approx(expected)
+        assert row["class"] == data.class_names[c]
+    for key, value in figures["macro"].items():
+        assert value == pytest.approx(np.mean([row[key] for row in figures["per_class"]]))
+    assert copy.summary.items() >= figures.items()
+    assert copy.summary["epochs"] == 8
+
+
+def test_resuming_a_finished_run_changes_nothing(copy, data):
+    runs.evaluate_test(copy, data)
+    before = files(copy.path)
+    runs.train(copy, data)
+    assert files(copy.path) == before
+
+
+def test_resuming_mends_a_model_that_was_lost(copy, data):
+    before = files(copy.path)
+    (copy.path / "model.safetensors").unlink()
+    runs.train(copy, data)
+    assert files(copy.path) == before
+
+
+def other_data(toy, tmp_path):
+    X, y = bars(120, 7)
+    np.savez(tmp_path / "other.npz", X=X[:, :4], y=y % 2)
+    return datasets.load(tmp_path / "other.npz")
+
+
+def test_a_model_is_used_on_data_that_fit_only(copy, data, toy, tmp_path):
+    assert copy.model_for(data).sizes == [64, 16, 16, 16, 3]
+    with pytest.raises(InputError, match="has 64 inputs and 3 classes; the data set other has 32 and 2"):
+        copy.model_for(other_data(toy, tmp_path))
+
+
+def test_the_data_must_be_those_that_it_was_trained_on(copy, toy, tmp_path):
+    assert copy.dataset().checksums == datasets.load(toy).checksums
+    other_data(toy, tmp_path)
+    write_json(copy.path / "config.json", copy.config | {"dataset": str(tmp_path / "other.npz")})
+    with pytest.raises(InputError, match="is not the one that"):
+        copy.dataset()
+
+
+def write(name, text):
+    return lambda run: (run.path / name).write_text(text)
+
+
+def without(name):
+    return lambda run: (run.path / name).unlink()
+
+
+@pytest.mark.parametrize(
+    ("damage", "ask", "sentence"),
+    [
+        (without("config.json"), "settings", "is not a run directory: it has no config.json"),
+        (write("config.json", "{"), "settings", "config.json is not valid JSON"),
+        (write("config.json", "[]"), "settings", "config.json is damaged: it must be an object with name and data"),
+        (write("config.json", "{}"), "name", "config.json is damaged"),
+        (without("summary.json"), "summary", "has not finished training; go on with: muslin train --resume"),
+        (without("summary.json"), "model", "has not finished training"),
+        (write("summary.json", ""), "summary", "summary.json is not valid JSON"),
+        (write("summary.json", "3"), "summary", "summary.json is damaged: it must be an object with epochs"),
+        (write("summary.json", "[]"), "model", "summary.json is damaged"),
+        (write("model.safetensors", "model"), "model", "model.safetensors is not a model file that muslin wrote"),
+        (without("model.safetensors"), "model", "There is no model file"),
+        (write("history.jsonl", '{"epoch": 1}\n{"epo'), "history", "history.jsonl is not valid JSON"),
+        (without("history.jsonl"), "history", "Cannot read"),
+    ],
+)
+def test_damage_is_named(damage, ask, sentence, copy):
+    damage(copy)
+    with pytest.raises(InputError) as error:
+        getattr(copy, ask)
+    assert sentence in str(error.value)
+    assert str(copy.path) in str(error.value)
+
+
+def test_a_folder_that_is_not_there(tmp_path):
+    with pytest.raises(InputError, match="There is no run directory"):
+        _ = runs.Run(tmp_path / "none").summary
