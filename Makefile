@@ -2,8 +2,9 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+PEERS := .venv-bench
 
-.PHONY: setup run test test-all lint format clean
+.PHONY: setup run test test-all bench bench-quick lint format clean
 
 setup: $(VENV)/.installed
 
@@ -25,6 +26,19 @@ test-all: setup
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --group parity
 	@$(BIN)/python -m pytest -m '' $(ARGS)
 
+# The comparison with PyTorch, JAX and scikit-learn, which live in an environment of their own.
+$(PEERS)/.installed: benchmarks/requirements.txt
+	@test -x $(PEERS)/bin/python || $(PYTHON) -m venv $(PEERS)
+	@echo "Installing the peers into $(PEERS) …"
+	@$(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check --requirement $<
+	@touch $@
+
+bench: setup $(PEERS)/.installed
+	@$(BIN)/python -m benchmarks.compare $(ARGS)
+
+bench-quick: setup $(PEERS)/.installed
+	@$(BIN)/python -m benchmarks.compare --quick $(ARGS)
+
 lint: setup
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
@@ -34,4 +48,4 @@ format: setup
 	@$(BIN)/ruff format .
 
 clean:
-	rm -rf $(VENV) build dist .pytest_cache .ruff_cache
+	rm -rf $(VENV) $(PEERS) build dist .pytest_cache .ruff_cache

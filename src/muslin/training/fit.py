@@ -13,7 +13,7 @@ from muslin.schedules import SCHEDULES, warm_up
 from muslin.training.callbacks import Callback, Checkpoint, Diagnostics, EachEpoch, EarlyStopping
 from muslin.training.metrics import evaluate
 from muslin.training.state import State, load_checkpoint
-from muslin.training.step import Step, signature
+from muslin.training.step import PROVIDED, Step, signature
 
 
 def fit(
@@ -191,9 +191,13 @@ def check(network, y, rows, optimizer, settings, hyperparameters, validated):
     if s.label_smoothing and network.loss != "cross_entropy":
         raise InputError("label_smoothing is for the loss cross_entropy; it must be 0 with another loss.")
     recorded = ["loss", "accuracy", *(["val_loss", "val_accuracy"] if validated else [])]
-    if s.patience is not None and s.monitor not in (None, *recorded):
+    if s.monitor not in (None, *recorded):
         raise unknown("figure to monitor", s.monitor, recorded)
-    own = [name for name, default in signature(network.optimizers[optimizer])[1].items() if default is not None]
+    if s.monitor is not None and s.patience is None:
+        raise InputError("monitor is the figure that early stopping watches; it needs patience too.")
+    own = {name: v for name, v in signature(network.optimizers[optimizer])[1].items() if name not in PROVIDED}
+    if missing := [name for name, default in own.items() if default is None and name not in hyperparameters]:
+        raise InputError(f"The optimizer {optimizer} needs {', '.join(missing)}, which has no default.")
     for name, value in hyperparameters.items():
         if name not in own:
             takes = f"takes {', '.join(own)}" if own else "has no hyperparameters"

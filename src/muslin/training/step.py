@@ -20,7 +20,7 @@ class Step:
         slots, scalars = signature(rule)
         self.slots = {name: np.zeros_like(network.theta) for name in slots}
         self.scalars = scalars | hyperparameters
-        self.asked = [name for name in ("learning_rate", "t", "loss") if name in scalars]
+        self.asked = [name for name in PROVIDED[:3] if name in scalars]
         self.parts = self._parts(weight_decay, decoupled="weight_decay" in scalars)
 
     def _parts(self, decay, decoupled):
@@ -53,6 +53,8 @@ class Step:
         network.backward(s, Y)
         if self.clip_norm:
             norm = math.sqrt(float(np.dot(network.gradient, network.gradient)))
+            if not math.isfinite(norm):
+                raise diverged(network, s, state.epoch, state.step + 1)
             if norm > self.clip_norm:
                 network.gradient *= self.clip_norm / norm
         state.step += 1
@@ -75,6 +77,10 @@ def diverged(network, s, epoch, step):
         f"Training diverged in epoch {epoch + 1}, step {step}: the numbers of layer {next(broken, network.L)} are no "
         "longer finite. Try a learning rate ten times smaller, clip_norm 1, or another initializer."
     )
+
+
+#: scalars that the loop provides; any other of a rule is a hyperparameter
+PROVIDED = ("learning_rate", "t", "loss", "weight_decay")
 
 
 def signature(rule):
