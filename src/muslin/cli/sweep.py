@@ -11,7 +11,7 @@ import typer
 from rich.console import Console
 
 from muslin.cli.options import Json, console, emit
-from muslin.errors import InputError, lookup
+from muslin.errors import InputError, known, lookup
 
 
 def command(
@@ -25,15 +25,17 @@ def command(
     runs_dir: Annotated[Path, typer.Option(help="Folder that the sweep's directory is made in.")] = Path("runs"),
     seed: Annotated[int | None, typer.Option(min=0, help="Of the search (default 0).", show_default=False)] = None,
     sampler: Annotated[str, typer.Option(help="Of method bayes: tpe, or gp (needs PyTorch).")] = "tpe",
-    engine: Annotated[str, typer.Option(help="Who runs the sweep: local.")] = "local",
+    engine: Annotated[str, typer.Option(help="Who searches: local, or wandb, the W&B server.")] = "local",
+    tracker: Annotated[str, typer.Option(help="Show the trials elsewhere, too: none, or wandb.")] = "none",
     check: Annotated[bool, typer.Option("--check", help="Only check the file and print the space.")] = False,
     json: Json = False,
 ):
     """Every trial is a run directory in the sweep's directory. The same command again goes on, and --count tells how
     far: a killed sweep loses no finished trial. Stop it with Ctrl-C."""
+    from muslin import tracking
     from muslin.sweeps import names, schema, search
 
-    lookup({"local": None}, "engine", engine)
+    engine = known({"local": None, "wandb": None}, "engine", engine)
     lookup(search.SAMPLERS, "sampler", sampler)
     try:
         sweep = schema.read(file)
@@ -50,6 +52,12 @@ def command(
         _check(sweep, file, json)
         return
     name = name or sweep.name or file.stem
+    tracking.check(tracker)
+    if sweep.program and (engine == "wandb" or tracker.lower() != "none"):
+        raise InputError(f"{file} has a program: it logs to W&B itself, and for W&B's search there is `wandb agent`.")
+    if engine == "wandb":
+        _run_wandb(sweep, runs_dir, name, count, json)
+        return
     _run(
         sweep,
         {"name": name, "runs_dir": runs_dir, "seed": seed, "sampler": sampler.lower()},
@@ -57,10 +65,11 @@ def command(
         count,
         workers,
         json,
+        tracker.lower(),
     )
 
 
-def _run(sweep, place, storage, count, workers, json):
+def _run(sweep, place, storage, count, workers, json, tracker):
     from muslin.cli.sweep_view import View
     from muslin.sweeps import directory
     from muslin.sweeps.pool import cores
@@ -70,7 +79,7 @@ def _run(sweep, place, storage, count, workers, json):
     where, study = directory.begin(sweep, storage=storage, **place)
     out = console(json)
     with _terminable(), View(Console(stderr=True, highlight=False)) as view:
-        scheduler = Scheduler(where, study, workers or min(cores(), 8), count, view)
+        scheduler = Scheduler(where, study, workers or min(cores(), 8), count, view, tracker=_tracker(tracker, where))
         if scheduler.limit == float("inf") and sweep.metric is None:
             view.note("There is no --count and no run_cap: this sweep ends with Ctrl-C.")
         try:
@@ -80,12 +89,44 @@ def _run(sweep, place, storage, count, workers, json):
             raise KeyboardInterrupt(
                 f"Interrupted; {scheduler.done} trials are done and stored. Go on with: {line}"
             ) from None
+    if list(where.path.glob("*/wandb/offline-run-*")):
+        print(f"muslin: W&B: offline; upload with: wandb sync {where.path}/*/wandb/offline-run-*", file=sys.stderr)
     result = _result(where, scheduler)
     pictures = _analyse(where, study) if scheduler.done > scheduler.done_before else []
     if json:
         emit(result)
     else:
         _show(out, where, scheduler, result, pictures)
+
+
+def _tracker(name, where):
+    """The arguments of the workers' trackers: one group of runs, the metric under the sweep file's name of it."""
+    from muslin.sweeps import names
+
+    if name == "none":
+        return None
+    sweep, also = where.sweep, {where.metric.name: names.metric(where.metric.name)}
+    return {"name": name, "project": sweep.project, "entity": sweep.entity, "group": where.path.name, "also": also}
+
+
+def _run_wandb(sweep, runs_dir, name, count, json):
+    from muslin.sweeps.directory import folder
+    from muslin.sweeps.wandb_agent import Agent, begin
+
+    where = folder(runs_dir, name)
+    path = begin(sweep, where)
+    _fetch(sweep)
+    agent = Agent(sweep, where, count).run(path)
+    best, trials = agent.best, agent.counts
+    found = {"value": best.value, "params": best.params, "run": str(best.run.path)} if best else None
+    if json:
+        emit({"sweep": str(where), "wandb": path, "trials": trials, "best": found})
+        return
+    out = console(json)
+    out.print(f"trials     {', '.join(f'{n} {state}'.replace('_', ' ') for state, n in trials.items() if n) or 'none'}")
+    if best:
+        out.print(f"best       {agent.metric.name} {best.value:.6g}", style="bold")
+        out.print(f"run        {best.run.path}")
 
 
 def _fetch(sweep):

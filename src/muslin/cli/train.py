@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from muslin import datasets, runs
+from muslin import datasets, runs, tracking
 from muslin.cli.options import Json, console, emit, with_settings
 from muslin.cli.progress import TrainingProgress
 from muslin.config import Settings, read_file
@@ -19,12 +19,16 @@ def command(
     runs_dir: Annotated[Path, typer.Option(help="Folder that the run directory is made in.")] = Path("runs"),
     resume: Annotated[Path | None, typer.Option(metavar="RUN", help="Go on with this run, exactly as it was.")] = None,
     evaluate: Annotated[bool, typer.Option("--evaluate", help="Then measure it on the test set.")] = False,
+    tracker: Annotated[str, typer.Option(help="Show it elsewhere, too: none, or wandb.")] = "none",
+    wandb_project: Annotated[str | None, typer.Option(help="Of W&B (default: muslin).")] = None,
+    wandb_entity: Annotated[str | None, typer.Option(help="Of W&B (default: one's own).")] = None,
     json: Json = False,
     flags: dict | None = None,
 ):
     """Every setting is a flag, or a line of the --config file. The state is saved after every epoch: a run that was
     interrupted or killed goes on with --resume and ends in the same parameters, to the bit."""
     out = console(json)
+    tracking.check(tracker)
     if resume:
         run, data = _resumed(resume, flags, config, name)
     else:
@@ -33,12 +37,14 @@ def command(
         if evaluate:
             runs.need_test(data)
         run = runs.create(settings, data, runs_dir, name)
-    summary = _train(run, data)
-    if evaluate:
-        from muslin.cli.evaluate import measure
+    with tracking.tracker(tracker, run, data, project=wandb_project, entity=wandb_entity) as tracked:
+        summary = _train(run, data, tracked)
+        if evaluate:
+            from muslin.cli.evaluate import measure
 
-        figures = measure(run, data)
-        summary |= {"test_accuracy": figures["test_accuracy"], "test_loss": figures["test_loss"]}
+            figures = measure(run, data)
+            tracked.evaluated(figures, run.path / "confusion_matrix.png")
+            summary |= {"test_accuracy": figures["test_accuracy"], "test_loss": figures["test_loss"]}
     result = {"run": str(run.path)} | {"val_accuracy": None} | summary
     if json:
         emit(result)
@@ -57,7 +63,7 @@ def _resumed(path, flags, config, name):
     return run, run.dataset(quiet=False)
 
 
-def _train(run, data):
+def _train(run, data, tracked):
     """Train with a progress bar, then draw the curves. Ctrl-C says how to go on."""
     from muslin.report.plots import curves
 
@@ -65,12 +71,13 @@ def _train(run, data):
     rows, _ = runs.split(settings, data)
     try:
         with TrainingProgress(console(True), settings.epochs, len(rows)) as progress:
-            summary = runs.train(run, data, [progress])
+            summary = runs.train(run, data, [progress, tracked])
     except KeyboardInterrupt:
         done = len(run.history) if (run.path / "history.jsonl").exists() else 0
         raise KeyboardInterrupt(
             f"Interrupted; {done} of {settings.epochs} epochs are saved. Go on with: {run.resume_line}"
         ) from None
+    tracked.trained(summary)
     curves(run.history, run.path / "curves.png")
     return summary
 

@@ -46,9 +46,7 @@ def begin(sweep, name, runs_dir, seed=None, sampler="tpe", storage=None):
 
     Raises InputError: the directory is of a sweep that differs, and in what; it, or the storage, cannot be used.
     """
-    path = Path(runs_dir) / re.sub(r"[^\w.+=,@-]+", "_", name).strip(".")
-    if path == Path(runs_dir):
-        raise InputError(f"The sweep name {name!r} has no letter or digit that a folder's name could be made of.")
+    path = folder(runs_dir, name)
     directory = SweepDirectory(path)
     if (path / "sweep.json").exists():
         study = _resume(directory, sweep, seed, sampler, storage)
@@ -64,6 +62,14 @@ def begin(sweep, name, runs_dir, seed=None, sampler="tpe", storage=None):
     facts = {"name": path.name, "file": sweep.raw, "definition": agreed, "storage": storage and shown(storage)}
     write_json(path / "sweep.json", facts)
     return directory, study
+
+
+def folder(runs_dir, name):
+    """The path of a sweep's directory. Raises InputError where the name cannot be a folder's."""
+    path = Path(runs_dir) / re.sub(r"[^\w.+=,@-]+", "_", name).strip(".")
+    if path == Path(runs_dir):
+        raise InputError(f"The sweep name {name!r} has no letter or digit that a folder's name could be made of.")
+    return path
 
 
 def _resume(directory, sweep, seed, sampler, storage):

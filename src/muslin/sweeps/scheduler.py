@@ -34,8 +34,9 @@ class Scheduler:
     After each event ``show(scheduler)`` is called; ``trials`` is {number: Trial}.
     """
 
-    def __init__(self, directory, study, workers=1, count=None, show=lambda scheduler: None, pool=None):
+    def __init__(self, directory, study, workers=1, count=None, show=lambda scheduler: None, pool=None, tracker=None):
         self.directory, self.study, self.sweep, self.show = directory, study, directory.sweep, show
+        self.tracker = tracker  # None, or the arguments of `muslin.tracking.tracker`
         agreed = directory.facts["definition"]
         self.metric = directory.metric
         self.key = self.sweep.metric.name if self.sweep.program and self.sweep.metric else None
@@ -174,7 +175,7 @@ class Scheduler:
     def _task(self, trial):
         path = str(self.directory.path / trial.run)
         if not self.sweep.program:
-            return {"run": path, "settings": names.settings(trial.config)}
+            return {"run": path, "settings": names.settings(trial.config), "tracker": self.tracker}
         task = {"run": path, "config": trial.config, "metric": self.key, "sweep": self.study.name}
         return task | {"program": self.sweep.program, "command": self.sweep.command}
 

@@ -77,10 +77,13 @@ def _answer(task, report, send):
 
 def _train(task, report, send):
     from muslin import runs
+    from muslin.tracking import tracker
 
     run, data = _prepared(Path(task["run"]), task["settings"])
     reporter = Report(report, send)
-    summary = runs.train(run, data, [reporter])
+    with tracker(run=run, data=data, **(task["tracker"] or {"name": "none"})) as tracked:
+        summary = runs.train(run, data, [tracked, reporter])
+        tracked.trained(summary)
     early = summary["epochs"] < run.settings.epochs  # a band may lie at the last epoch
     return {"done": summary, "stopped": reporter.stopped if early else None}
 

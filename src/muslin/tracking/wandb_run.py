@@ -1,0 +1,235 @@
+"""A run on Weights & Biases: its settings, figures and images. Online with a key, else as files for `wandb sync`.
+
+What goes wrong with W&B is said once on standard error, and training goes on without it.
+"""
+
+import os
+import secrets
+import shlex
+import sys
+from functools import wraps
+from pathlib import Path
+
+import numpy as np
+
+from muslin.errors import InputError
+from muslin.files import read_json, write_json
+from muslin.runs import split
+from muslin.tracking import Tracker
+from muslin.training import evaluate
+
+#: seconds that a run waits for the server at its beginning, and for its uploads at its end
+BEGIN, END = 30, 120
+
+
+def wandb():
+    """The package. Raises InputError where it is not installed; it is imported (2 s) only where it is asked for."""
+    try:
+        import wandb
+    except ImportError:
+        raise InputError("Weights & Biases is not installed; install it with: pip install 'muslin[wandb]'") from None
+    return wandb
+
+
+def has_key():
+    """Whether W&B knows who we are: WANDB_API_KEY, or a login in netrc."""
+    try:
+        return wandb().login(prompt=False, verify=False)
+    except Exception as error:
+        raise InputError(f"W&B does not take the key: {error}") from error
+
+
+def silence():
+    """W&B's own messages are off; what a person needs is said here."""
+    os.environ.setdefault("WANDB_SILENT", "true")
+
+
+def quiet_settings():
+    return wandb().Settings(silent=True, console="off", init_timeout=BEGIN, finish_timeout=END)
+
+
+def default_project():
+    return os.environ.get("WANDB_PROJECT") or "muslin"
+
+
+def say(text):
+    print(f"muslin: {text}", file=sys.stderr, flush=True)
+
+
+def forgiven(method):
+    """A method of the tracker that does nothing once W&B has failed, and whose failure is not the run's."""
+
+    @wraps(method)
+    def call(self, *arguments):
+        if self.active is None:
+            return
+        try:
+            method(self, *arguments)
+        except Exception as error:
+            if stopped_by_agent(error):
+                raise
+            say(f"W&B failed ({first_line(error)}); training goes on without it.")
+            self.active = None
+
+    return call
+
+
+def stopped_by_agent(error):
+    """W&B's agent stops a run by throwing a bare Exception into its thread."""
+    return type(error) is Exception
+
+
+class WandbTracker(Tracker):
+    """Logs a run: a row an epoch, the settings, one sample of each class, the confusion matrix, the summary.
+
+    project, entity   where to (default: WANDB_PROJECT or muslin, and one's own)
+    group             of runs that belong together: the sweep's name
+    also              {name: figure}: further names under which a figure is logged, such as a sweep file's metric
+    active            W&B's run, where there is one already: its agent's
+    """
+
+    def __init__(self, run, data, *, project=None, entity=None, group=None, also=None, active=None):
+        self.run, self.data, self.group, self.also, self.active = run, data, group, also or {}, active
+        self.where = {"project": project or default_project(), "entity": entity}
+
+    def __enter__(self):
+        silence()
+        wandb()  # not to have it is no hiccup
+        if self.active is None:
+            try:
+                self.active = self._begin()
+            except Exception as error:
+                say(f"W&B failed ({first_line(error)}); training goes on without it.")
+                return self
+            say(f"W&B: {self.active.url}" if self.active.url else f"W&B: offline; upload with: {self.sync_line}")
+        self._describe()
+        return self
+
+    @property
+    def sync_line(self):
+        folder = Path(self.active.dir).parent
+        short = folder.relative_to(Path.cwd()) if folder.is_relative_to(Path.cwd()) else folder
+        return shlex.join(["wandb", "sync", str(short)])
+
+    def _begin(self):
+        if os.environ.get("WANDB_MODE", "online") == "online" and self._key():
+            try:
+                return self._init(mode="online", resume="allow")
+            except Exception as error:
+                say(f"W&B cannot be reached ({first_line(error)}); the run is kept offline.")
+                wandb().teardown()  # it would not let go of the run's id
+        return self._init(mode="offline")
+
+    def _key(self):
+        try:
+            return has_key()
+        except InputError as error:
+            say(f"{error}; the run is kept offline.")
+            return False
+
+    def _init(self, **how):
+        return wandb().init(
+            id=self._id(), group=self.group, dir=self.run.path, settings=quiet_settings(), **self.where, **how
+        )
+
+    @forgiven
+    def _describe(self):
+        """Name and settings. What a sweep has set is locked and stays."""
+        self.active.name = self.run.path.name
+        taken = dict(self.active.config)
+        facts = self.run.settings.model_dump() | {"run": self.run.path.name}
+        self.active.config.update({key: value for key, value in facts.items() if key not in taken})
+
+    def _id(self):
+        """The run's id at W&B, which stays when it is resumed."""
+        path = self.run.path / "wandb.json"
+        if not path.exists():
+            write_json(path, {"id": secrets.token_hex(4)})
+        return read_json(path)["id"]
+
+    @forgiven
+    def on_begin(self, state):
+        """What a resumed run has already."""
+        for row in state.history:
+            if row["epoch"] >= self.active.step:
+                self._log(row)
+
+    @forgiven
+    def on_epoch(self, state):
+        self._log(state.history[-1])
+
+    def _log(self, row):
+        figures = dict(_flat(row)) | {name: row[key] for name, key in self.also.items() if key in row}
+        if row["epoch"] == 1:
+            figures["samples"] = self._samples()
+        self.active.log(figures, step=row["epoch"])
+
+    def _samples(self):
+        """One training image of each class."""
+        if self.data.image_shape is None:
+            return []
+        first = [np.flatnonzero(self.data.y_train == c)[:1] for c in range(len(self.data.class_names))]
+        return [
+            wandb().Image(_image(self.data.X_train[row].reshape(self.data.image_shape)), caption=name)
+            for rows, name in zip(first, self.data.class_names, strict=True)
+            for row in rows
+        ]
+
+    @forgiven
+    def trained(self, summary):
+        """The summary, and the confusion matrix of the validation samples."""
+        figures = {key: value for key, value in summary.items() if isinstance(value, int | float | str)}
+        self.active.summary.update(figures)
+        path = self._validation_confusion()
+        if path:
+            self.active.log({"validation_confusion_matrix": wandb().Image(str(path))})
+
+    def _validation_confusion(self):
+        from sklearn.metrics import confusion_matrix
+
+        from muslin.report.plots import confusion
+
+        X, y = self.data.X_train, self.data.y_train
+        _, rows = split(self.run.settings, self.data)
+        if not len(rows):
+            return None
+        predicted = evaluate(self.run.model, X, y, rows)[2]
+        matrix = confusion_matrix(y[rows], predicted, labels=range(len(self.data.class_names)))
+        path = self.run.path / "validation_confusion_matrix.png"
+        confusion(matrix, self.data.class_names, path)
+        return path
+
+    @forgiven
+    def evaluated(self, figures, picture):
+        row = {key: figures[key] for key in ("test_accuracy", "test_loss")} | {
+            f"test_{key}": value for key, value in figures["macro"].items()
+        }
+        self.active.log(row | {"confusion_matrix": wandb().Image(str(picture))})
+
+    @forgiven
+    def __exit__(self, kind, error, traceback):
+        failed = error is not None and not stopped_by_agent(error)
+        if failed:
+            self.active.summary["failed"] = first_line(error)
+        self.active.finish(exit_code=int(failed))
+
+
+def first_line(error):
+    return f"{type(error).__name__}: {error}".splitlines()[0][:200]
+
+
+def _flat(row):
+    """The figures of an epoch; of a list, each with its number."""
+    for key, value in row.items():
+        if isinstance(value, list | tuple):
+            yield from ((f"{key}.{number}", item) for number, item in enumerate(value, 1))
+        else:
+            yield key, value
+
+
+def _image(sample):
+    """Bytes as they are, other numbers stretched from black to white."""
+    if sample.dtype == np.uint8:
+        return sample
+    low, high = float(sample.min()), float(sample.max())
+    return np.uint8(255 * (sample - low) / ((high - low) or 1))
