@@ -142,7 +142,8 @@ def test_every_setting_has_a_flag(setting, settings_of):
     default = Settings.model_fields[setting].default
     assert meant != default
     flag = f"--{setting.replace('_', '-')}"
-    assert settings_of(flag, *([] if typed is None else [typed]))[setting] == meant
+    needed = ["--patience", "3"] if setting == "monitor" else []
+    assert settings_of(flag, *([] if typed is None else [typed]), *needed)[setting] == meant
     if setting != "dataset":
         assert settings_of()[setting] == default
 
