@@ -95,8 +95,13 @@ class FeedForwardNeuralNetwork:
     def _make_views(self):
         pairs = list(zip(self.sizes[1:], self.sizes[:-1], strict=True))
         self.n_weights = sum(n * m for n, m in pairs)
-        self._theta = np.zeros(self.n_weights + sum(self.sizes[1:]), self.dtype)
-        self.gradient = np.zeros_like(self._theta)
+        n = self.n_weights + sum(self.sizes[1:])
+        try:
+            self._theta, self.gradient = np.zeros(n, self.dtype), np.zeros(n, self.dtype)
+        except (MemoryError, ValueError) as error:
+            raise InputError(
+                f"A network of {n:,} parameters does not fit into memory; make its layers smaller."
+            ) from error
         self.weights, self.biases = _views(self._theta, pairs)
         self.weight_gradients, self.bias_gradients = _views(self.gradient, pairs)
 
