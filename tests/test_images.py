@@ -40,6 +40,8 @@ def transparent(strength, pen):
     )
 
 
+GRAIN = np.random.default_rng(0).uniform(0, 0.15, (260, 260))
+
 #: how a digit is drawn → the picture, from the strength of its pixels
 STYLES = {
     "white on black": lambda s: drawn(s, 0, 255),
@@ -52,6 +54,7 @@ STYLES = {
     "black on nothing": lambda s: transparent(s, 0),
     "white on nothing": lambda s: transparent(s, 255),
     "one bit": lambda s: drawn(s, 255, 0).convert("1"),
+    "on grainy paper": lambda s: drawn(np.clip(np.pad(s, 60) * 0.8 + GRAIN, 0, 1), 255, 0),
     "a palette": lambda s: drawn(s, (255, 240, 80), (20, 30, 160)).quantize(16),
     "in a corner of a sheet": lambda s: drawn(np.pad(s, ((0, 300), (200, 0))), 255, 0),
     "at the very edge": lambda s: drawn(s[np.ix_(s.any(axis=1), s.any(axis=0))], 255, 0),

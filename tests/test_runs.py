@@ -10,7 +10,7 @@ from toys import bars, files
 from muslin import datasets, runs
 from muslin.config import Settings
 from muslin.errors import InputError
-from muslin.files import write_json
+from muslin.files import read_tensors, write_json
 
 COURSE = "hl_3_hn_128_opt_nadam_act_sigmoid_lr_0.001_bs_32_init_xavier_ep_10_l2_0"
 
@@ -119,22 +119,28 @@ def test_the_summary_is_that_of_the_last_epoch(data, tmp_path):
 
 
 def test_with_patience_it_is_that_of_the_best_epoch(data, tmp_path):
-    run, summary = trained(
-        data, tmp_path, epochs=30, patience=2, learning_rate=0.3, optimizer="sgd", monitor="val_accuracy"
-    )
-    accuracies = [row["val_accuracy"] for row in run.history]
-    assert summary["best_by"] == "val_accuracy"
-    assert summary["best_epoch"] == 1 + accuracies.index(max(accuracies))
-    assert summary["epochs"] == len(accuracies) == summary["best_epoch"] + 2
-    assert summary["val_accuracy"] == max(accuracies)
+    data = replace(data, y_train=np.random.default_rng(0).integers(0, 3, 120))  # nothing to learn: soon it gets worse
+    run, summary = trained(data, tmp_path, epochs=60, patience=3, learning_rate=0.01)
+    losses = [row["val_loss"] for row in run.history]
+    assert (summary["best_by"], summary["val_loss"]) == ("val_loss", min(losses))
+    assert losses[-1] > min(losses)
+    assert summary["epochs"] == len(losses) == summary["best_epoch"] + 3 == losses.index(min(losses)) + 4
     _, rows = runs.split(run.settings, data)
-    predicted = run.model.predict(data.X_train[rows])
-    assert (predicted == data.y_train[rows]).mean() == pytest.approx(summary["val_accuracy"])
+    P = run.model.predict_proba(data.X_train[rows])
+    assert -np.log(P[np.arange(len(rows)), data.y_train[rows]]).mean() == pytest.approx(min(losses), rel=1e-4)
+
+
+@pytest.mark.parametrize(("validation", "trains", "steps"), [(0.1, 108, 14), (20, 100, 13), (0, 120, 15)])
+def test_validation_samples_are_kept_from_training(validation, trains, steps, data, tmp_path):
+    run, _ = trained(data, tmp_path, validation=validation, epochs=2)
+    rows, rows_val = runs.split(run.settings, data)
+    assert (len(rows), len(rows_val)) == (trains, 120 - trains)
+    assert sorted([*rows, *rows_val]) == list(range(120))
+    assert read_tensors(run.checkpoint, "checkpoint")[1]["state"]["step"] == 2 * steps
 
 
 def test_without_validation_every_sample_trains(data, tmp_path):
     run, summary = trained(data, tmp_path, validation=0, batch_size=len(data.X_train))
-    assert [len(part) for part in runs.split(run.settings, data)] == [120, 0]
     assert not {key for row in run.history for key in row if key.startswith("val_")}
     assert summary["best_by"] == "loss"
 

@@ -146,7 +146,7 @@ class Settings(BaseModel):
         if isinstance(value, str):
             value = [int(n) for n in value.split(",")] if "," in value else int(value)
         numbers = value if isinstance(value, list | tuple) else [value]
-        if not numbers or any(isinstance(n, bool) or not isinstance(n, Real) or n % 1 or n < 1 for n in numbers):
+        if not numbers or any(isinstance(n, bool) or not isinstance(n, Real) or n < 1 for n in numbers):
             raise ValueError
         return value
 

@@ -1,11 +1,14 @@
 """muslin predict: pictures of any size are named."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 from toys import CLASSES, bars
+
+from muslin.runs import Run
 
 
 @pytest.fixture
@@ -60,8 +63,10 @@ def test_a_data_set_of_floats_has_its_own_scale(muslin, toy, pictures):
     flags = ["-e", "8", "-b", "8", "--hidden-size", "16,16", "-a", "tanh", "--learning-rate", "0.003"]
     assert muslin("train", "-d", "floats.npz", *flags, "--name", "x").code == 0
     told = json.loads(muslin("predict", "runs/x", *pictures, "--json").out)
+    X = arrays["X_test"][:3].astype(np.float32)
+    expected = Run(Path("runs/x")).model.predict_proba(X).max(axis=1)
+    assert [row["probability"] for row in told["predictions"]] == pytest.approx(expected, abs=1e-4)
     assert [row["class"] for row in told["predictions"]] == list(CLASSES)
-    assert min(row["probability"] for row in told["predictions"]) > 0.5
 
 
 def test_samples_that_are_no_images(muslin, alone, pictures):

@@ -105,6 +105,14 @@ def test_what_differs_looks_different(one, other, tmp_path):
     assert different(DRAWN[one], DRAWN[other], tmp_path)
 
 
+@pytest.mark.parametrize(("classes", "shown"), [(10, True), (60, False)])
+def test_names_and_numbers_are_shown_where_there_is_room(classes, shown, tmp_path):
+    matrix = np.eye(classes, dtype=int)
+    names, others = [f"{c}" for c in range(classes)], [f"class {c}" for c in range(classes)]
+    assert different((plots.confusion, matrix, names), (plots.confusion, matrix, others), tmp_path) == shown
+    assert different((plots.confusion, matrix, names), (plots.confusion, 7 * matrix, names), tmp_path) == shown
+
+
 def test_one_more_mistake_is_seen(tmp_path):
     more = MATRIX.copy()
     more[2, 0] = 1
@@ -120,17 +128,23 @@ def test_samples_depend_on_the_seed_only(tmp_path):
     assert different(DRAWN["samples"], (other_seed, DATA), tmp_path)
 
 
-def test_the_images_are_the_confused_ones(tmp_path):
-    """The one bright image among black ones is shown as soon as it is the one that is confused."""
-    X = np.zeros_like(DATA.X_test)
-    X[4] = 255  # of class 0, as sample 8 is
+@pytest.mark.parametrize(
+    ("bright", "taken", "dark"),
+    [
+        (4, {4: 1}, True),
+        (8, {4: 1}, False),  # right
+        (8, {4: 1, 8: 2}, False),  # taken for another class
+        (5, {4: 1, 5: 1}, False),  # of that class
+    ],
+)
+def test_the_images_are_the_confused_ones(bright, taken, dark, tmp_path):
+    """The one bright image among black ones is shown only where it is of class 0 and taken for class 1."""
+    X, predicted = np.zeros_like(DATA.X_test), DATA.y_test.copy()
+    X[bright] = 255
+    predicted[list(taken)] = list(taken.values())
     data = replace(DATA, X_test=X)
-    for row, dark in ((4, True), (8, False)):
-        predicted = data.y_test.copy()
-        predicted[row] = 1
-        plots.confused(data, predicted, [(0, 1, 1)], tmp_path / f"{row}.png")
-        image = pixels(tmp_path / f"{row}.png")
-        assert (image[:, 200:] == 0).any() == dark  # beside the text, bright is black
+    image = draw(plots.confused, data, predicted, [(0, 1, 1)], path=tmp_path / "a.png")
+    assert (image[:, 200:] == 0).any() == dark  # beside the text, bright is black
 
 
 def test_a_figure_that_fails_leaves_no_file(tmp_path):
