@@ -74,7 +74,10 @@ class Scheduler:
             while True:
                 self._fill()
                 if not self.pool.busy:
-                    break
+                    self._beat()  # the last word of what others did
+                    if not self.waiting or self.ending:
+                        break
+                    continue
                 self._prepare()
                 worker, message = self.pool.next(timeout=1)
                 if worker:

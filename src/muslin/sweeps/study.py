@@ -3,6 +3,7 @@
 import json
 import math
 import sqlite3
+import time
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -47,7 +48,7 @@ class Study:
     def __init__(self, url, name, storage, study_id, metric):
         self.url, self.name, self.storage, self.id, self.metric = url, name, storage, study_id, metric
         with storage_errors(url):
-            self.claims = Claims(storage._backend.engine, study_id)
+            self.claims = together(lambda: Claims(storage._backend.engine, study_id))
 
     @classmethod
     def open(cls, url, name, metric, definition=None):
@@ -60,7 +61,8 @@ class Study:
         with storage_errors(url):
             sqlite = {"connect_args": {"timeout": WAITING, "factory": Hurried}}
             options = sqlite if url.startswith("sqlite") else {"pool_pre_ping": True}
-            storage = optuna.storages.get_storage(optuna.storages.RDBStorage(url, engine_kwargs=options))
+            storage = together(lambda: optuna.storages.RDBStorage(url, engine_kwargs=options))
+            storage = optuna.storages.get_storage(storage)
             found = {study.study_name: study._study_id for study in storage.get_all_studies()}
             if name not in found and definition is None:
                 raise InputError(
@@ -222,7 +224,7 @@ def _probe(url):
     try:
         parsed = sql.engine.make_url(url)
     except sql.exc.ArgumentError:
-        right = "sqlite:///sweep.db or postgresql://user:password@host/database"
+        right = "sqlite:///sweep.db or postgresql+psycopg://user:password@host/database"
         raise InputError(f"--storage is {url!r}; it must be a database's URL such as {right}.") from None
     path = parsed.database
     if parsed.get_backend_name() != "sqlite" or not path or path == ":memory:":
@@ -240,6 +242,18 @@ def _probe(url):
     except sqlite3.DatabaseError as error:
         held = "another program holds it locked" if "locked" in str(error) else str(error)
         raise InputError(f"The storage {path} cannot be used: {held}.") from error
+
+
+def together(make, tries=5):
+    """What ``make`` returns. Machines that begin at once may all make the same tables; the slower ones try again."""
+    import sqlalchemy as sql
+
+    for _ in range(tries - 1):
+        try:
+            return make()
+        except (sql.exc.ProgrammingError, sql.exc.IntegrityError):
+            time.sleep(1)
+    return make()
 
 
 def _create(optuna, storage, name, metric):
