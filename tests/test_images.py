@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from muslin import FeedForwardNeuralNetwork, datasets, images
+from muslin import FeedForwardNeuralNetwork, blas, datasets, images
 from muslin.errors import InputError
 
 SHAPE = (28, 28)
@@ -18,7 +18,8 @@ def digits():
 @pytest.fixture(scope="module")
 def network(digits):
     network = FeedForwardNeuralNetwork([784, 64, 10], engine="numpy")
-    network.fit(digits.X_train, digits.y_train, epochs=12, optimizer="nadam", learning_rate=0.002)
+    with blas.threads(1):
+        network.fit(digits.X_train, digits.y_train, epochs=12, optimizer="nadam", learning_rate=0.002)
     return network
 
 

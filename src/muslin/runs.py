@@ -20,7 +20,7 @@ import numpy as np
 from muslin import blas, datasets
 from muslin.config import Settings
 from muslin.errors import InputError
-from muslin.files import read_json, read_json_lines, write_json, write_json_lines
+from muslin.files import read_json, read_json_lines, read_tensors, write_json, write_json_lines
 from muslin.network import FeedForwardNeuralNetwork
 from muslin.training import Callback, evaluate
 from muslin.training.callbacks import best_epoch
@@ -70,6 +70,11 @@ class Run:
     @property
     def checkpoint(self):
         return self.path / "checkpoint.safetensors"
+
+    @property
+    def saved_epochs(self):
+        """The number of epochs that need not be trained again."""
+        return read_tensors(self.checkpoint, "checkpoint")[1]["state"]["epoch"] if self.checkpoint.exists() else 0
 
     @property
     def resume_line(self):

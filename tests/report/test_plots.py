@@ -1,9 +1,11 @@
 """Every plot is a PNG that opens and shows something, whatever the data."""
 
+from contextlib import nullcontext
 from dataclasses import replace
 
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 from PIL import Image
 
 from muslin.datasets import Dataset
@@ -111,6 +113,29 @@ def test_names_and_numbers_are_shown_where_there_is_room(classes, shown, tmp_pat
     names, others = [f"{c}" for c in range(classes)], [f"class {c}" for c in range(classes)]
     assert different((plots.confusion, matrix, names), (plots.confusion, matrix, others), tmp_path) == shown
     assert different((plots.confusion, matrix, names), (plots.confusion, 7 * matrix, names), tmp_path) == shown
+
+
+@pytest.mark.parametrize("what", ["confusion", "confused", "samples"])
+def test_long_names_are_cut(what, tmp_path):
+    def plot(ending, path):
+        names = [f"{c} name of a class, with {ending}" for c in range(4)]
+        data = dataset(names)
+        arguments = {"confusion": (MATRIX, names), "confused": (data, confused(data, PAIRS), PAIRS), "samples": (data,)}
+        getattr(plots, what)(*arguments[what], path)
+
+    assert not different((plot, "one ending"), (plot, "another, even longer one"), tmp_path)
+
+
+@pytest.mark.parametrize("epochs", [1, 2, 7])
+def test_epochs_are_whole_numbers(epochs, monkeypatch):
+    axes = Figure().subplots(ncols=2)
+    monkeypatch.setattr(plots, "figure", lambda *_, **__: nullcontext(axes))
+    plots.curves(HISTORY[:epochs], "none.png")
+    for ax in axes:
+        low, high = ax.get_xlim()
+        ticks = [tick for tick in ax.get_xticks() if low <= tick <= high]
+        assert ticks
+        assert all(tick == int(tick) for tick in ticks)
 
 
 def test_one_more_mistake_is_seen(tmp_path):

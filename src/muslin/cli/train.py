@@ -73,9 +73,8 @@ def _train(run, data, tracked):
         with TrainingProgress(console(True), settings.epochs, len(rows)) as progress:
             summary = runs.train(run, data, [progress, tracked])
     except KeyboardInterrupt:
-        done = len(run.history) if (run.path / "history.jsonl").exists() else 0
         raise KeyboardInterrupt(
-            f"Interrupted; {done} of {settings.epochs} epochs are saved. Go on with: {run.resume_line}"
+            f"Interrupted; {run.saved_epochs} of {settings.epochs} epochs are saved. Go on with: {run.resume_line}"
         ) from None
     tracked.trained(summary)
     curves(run.history, run.path / "curves.png")
