@@ -17,6 +17,7 @@ from muslin.training.fit import RULES
         ("activation", "logistic", "sigmoid"),
         ("activation", "leaky-relu", "leaky_relu"),
         ("activation", "lrelu", "leaky_relu"),
+        ("activation", "LeakyReLU", "leaky_relu"),
         ("activation", "swish", "silu"),
         ("activation", "linear", "identity"),
         ("initializer", "Xavier", "xavier"),

@@ -34,6 +34,7 @@ SPELLINGS = {
     "logistic": "sigmoid",
     "swish": "silu",
     "lrelu": "leaky_relu",
+    "leakyrelu": "leaky_relu",
     "xavier_normal": "xavier",
     "glorot": "xavier",
     "glorot_normal": "xavier",

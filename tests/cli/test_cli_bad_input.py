@@ -229,6 +229,7 @@ BAD = {
     "data gone": "Unknown data set or path 'gone'; choose from digits, fashion_mnist, mnist.",
     "samples -d flat.npz": "The samples of flat are not images; there is nothing to draw.",
     "samples -d toy.npz --out a_file/a.png": "Cannot write a_file/a.png: ",
+    "samples -d toy.npz --out a.jpg": "--out is a.jpg; it must end in .png.",
     "samples -d toy.npz --seed=-1": "Invalid value for '--seed'",
     # run directories
     TRAIN + "--name ''": "The run name '' has no letter or digit that a folder's name could be made of.",

@@ -18,11 +18,11 @@ def test_all_pass(muslin):
 
 
 def test_for_a_person(muslin):
-    code, out, err = muslin("gradcheck", "-a", "ReLU", "-l", "cross_entropy", "--hidden-size", "3")
+    code, out, err = muslin("gradcheck", "-a", "ReLU", "-l", "MSE", "--hidden-size", "3")
     assert (code, err) == (0, "")
     head, row, verdict = out.splitlines()
     assert head.split() == ["activation", "loss", "layer", "1", "layer", "2"]
-    assert row.split()[:2] == ["relu", "cross_entropy"]
+    assert row.split()[:2] == ["relu", "mean_squared_error"]
     assert verdict.startswith("passed: largest relative error ")
 
 

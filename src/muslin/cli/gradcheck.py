@@ -6,9 +6,8 @@ import typer
 from rich.table import Table
 
 from muslin.cli.options import Json, console, emit
-from muslin.errors import lookup
+from muslin.config import CHOICES, Settings
 from muslin.gradcheck import example, gradcheck
-from muslin.network import FeedForwardNeuralNetwork
 
 TOLERANCE = 1e-7
 
@@ -22,17 +21,13 @@ def command(
 ):
     """Central differences in double precision, all layers, every activation with every loss on small networks. The
     course asks for a relative error below 1e-7."""
-    from muslin.config import Settings
-
-    tables = FeedForwardNeuralNetwork
-    for kind, name in (("activation", activation), ("loss", loss)):
-        if name is not None:
-            lookup(getattr(tables, {"activation": "activations", "loss": "losses"}[kind]), kind, name)
-    size = Settings.read({"hidden_size": hidden_size}).hidden_size
+    asked = {name: value for name, value in (("activation", activation), ("loss", loss)) if value is not None}
+    settings = Settings.read(asked, {"hidden_size": hidden_size})
+    size = settings.hidden_size
     hidden = tuple(size) if isinstance(size, list) else (size,)
     rows = []
-    for a in [activation.lower()] if activation else tables.activations:
-        for m in [loss.lower()] if loss else tables.losses:
+    for a in [settings.activation] if activation else CHOICES["activation"]:
+        for m in [settings.loss] if loss else CHOICES["loss"]:
             errors = gradcheck(*example(a, m, seed, hidden))
             rows.append({"activation": a, "loss": m, "layers": [max(pair) for pair in errors.values()]})
     worst = max(max(row["layers"]) for row in rows)

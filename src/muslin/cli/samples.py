@@ -20,6 +20,8 @@ def command(
     """A labelled grid, as a PNG file."""
     from muslin.report import plots
 
+    if out.suffix.lower() != ".png":
+        raise InputError(f"--out is {out}; it must end in .png.")
     data = datasets.load(dataset, data_dir=data_dir)
     if data.image_shape is None:
         raise InputError(f"The samples of {data.name} are not images; there is nothing to draw.")

@@ -84,9 +84,8 @@ def _train(run, data, tracked):
 def _show(out, run, summary):
     per_cent = {key: f"{summary[key]:.2%}" for key in ("accuracy", "val_accuracy") if key in summary}
     validation = f", validation {per_cent['val_accuracy']}" if "val_accuracy" in per_cent else ""
-    out.print(
-        f"trained    {summary['epochs']} epochs, {summary['parameters']:,} parameters, loss {summary['loss']:.4f}"
-    )
+    epochs = f"{summary['epochs']} epoch{'s' * (summary['epochs'] > 1)}"
+    out.print(f"trained    {epochs}, {summary['parameters']:,} parameters, loss {summary['loss']:.4f}")
     out.print(f"accuracy   training {per_cent['accuracy']}{validation}")
     rate = f"{summary['samples_per_second']:,.0f} samples/s"
     out.print(f"time       {summary['seconds']:.1f} s, {rate}, {summary['engine']} engine")

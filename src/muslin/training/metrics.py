@@ -3,6 +3,7 @@
 import numpy as np
 
 from muslin.losses import targets
+from muslin.network import as_labels, as_samples
 
 
 def evaluate(network, X, y, rows=None):
@@ -10,6 +11,8 @@ def evaluate(network, X, y, rows=None):
 
     X: (N × n_0), y: (N,). One pass in chunks, so that memory does not grow with N.
     """
+    X = as_samples(X, network.sizes[0])
+    y = as_labels(y, len(X), network.sizes[-1])
     rows = np.arange(len(X)) if rows is None else np.asarray(rows)
     table = targets(network.sizes[-1], network.dtype)
     predicted, total = np.empty(len(rows), np.int64), 0.0
