@@ -12,17 +12,12 @@ from threading import Event, Thread
 
 import numpy as np
 import pytest
+from idx_files import idx_bytes
 
 from muslin.datasets import acquire
 from muslin.datasets.catalogue import CATALOGUE, Entry
 
 TRAIN, TEST, SIDE = 30, 10, 4
-
-
-def idx_bytes(array: np.ndarray) -> bytes:
-    """An IDX file by the letter of its definition, independent of the code under test."""
-    sizes = b"".join(size.to_bytes(4, "big") for size in array.shape)
-    return bytes([0, 0, 8, array.ndim]) + sizes + array.tobytes()
 
 
 @pytest.fixture(autouse=True)

@@ -5,7 +5,7 @@ from hashlib import sha256
 
 import numpy as np
 import pytest
-from conftest import idx_bytes
+from idx_files import idx_bytes
 
 from muslin.datasets import load
 from muslin.errors import InputError
