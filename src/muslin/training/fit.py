@@ -11,7 +11,7 @@ from muslin.errors import InputError, known, unknown
 from muslin.network import as_labels, as_samples, checked_seed
 from muslin.schedules import SCHEDULES, warm_up
 from muslin.training.callbacks import Callback, Checkpoint, Diagnostics, EachEpoch, EarlyStopping
-from muslin.training.metrics import evaluate
+from muslin.training.metrics import measure
 from muslin.training.state import State, load_checkpoint
 from muslin.training.step import PROVIDED, Step, signature
 
@@ -115,7 +115,7 @@ def fit(
             state.epoch += 1
             figures = {"epoch": state.epoch, "loss": loss / len(rows), "accuracy": correct / len(rows)}
             if validation:
-                figures["val_loss"], figures["val_accuracy"], _ = evaluate(network, *validation)
+                figures["val_loss"], figures["val_accuracy"], _ = measure(network, *validation)
             seconds = time.perf_counter() - started
             state.history.append(figures | {"learning_rate": rate, "seconds": seconds, "samples_per_second": speed})
             for callback in callbacks:

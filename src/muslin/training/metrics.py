@@ -9,11 +9,15 @@ from muslin.network import as_labels, as_samples
 def evaluate(network, X, y, rows=None):
     """(mean loss, accuracy, predicted classes) of the network on ``X[rows]``, all rows by default.
 
-    X: (N × n_0), y: (N,). One pass in chunks, so that memory does not grow with N.
+    X: (N × n_0), y: (N,). Raises InputError for samples or labels that do not fit the network.
     """
     X = as_samples(X, network.sizes[0])
     y = as_labels(y, len(X), network.sizes[-1])
-    rows = np.arange(len(X)) if rows is None else np.asarray(rows)
+    return measure(network, X, y, np.arange(len(X)) if rows is None else np.asarray(rows))
+
+
+def measure(network, X, y, rows):
+    """What `evaluate` returns, of arrays that are checked: one pass in chunks, so that memory does not grow with N."""
     table = targets(network.sizes[-1], network.dtype)
     predicted, total = np.empty(len(rows), np.int64), 0.0
     done = 0
