@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PEERS := .venv-bench
 
-.PHONY: setup run test test-all bench bench-quick lint format clean
+.PHONY: setup browser run test test-all bench bench-quick lint format clean
 
 setup: $(VENV)/.installed
 
@@ -19,10 +19,16 @@ $(VENV)/.installed: pyproject.toml
 run: setup
 	@$(BIN)/muslin train --validation 0 --evaluate $(ARGS)
 
-test: setup
+# The tests of the pages need Chromium; without it they are skipped.
+browser:
+	@command -v chromium >/dev/null || { test "$$(id -u)" = 0 && command -v apt-get >/dev/null && echo "Installing Chromium …" && \
+	{ apt-get update -qq || true; apt-get install -y -qq --no-install-recommends chromium >/dev/null; }; } || \
+	echo "Chromium is not installed (apt-get install chromium): the tests of the pages are skipped."
+
+test: setup browser
 	@OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -n auto $(ARGS)
 
-test-all: setup
+test-all: setup browser
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --group parity
 	@$(BIN)/python -m pytest -m '' $(ARGS)
 

@@ -2,9 +2,18 @@
 
 import shutil
 
+import hypothesis
 import numpy as np
 import pytest
 from toys import CLASSES, bars
+
+# the same examples in every run of `make test`; `make test-all` looks for new ones
+hypothesis.settings.register_profile("same", derandomize=True, deadline=None)
+hypothesis.settings.register_profile("new", deadline=None, max_examples=1000)
+
+
+def pytest_configure(config):
+    hypothesis.settings.load_profile("same" if config.option.markexpr else "new")
 
 
 @pytest.fixture(scope="session")

@@ -8,7 +8,7 @@ from operator import getitem
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from sweep_files import FILES, INVALID, VALID, load
 
@@ -106,7 +106,6 @@ def bent(draw):
     return raw
 
 
-@settings(max_examples=200, deadline=None)
 @given(bent() | ANYTHING)
 def test_whatever_a_file_holds_there_are_problems_or_a_sweep(raw):
     found = problems(raw)

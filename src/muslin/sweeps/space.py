@@ -15,6 +15,7 @@ import numpy as np
 from muslin.sweeps.distributions import DISTRIBUTIONS, between
 
 STREAM = int.from_bytes(b"sweep")  # keeps these draws apart from others made with the same seed
+LISTS = ("values", "probabilities")  # the fields that are lists; a constant's value may be one by chance
 SMALLEST, LARGEST = 2.0**-54, 1 - 2.0**-53  # u stays inside (0, 1), where every inverse is finite
 
 
@@ -39,8 +40,13 @@ class Leaf:
         return DISTRIBUTIONS[self.distribution].inverse(between(SMALLEST, u, LARGEST), *self.fields.values())
 
     def __str__(self):
-        words = {key: ", ".join(map(str, v)) if isinstance(v, list) else v for key, v in self.fields.items()}
+        words = {key: ", ".join(map(_word, v)) if key in LISTS else _word(v) for key, v in self.fields.items()}
         return DISTRIBUTIONS[self.distribution].words.format(**words)
+
+
+def _word(value):
+    """A value as a person writes it: text as it is, but for the empty one."""
+    return str(value) or '""'
 
 
 def infer(spec):
