@@ -137,7 +137,9 @@ def test_leaves_have_paths_in_order_and_configurations_nest():
     assert space.assemble({"a.x.z": 3, "a.y": 4, "c": 5}) == {"a": {"x": {"z": 3}, "y": 4}, "b": 7, "c": 5}
 
 
-@pytest.mark.parametrize(("value", "words"), [("adam", "adam"), ("", '""'), ([], "[]"), ([64, 32], "[64, 32]"), (0, "0")])
+@pytest.mark.parametrize(
+    ("value", "words"), [("adam", "adam"), ("", '""'), ([], "[]"), ([64, 32], "[64, 32]"), (0, "0")]
+)
 def test_a_constant_in_words(value, words):
     assert [str(leaf) for leaf in Space.of({"a": {"value": value}}).leaves] == [words]
 
