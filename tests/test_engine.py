@@ -260,13 +260,12 @@ def test_activations_and_slopes_are_bit_equal(activation, dtype):
     b = rng.normal(size=(60, 1)).astype(dtype)
     found = []
     for name in ("numpy", "numba"):
-        a, h, da, db = A.copy(order="F"), np.empty_like(A), np.empty_like(A), np.empty_like(b)
+        a, h, da = A.copy(order="F"), np.empty_like(A), np.empty_like(A)
         engine(name).activate(function, a, b, h)
-        engine(name).slope(slope, dH, a, h, da, db)
-        found.append(np.hstack([a, h, da, db]))
+        engine(name).slope(slope, dH, a, h, da)
+        found.append(np.hstack([a, h, da]))
     np.testing.assert_array_equal(*found)
     np.testing.assert_array_equal(a, A + b)
-    np.testing.assert_allclose(db, da.sum(axis=1, keepdims=True), rtol=0, atol=200 * np.finfo(dtype).eps)
 
 
 def own_name_is_t(a):
@@ -318,9 +317,9 @@ def with_a_scalar(a, *, slope=0.25):
 )
 def test_any_activation_gives_the_same_numbers(f, dtype):
     A, b = np.asfortranarray(np.linspace(-2, 2, 15, dtype=dtype).reshape(5, 3)), np.zeros((5, 1), dtype)
-    H, dA, db = np.empty_like(A), np.empty_like(A), np.empty_like(b)
+    H, dA = np.empty_like(A), np.empty_like(A)
     engine("numba").activate(f, A, b, H)
-    engine("numba").slope(lambda a, h: f(a) - h, A, A, np.zeros_like(A), dA, db)
+    engine("numba").slope(lambda a, h: f(a) - h, A, A, np.zeros_like(A), dA)
     np.testing.assert_array_equal(H, f(A))
     np.testing.assert_array_equal(dA, A * f(A))
 

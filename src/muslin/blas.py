@@ -1,5 +1,6 @@
 """BLAS, the library under `np.matmul`: how many threads it uses, and which one it is."""
 
+import ctypes
 from contextlib import nullcontext
 from importlib.util import find_spec
 
@@ -34,3 +35,41 @@ def description():
         for key, name in {"library": "internal_api", "kernels": "architecture", "threads": "num_threads"}.items()
         if pools
     }
+
+
+#: names of the matrix product in one BLAS or another, and the size of its integers
+PRODUCTS = {
+    "scipy_cblas_{}gemm64_": 64,
+    "cblas_{}gemm64_": 64,
+    "scipy_cblas_{}gemm": 32,
+    "cblas_{}gemm": 32,
+}
+
+
+def product(dtype):
+    """(address, size of its integers) of the function by which NumPy's BLAS multiplies matrices; None if not found."""
+    pool = _pool()
+    if pool is None:
+        return None
+    letter = {"float32": "s", "float64": "d"}[dtype.name]
+    for name, size in PRODUCTS.items():
+        if function := getattr(pool.dynlib, name.format(letter), None):
+            return ctypes.cast(function, ctypes.c_void_p).value, size
+    return None
+
+
+def n_threads():
+    """How many threads NumPy's BLAS uses now."""
+    pool = _pool()
+    return pool.num_threads if pool else 1
+
+
+def _pool():
+    """threadpoolctl's controller of NumPy's BLAS, or None."""
+    if find_spec("threadpoolctl") is None:
+        return None
+    from threadpoolctl import ThreadpoolController
+
+    pools = [pool for pool in ThreadpoolController().lib_controllers if pool.user_api == "blas"]
+    numpys = [pool for pool in pools if "numpy" in pool.filepath]
+    return (numpys or (pools if len(pools) == 1 else [None]))[0]

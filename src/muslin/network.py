@@ -128,25 +128,35 @@ class FeedForwardNeuralNetwork:
         """Backward propagation after `forward`: fills ``weight_gradients`` and ``bias_gradients``.
 
         Y: targets, (n_L × B). Gradients are means over the batch.
-
-            dA⁽ᴸ⁾ = ∂loss/∂A⁽ᴸ⁾
-            dW⁽ᵏ⁾ = dA⁽ᵏ⁾ H⁽ᵏ⁻¹⁾ᵀ,      db⁽ᵏ⁾ = Σ dA⁽ᵏ⁾ over the batch
-            dH⁽ᵏ⁻¹⁾ = W⁽ᵏ⁾ᵀ dA⁽ᵏ⁾,      dA⁽ᵏ⁻¹⁾ = dH⁽ᵏ⁻¹⁾ ∘ f′(A⁽ᵏ⁻¹⁾)
         """
-        np.divide(self._delta(s.H[self.L], Y), Y.shape[1], out=s.dA[self.L])
-        np.add.reduce(s.dA[self.L], axis=1, keepdims=True, out=self.bias_gradients[self.L])
-        for k in range(self.L, 0, -1):
+        self.deltas(s, Y)
+        self.gradients(s)
+
+    def deltas(self, s, Y, freeze=0):
+        """Fills ``s.dA``, the loss's slope at each A, from the last layer down to the first that is not frozen.
+
+        dA⁽ᴸ⁾ = ∂loss/∂A⁽ᴸ⁾
+        dH⁽ᵏ⁻¹⁾ = W⁽ᵏ⁾ᵀ dA⁽ᵏ⁾,      dA⁽ᵏ⁻¹⁾ = dH⁽ᵏ⁻¹⁾ ∘ f′(A⁽ᵏ⁻¹⁾)
+        """
+        np.divide(self._delta(s.H[self.L], Y), s.batch, out=s.dA[self.L])
+        for k in range(self.L, freeze + 1, -1):
+            np.matmul(self.weights[k].T, s.dA[k], out=s.dH[k - 1])
+            if s.masks:
+                s.dH[k - 1] *= s.masks[k - 1]
+            self.engine.slope(self.slope, s.dH[k - 1], s.A[k - 1], s.H[k - 1], s.dA[k - 1])
+
+    def gradients(self, s, freeze=0):
+        """Fills ``weight_gradients`` and ``bias_gradients`` of the layers that are not frozen, after `deltas`.
+
+        dW⁽ᵏ⁾ = dA⁽ᵏ⁾ H⁽ᵏ⁻¹⁾ᵀ,      db⁽ᵏ⁾ = Σ dA⁽ᵏ⁾ over the batch
+        """
+        for k in range(freeze + 1, self.L + 1):
             np.matmul(s.dA[k], s.inputs[k - 1].T, out=self.weight_gradients[k])
-            if k > 1:
-                np.matmul(self.weights[k].T, s.dA[k], out=s.dH[k - 1])
-                if s.masks:
-                    s.dH[k - 1] *= s.masks[k - 1]
-                db = self.bias_gradients[k - 1]
-                self.engine.slope(self.slope, s.dH[k - 1], s.A[k - 1], s.H[k - 1], s.dA[k - 1], db)
+            np.add.reduce(s.dA[k], axis=1, keepdims=True, out=self.bias_gradients[k])
 
     def batch_loss(self, s, Y):
         """The loss of the batch, summed over its samples, after `forward`.  Y: targets, (n_L × B)."""
-        return float(self._loss(s.log_Y_hat, s.H[self.L], Y))
+        return self._loss(s.log_Y_hat, s.H[self.L], Y)
 
     # The door: samples are rows
 
@@ -185,7 +195,7 @@ class FeedForwardNeuralNetwork:
         self.forward(s)
         self.backward(s, Y)
         return (
-            self.batch_loss(s, Y) / len(X),
+            float(self.batch_loss(s, Y)) / len(X),
             {k: dW.copy() for k, dW in self.weight_gradients.items()},
             {k: db.copy() for k, db in self.bias_gradients.items()},
         )
@@ -245,30 +255,38 @@ class FeedForwardNeuralNetwork:
 class Signals:
     """What flows through the network for one batch: A, H, dA, dH, each {k: (n_k × B)}, Fortran order.
 
-    Those of layer L are in C order: softmax goes down columns, and NumPy is quick where it takes all columns at once.
+    A and H of layer L are in C order: softmax goes down columns, and NumPy is quick where it takes all columns at once.
     ``inputs[k]`` is what layer k + 1 is given: H⁽ᵏ⁾ itself or, with dropout, H⁽ᵏ⁾ ∘ mask⁽ᵏ⁾. Made once and used for
     every batch; ``first(n)`` is the same memory for a batch of n columns.
     """
 
+    NAMES = ("A", "H", "dA", "dH", "masks", "inputs")
+
     def __init__(self, sizes, batch, dtype, dropout=False, backward=True):
-        def arrays(layers):
-            return {k: np.zeros((sizes[k], batch), dtype, order="C" if k == L else "F") for k in layers}
+        def arrays(layers, last="F"):
+            return {k: np.zeros((sizes[k], batch), dtype, order=last if k == L else "F") for k in layers}
 
         L = len(sizes) - 1
         hidden = range(1, len(sizes) - 1)
-        self.A, self.H = arrays(range(1, len(sizes))), arrays(range(len(sizes)))
+        self.batch = batch
+        self.A, self.H = arrays(range(1, len(sizes)), "C"), arrays(range(len(sizes)), "C")
         self.dA, self.dH = (arrays(range(1, len(sizes))), arrays(hidden)) if backward else ({}, {})
         self.masks = arrays(hidden) if dropout else {}
         self.inputs = self.H | (arrays(hidden) if dropout else {})
         self.first = cache(self._first)
 
     def _first(self, n):
-        if n == self.H[0].shape[1]:
+        if n == self.batch:
             return self
-        part = object.__new__(Signals)
-        for name in ("A", "H", "dA", "dH", "masks", "inputs"):
-            setattr(part, name, {k: array[:, :n] for k, array in getattr(self, name).items()})
-        return part
+        return self.map(lambda array: array[:, :n], n)
+
+    def map(self, function, batch):
+        """The signals of a batch that are made of these: ``function`` of each array."""
+        made = object.__new__(Signals)
+        made.batch = batch
+        for name in self.NAMES:
+            setattr(made, name, {k: function(array) for k, array in getattr(self, name).items()})
+        return made
 
 
 def as_samples(X, n_inputs):

@@ -32,19 +32,19 @@ def bar():
         yield training, state, file
 
 
-def test_rate_and_running_means(bar, clock):
+def test_rate_and_figures(bar, clock):
     training, state, file = bar
     training.on_begin(state)
     clock.now += 0.5
-    training.on_step(state, 50, 2.0, 10)
+    training.on_progress(state, 50, 2.0, 0.2)
     assert "epoch 1/4" in shown(file)[-1]
     assert "    100 samples/s" in shown(file)[-1]
     assert "loss 2.0000 accuracy 20.00%" in shown(file)[-1]
     clock.now += 0.05
-    training.on_step(state, 50, 0.0, 50)  # too soon to be drawn
+    training.on_progress(state, 100, 1.0, 0.6)  # too soon to be drawn
     assert "loss 2.0000" in shown(file)[-1]
     clock.now += 0.45
-    training.on_step(state, 100, 1.0, 40)
+    training.on_progress(state, 200, 1.0, 0.5)
     assert "    200 samples/s" in shown(file)[-1]
     assert "loss 1.0000 accuracy 50.00%" in shown(file)[-1]
 
@@ -53,12 +53,12 @@ def test_an_epoch_s_line_and_a_fresh_start(bar, clock):
     training, state, file = bar
     training.on_begin(state)
     clock.now += 1
-    training.on_step(state, 300, 9.0, 0)
+    training.on_progress(state, 300, 9.0, 0.0)
     state.epoch, state.history = 1, [ROW]
     training.on_epoch(state)
     assert "epoch   1  loss 0.5000  accuracy 75.00%  val_loss 0.6000  val_accuracy 70.00%  (2.5 s)" in shown(file)
     clock.now += 1
-    training.on_step(state, 30, 1.0, 30)
+    training.on_progress(state, 30, 1.0, 1.0)
     assert "epoch 2/4" in shown(file)[-1]
     assert "     30 samples/s" in shown(file)[-1]
     assert "loss 1.0000 accuracy 100.00%" in shown(file)[-1]
@@ -70,7 +70,7 @@ def test_a_resumed_run_begins_where_it_is(bar, clock):
     training.on_begin(state)
     assert training.progress.tasks[0].percentage == 75
     clock.now += 1
-    training.on_step(state, 150, 1.0, 0)
+    training.on_progress(state, 150, 1.0, 0.0)
     assert training.progress.tasks[0].percentage == 87.5
 
 
@@ -82,7 +82,7 @@ def test_the_bar_fits(width, clock):
     with progress.TrainingProgress(console, 150, 60_000) as training:
         training.on_begin(state)
         clock.now += 1
-        training.on_step(state, 30_000, 0.1234, 29_000)
+        training.on_progress(state, 30_000, 0.1234, 29 / 30)
         line = shown(file)[-1]
     assert len(line) <= width
     assert "epoch 100/150 ━" in line
@@ -96,6 +96,6 @@ def test_nothing_is_said_in_a_pipe(clock):
     with progress.TrainingProgress(Console(file=file), 4, 300) as training:
         training.on_begin(state)
         clock.now += 1
-        training.on_step(state, 300, 9.0, 0)
+        training.on_progress(state, 300, 9.0, 0.0)
         training.on_epoch(state)
     assert file.getvalue() == ""

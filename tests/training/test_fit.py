@@ -201,6 +201,7 @@ CHANGED = {
     "dropout": 0.1,
     "label_smoothing": 0.1,
     "clip_norm": 0.1,
+    "freeze": 1,
     "seed": 1,
     "rows": np.arange(29),
     "beta1": 0.8,
@@ -300,9 +301,9 @@ def test_label_smoothing_by_hand(smoothing):
 
 
 def stepped(dropout, network):
-    step = Step(network, OPTIMIZERS["sgd"], N, 0.0, dropout, 0.0, None, {})
+    step = Step(network, X, y, OPTIMIZERS["sgd"], N, dropout=dropout)
     state = State(network, "sgd", step.slots)
-    step(X, y, np.arange(N), state, 0.1, np.random.default_rng(0))
+    list(step(np.arange(N), state, lambda t: 0.1, np.random.default_rng(0)))
     return step
 
 

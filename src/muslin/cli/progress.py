@@ -4,9 +4,8 @@ import time
 
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
+from muslin.report.terminal import epoch
 from muslin.training import Callback
-
-FIGURES = {"loss": "{:.4f}", "accuracy": "{:.2%}", "val_loss": "{:.4f}", "val_accuracy": "{:.2%}"}
 
 
 class TrainingProgress(Callback):
@@ -38,34 +37,26 @@ class TrainingProgress(Callback):
         facts = {"epoch": state.epoch + 1, "epochs": self.epochs, "rate": 0, "loss": 0, "accuracy": 0}
         self.task = self.progress.add_task("", total=self.epochs * self.samples, **facts)
         self.progress.update(self.task, completed=state.epoch * self.samples)
-        self._start()
+        self.started = time.perf_counter()
 
-    def _start(self):
-        self.seen, self.loss, self.correct, self.started = 0, 0.0, 0, time.perf_counter()
-
-    def on_step(self, state, samples, loss, correct):
-        self.seen, self.loss, self.correct = self.seen + samples, self.loss + loss * samples, self.correct + correct
+    def on_progress(self, state, done, loss, accuracy):
         now = time.perf_counter()
         if now - self.shown > 0.1:
             self.shown = now
-            self._draw(state)
-
-    def _draw(self, state):
-        self.progress.update(
-            self.task,
-            completed=state.epoch * self.samples + self.seen,
-            epoch=state.epoch + 1,
-            rate=self.seen / (time.perf_counter() - self.started),
-            loss=self.loss / self.seen,
-            accuracy=self.correct / self.seen,
-            refresh=True,
-        )
+            self.progress.update(
+                self.task,
+                completed=state.epoch * self.samples + done,
+                epoch=state.epoch + 1,
+                rate=done / (now - self.started),
+                loss=loss,
+                accuracy=accuracy,
+                refresh=True,
+            )
 
     def on_epoch(self, state):
         row = state.history[-1]
         facts = {"loss": row["loss"], "accuracy": row["accuracy"], "rate": row["samples_per_second"]}
         self.progress.update(self.task, completed=state.epoch * self.samples, epoch=state.epoch, **facts)
-        figures = "  ".join(f"{name} {form.format(row[name])}" for name, form in FIGURES.items() if name in row)
         if not self.progress.disable:
-            self.progress.console.print(f"epoch {state.epoch:>3}  {figures}  ({row['seconds']:.1f} s)")
-        self._start()
+            self.progress.console.print(epoch(state.epoch, row))
+        self.started = time.perf_counter()

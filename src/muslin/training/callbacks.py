@@ -17,7 +17,11 @@ class Callback:
         """Before the first step."""
 
     def on_step(self, state, samples, loss, correct):
-        """After each step: size, mean loss and number of right predictions of its batch."""
+        """After each step: size, mean loss and number of right predictions of its batch. Where a callback has this,
+        steps are taken one by one, which is slower for small networks."""
+
+    def on_progress(self, state, done, loss, correct):
+        """Some times in an epoch: samples done, their mean loss and share of right predictions so far."""
 
     def on_epoch(self, state):
         """After each epoch; ``state.history[-1]`` has its figures, and more may be added. Returns a reason to stop."""

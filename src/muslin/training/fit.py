@@ -12,6 +12,7 @@ from muslin.network import as_labels, as_samples, checked_seed
 from muslin.schedules import SCHEDULES, warm_up
 from muslin.training.callbacks import Callback, Checkpoint, Diagnostics, EachEpoch, EarlyStopping
 from muslin.training.metrics import measure
+from muslin.training.player import trainer
 from muslin.training.state import State, load_checkpoint
 from muslin.training.step import PROVIDED, Step, signature
 
@@ -37,6 +38,7 @@ def fit(
     patience=None,
     monitor=None,
     diagnostics=False,
+    freeze=0,
     seed=None,
     rows=None,
     checkpoint=None,
@@ -60,6 +62,7 @@ def fit(
     patience          early stopping: epochs without a better ``monitor`` (default: val_loss, or loss without validation
                       data) before training ends; the best epoch's parameters are put back
     diagnostics       record gradient norms and dead units: see `Diagnostics`
+    freeze            the weights and biases of the first ``freeze`` layers stay as they are
     seed              of the order and of dropout; default: the network's
     rows              train on these rows of X only (no copy is made)
     checkpoint        file written after each epoch; with ``resume`` training goes on from it, bit for bit as if never
@@ -74,14 +77,28 @@ def fit(
     schedule = known(SCHEDULES, "schedule", schedule)
     validation = _validation(validation_data, network)
     check(network, y, rows, optimizer, locals(), hyperparameters, validation is not None)
-    epochs, batch_size, clip_norm = int(epochs), int(batch_size), clip_norm and float(clip_norm)
+    if freeze not in range(network.L):
+        raise InputError(f"freeze is {freeze!r}; it must be a number of layers from 0 to {network.L - 1}.")
+    epochs, batch_size, freeze, clip_norm = int(epochs), int(batch_size), int(freeze), clip_norm and float(clip_norm)
     learning_rate, weight_decay, warmup, dropout = map(float, (learning_rate, weight_decay, warmup, dropout))
     hyperparameters = {name: float(value) for name, value in hyperparameters.items()}
     seed = network.seed if seed is None else checked_seed(seed)
     factor = warm_up(SCHEDULES[schedule], warmup)
     steps = -(-len(rows) // batch_size)
     rule = network.optimizers[optimizer]
-    step = Step(network, rule, batch_size, weight_decay, dropout, label_smoothing, clip_norm, hyperparameters)
+    step = Step(
+        network,
+        X,
+        y,
+        rule,
+        batch_size,
+        weight_decay=weight_decay,
+        dropout=dropout,
+        label_smoothing=label_smoothing,
+        clip_norm=clip_norm,
+        freeze=freeze,
+        **hyperparameters,
+    )
     state = State(network, optimizer, step.slots)
     callbacks = [c if isinstance(c, Callback) else EachEpoch(c) for c in callbacks]
     if diagnostics:
@@ -96,20 +113,25 @@ def fit(
         load_checkpoint(state, checkpoint)
     on_step = [c.on_step for c in callbacks if type(c).on_step is not Callback.on_step]
 
+    def rate(step):
+        return learning_rate * factor((step + 0.5) / steps, epochs)
+
     for callback in callbacks:
         callback.on_begin(state)
-    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # Diverged says it better
+    silent = np.errstate(over="ignore", invalid="ignore", divide="ignore")  # Diverged says it better
+    with silent, trainer(step, one_by_one=bool(on_step)) as train:
         while state.epoch < epochs and not state.stopped:
             started, loss, correct = time.perf_counter(), 0.0, 0
             order = rows[epoch_order(seed, state.epoch, len(rows))] if shuffle else rows
             rng = dropout_rng(seed, state.epoch)
-            for start in range(0, len(rows), batch_size):
-                batch = order[start : start + batch_size]
-                rate = learning_rate * factor((state.step + 0.5) / steps, epochs)
-                batch_loss, batch_correct = step(X, y, batch, state, rate, rng)
-                loss, correct = loss + batch_loss * len(batch), correct + batch_correct
-                for call in on_step:
-                    call(state, len(batch), batch_loss, batch_correct)
+            for start in range(0, len(rows), train.stride):
+                for batch in train(order[start : start + train.stride], state, rate, rng):
+                    loss, correct = loss + batch[0] * batch[1], correct + batch[2]
+                    for call in on_step:
+                        call(state, *batch)
+                done = min(start + train.stride, len(rows))
+                for callback in callbacks:
+                    callback.on_progress(state, done, loss / done, correct / done)
             step.check(state)
             speed = len(rows) / (time.perf_counter() - started)
             state.epoch += 1
@@ -117,7 +139,9 @@ def fit(
             if validation:
                 figures["val_loss"], figures["val_accuracy"], _ = measure(network, *validation)
             seconds = time.perf_counter() - started
-            state.history.append(figures | {"learning_rate": rate, "seconds": seconds, "samples_per_second": speed})
+            state.history.append(
+                figures | {"learning_rate": rate(state.step - 1), "seconds": seconds, "samples_per_second": speed}
+            )
             for callback in callbacks:
                 state.stopped = callback.on_epoch(state) or state.stopped
     for callback in callbacks:

@@ -22,7 +22,7 @@ def measure(network, X, y, rows):
     predicted, total = np.empty(len(rows), np.int64), 0.0
     done = 0
     for chunk, s in network.chunks(X, rows):
-        total += network.batch_loss(s, table.take(y[chunk], axis=1))
+        total += float(network.batch_loss(s, table.take(y[chunk], axis=1)))
         predicted[done : done + len(chunk)] = s.H[network.L].argmax(axis=0)
         done += len(chunk)
     return total / len(rows), float((predicted == y[rows]).mean()), predicted

@@ -2,6 +2,7 @@
 
 import inspect
 import math
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -10,11 +11,35 @@ from muslin.losses import targets
 from muslin.network import Signals
 
 
+@dataclass(frozen=True)
+class Part:
+    """A part of θ that is updated alike: where it is, the decay added to its gradient, the scalars of the rule."""
+
+    where: slice
+    decay: float
+    scalars: dict
+
+
 class Step:
     """One step of training: a batch forward, backward, and the optimizer's rule. All memory is made beforehand."""
 
-    def __init__(self, network, rule, batch_size, weight_decay, dropout, label_smoothing, clip_norm, hyperparameters):
-        self.network, self.rule, self.dropout, self.clip_norm = network, rule, dropout, clip_norm
+    def __init__(
+        self,
+        network,
+        X,
+        y,
+        rule,
+        batch_size,
+        *,
+        weight_decay=0.0,
+        dropout=0.0,
+        label_smoothing=0.0,
+        clip_norm=None,
+        freeze=0,
+        **hyperparameters,
+    ):
+        self.network, self.X, self.y, self.rule, self.dropout, self.clip_norm = network, X, y, rule, dropout, clip_norm
+        self.freeze, self.stride = freeze, batch_size
         self.signals = Signals(network.sizes, batch_size, network.dtype, dropout=dropout > 0)
         self.table = targets(network.sizes[-1], network.dtype, label_smoothing)
         slots, scalars = signature(rule)
@@ -24,33 +49,31 @@ class Step:
         self.parts = self._parts(weight_decay, decoupled="weight_decay" in scalars)
 
     def _parts(self, decay, decoupled):
-        """(θ, g, slots, decay added to the gradient, scalars) of each part of θ that is updated alike."""
         network, w = self.network, self.network.n_weights
-        parts = [(slice(None, w), decay), (slice(w, None), 0.0)] if decay else [(slice(None), 0.0)]
+        W, b = (sum(v.size for k, v in d.items() if k <= self.freeze) for d in (network.weights, network.biases))
+        parts = [(slice(W, w), decay), (slice(w + b, None), 0.0)] if decay or self.freeze else [(slice(None), 0.0)]
         return [
-            (
-                network.theta[part],
-                network.gradient[part],
-                [slot[part] for slot in self.slots.values()],
-                0.0 if decoupled else decay,
-                self.scalars | ({"weight_decay": decay} if decoupled else {}),
-            )
-            for part, decay in parts
+            Part(where, 0.0 if decoupled else decay, self.scalars | ({"weight_decay": decay} if decoupled else {}))
+            for where, decay in parts
         ]
 
-    def __call__(self, X, y, batch, state, learning_rate, rng):
-        """Train on the rows ``batch`` of X; returns the batch's mean loss and its number of right predictions."""
-        network, s, labels = self.network, self.signals.first(len(batch)), y[batch]
+    def __call__(self, batch, state, rate, rng):
+        """Train on a batch, the rows ``batch`` of X; yields (samples, mean loss, right predictions).
+
+        rate: the learning rate of a step, by its number from 0.
+        """
+        network, s, labels = self.network, self.signals.first(len(batch)), self.y[batch]
         Y = self.table.take(labels, axis=1)
-        network.engine.gather(X, batch, s.H[0].T)
+        network.engine.gather(self.X, batch, s.H[0].T)
         for mask in s.masks.values():
             np.greater_equal(rng.random(mask.T.shape, mask.dtype).T, self.dropout, out=mask)
             mask /= 1.0 - self.dropout
         network.forward(s)
-        loss = network.batch_loss(s, Y) / len(batch)
+        loss = float(network.batch_loss(s, Y)) / len(batch)
         if not math.isfinite(loss):
             raise diverged(network, s, state.epoch, state.step + 1)
-        network.backward(s, Y)
+        network.deltas(s, Y, self.freeze)
+        network.gradients(s, self.freeze)
         if self.clip_norm:
             norm = math.sqrt(float(np.dot(network.gradient, network.gradient)))
             if not math.isfinite(norm):
@@ -58,11 +81,12 @@ class Step:
             if norm > self.clip_norm:
                 network.gradient *= self.clip_norm / norm
         state.step += 1
-        now = {"learning_rate": learning_rate, "t": state.step, "loss": loss}
+        now = {"learning_rate": rate(state.step - 1), "t": state.step, "loss": loss}
         now = {name: now[name] for name in self.asked}
-        for theta, g, slots, decay, scalars in self.parts:
-            network.engine.update(self.rule, theta, g, slots, scalars | now, decay)
-        return loss, int(np.count_nonzero(s.H[network.L].argmax(axis=0) == labels))
+        for part in self.parts:
+            theta, g, *slots = (v[part.where] for v in (network.theta, network.gradient, *self.slots.values()))
+            network.engine.update(self.rule, theta, g, slots, part.scalars | now, part.decay)
+        yield len(batch), loss, int(np.count_nonzero(s.H[network.L].argmax(axis=0) == labels))
 
     def check(self, state):
         if not np.isfinite(self.network.theta).all():

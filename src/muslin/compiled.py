@@ -1,0 +1,386 @@
+"""What numba makes: loops around formulas, and the calls that a tape consists of. The only file that names numba."""
+
+import hashlib
+from functools import cache
+from pathlib import Path
+
+import numba as nb
+import numpy as np
+from llvmlite import ir
+from numba.core.errors import NumbaError
+from numba.extending import intrinsic
+
+from muslin.split import Split, define
+
+# Loops around the function of one element. Samples are rows here: each matrix is given as its transpose.
+
+GATHER = """
+def gather(X, rows, scale, out):
+    for j in range(rows.size):
+        x, o = X[rows[j]], out[j]
+        for i in range(x.size):
+            o[i] = x[i] * scale[0]
+"""
+
+ACTIVATE = """
+def activate(A, b, H):
+    for j in range(A.shape[0]):
+        for i in range(A.shape[1]):
+            a = A[j, i] + b[i]
+            A[j, i] = a
+            H[j, i] = formula(a)
+"""
+
+FINISH = """
+def finish(A, H):
+    for j in range(A.shape[0]):
+        for i in range(A.shape[1]):
+            H[j, i] = formula(A[j, i], H[j, i])
+"""
+
+INNER = """
+def inner(A, H, dA):
+    for j in range(A.shape[0]):
+        for i in range(A.shape[1]):
+            dA[j, i] = formula(A[j, i], H[j, i])
+"""
+
+SLOPE = """
+def slope(dH, A, H, dA):
+    for j in range(A.shape[0]):
+        for i in range(A.shape[1]):
+            dA[j, i] = dH[j, i] * formula(A[j, i], H[j, i]{applied})
+"""
+
+UPDATE = """
+def update(theta, g{slots}, scalars):
+    decay = scalars[0]
+{unpacked}
+    for i in range(theta.size):
+        theta[i]{elements} = formula(theta[i], g[i] + decay * theta[i]{elements}{scalars})
+"""
+
+# What else a step does: no formulas, only the way from the data to them and to the figures of the epoch.
+
+TARGETS = """
+def targets(table, y, rows, Y):
+    for j in range(rows.size):
+        for i in range(Y.shape[0]):
+            Y[i, j] = table[i, y[rows[j]]]
+"""
+
+VDOT = """
+def vdot(a, b, out):
+    total = 0.0
+    for i in range(a.shape[0]):
+        for j in range(a.shape[1]):
+            total += a[i, j] * b[i, j]
+    out[0] = total
+"""
+
+KEEP = """
+def keep(x, out):
+    out[0] = x[0]
+"""
+
+CORRECT = """
+def correct(P, y, rows, out):
+    n = 0
+    for j in range(rows.size):
+        best = 0
+        for i in range(1, P.shape[0]):
+            if P[i, j] > P[best, j]:
+                best = i
+        n += best == y[rows[j]]
+    out[0] = n
+"""
+
+
+@cache
+def plain(name):
+    """The loop without a formula that has this name."""
+    return _loop({"gather": GATHER, "targets": TARGETS, "vdot": VDOT, "keep": KEEP, "correct": CORRECT}[name])
+
+
+def gather(dtype):
+    return plain("gather")
+
+
+def activate(dtype, formula):
+    """[(function, names of its arguments)]: what makes A + b and f(A) of A."""
+    split = Split(formula)
+    if split.ufunc is None:
+        return [(_loop(ACTIVATE, dtype, split, ranks=(2, 1, 2)), "A b H")]
+    first = _loop(ACTIVATE, dtype, split, split.inner, ranks=(2, 1, 2))
+    return [(first, "A b H"), (split.ufunc, "H H"), (_loop(FINISH, dtype, split, ranks=(2, 2)), "A H")]
+
+
+def slope(dtype, formula):
+    """[(function, names of its arguments)]: what makes dA of dH."""
+    split = Split(formula)
+    applied = ", dA[j, i]" if split.ufunc else ""
+    last = _loop(SLOPE, dtype, split, ranks=(2, 2, 2, 2), applied=applied), "dH A H dA"
+    if split.ufunc is None:
+        return [last]
+    return [(_loop(INNER, dtype, split, split.inner, ranks=(2, 2, 2)), "A H dA"), (split.ufunc, "dA dA"), last]
+
+
+def update(dtype, rule):
+    """(loop over θ, gradient, slots and a vector of scalars; function that gives these scalars, decay first)."""
+    split = Split(rule)
+    if split.ufunc:
+        raise ValueError("a rule with a function that only NumPy has vectorized")
+    slots = split.arrays[2:]
+    loop = _loop(
+        UPDATE,
+        dtype,
+        split,
+        ranks=[1] * (3 + len(slots)),
+        slots="".join(f", {s}" for s in slots),
+        elements="".join(f", {s}[i]" for s in slots),
+        unpacked="\n".join(f"    {s} = scalars[{i}]" for i, s in enumerate(split.scalars, 1)),
+        scalars="".join(f", {s}" for s in split.scalars),
+    )
+    return loop, lambda decay, scalars: (decay, *split.once(**scalars))
+
+
+def _loop(template, dtype=None, split=None, element=None, ranks=None, **filling):
+    """The template's loop around the function of one element (that of the split if none is given), compiled.
+
+    ranks: dimensions of its arguments, to try it with. Raises ValueError where numba cannot compile it.
+    """
+    source = template.format(**filling)
+    if split is None:
+        return _jit(define(source, {"__name__": __name__}, __file__), source)
+    element = element or split.source
+    globals_ = split.globals | {name: dtype.type(value) for name, value in split.constants.items()}
+    globals_["__name__"] = __name__  # numba's cache imports the module that a function says it is of
+    globals_["formula"] = _jit(define(element, globals_, __file__))
+    loop = _jit(define(source, globals_, __file__), f"{source}{element}{split.constants}{dtype}")
+    try:
+        loop(*(np.zeros((64,) if rank == 1 else (1, 1), dtype) for rank in ranks))
+    except NumbaError as error:  # the formula uses what numba does not know
+        raise ValueError("numba cannot compile the formula") from error
+    return loop
+
+
+def _jit(function, identity=None):
+    """The function compiled by numba; kept on disk if its identity is told.
+
+    Numba finds compiled code by the function's name and the date of the file. Here the name holds a digest of all that
+    the code is made from, so that a formula that was edited is a new one, whichever file it stands in.
+    """
+    if identity is None:
+        return nb.njit(error_model="numpy")(function)
+    return _kept(nb.njit, function, identity, error_model="numpy")
+
+
+def _kept(compile_, function, identity, *arguments, **options):
+    function.__qualname__ += "_" + hashlib.sha256(identity.encode()).hexdigest()[:16]
+    try:
+        return compile_(*arguments, cache=True, **options)(function)
+    except RuntimeError:  # no folder to write to
+        return compile_(*arguments, **options)(function)
+
+
+SOURCE = Path(__file__).read_text(encoding="utf-8")  # what the C functions below are made from
+
+# A tape is a table of calls: the address of a C function, and its arguments, whole numbers all: addresses, sizes. Each
+# function returns 0, or another number where the tape is to stop.
+
+ARGUMENTS = nb.types.CPointer(nb.int64)
+SIGNATURE = nb.int64(ARGUMENTS)
+I8, I32, I64 = ir.IntType(8), ir.IntType(32), ir.IntType(64)
+
+
+@intrinsic
+def _pointer(context, address, number):
+    def code(context, builder, signature, arguments):
+        return builder.inttoptr(arguments[0], context.get_value_type(signature.return_type))
+
+    return nb.types.CPointer(number.instance_type)(nb.int64, number), code
+
+
+@intrinsic
+def _address(context, pointer):
+    def code(context, builder, signature, arguments):
+        return builder.ptrtoint(arguments[0], I64)
+
+    return nb.int64(ARGUMENTS), code
+
+
+@intrinsic
+def _call(context, function, arguments):
+    """function(arguments), of the one signature that a tape knows."""
+
+    def code(context, builder, signature, values):
+        return builder.call(builder.inttoptr(values[0], ir.FunctionType(I64, [I64]).as_pointer()), values[1:])
+
+    return nb.int64(nb.int64, nb.int64), code
+
+
+@intrinsic
+def _call_yield(context, function):
+    def code(context, builder, signature, values):
+        return builder.call(builder.inttoptr(values[0], ir.FunctionType(I32, []).as_pointer()), [])
+
+    return nb.int32(nb.int64), code
+
+
+@intrinsic
+def _call_ufunc(context, function, at, size, steps, data):
+    """NumPy's inner loop: void (char **args, intp const *dimensions, intp const *steps, void *data)."""
+
+    def code(context, builder, signature, values):
+        kind = ir.FunctionType(ir.VoidType(), [I64] * 4)
+        builder.call(builder.inttoptr(values[0], kind.as_pointer()), values[1:])
+        return context.get_dummy_value()
+
+    return nb.void(*[nb.int64] * 5), code
+
+
+def _gemm_intrinsic(real, size):
+    """cblas_?gemm, column-major, α = 1, β = 0, of a BLAS whose integers have that size."""
+    number = {nb.float32: ir.FloatType(), nb.float64: ir.DoubleType()}[real]
+
+    @intrinsic
+    def call(context, function, ta, tb, m, n, k, A, lda, B, ldb, C, ldc):
+        def code(context, builder, signature, values):
+            whole = ir.IntType(size)
+            kinds = [I32] * 3 + [whole] * 3 + [number, I64, whole, I64, whole, number, I64, whole]
+            kind = ir.FunctionType(ir.VoidType(), kinds)
+            function, ta, tb, m, n, k, A, lda, B, ldb, C, ldc = values
+            one, zero, order = ir.Constant(number, 1.0), ir.Constant(number, 0.0), ir.Constant(I32, 102)
+            given = [order, ta, tb, m, n, k, one, A, lda, B, ldb, zero, C, ldc]
+            fitting = [v if v.type == kind_ else builder.trunc(v, kind_) for v, kind_ in zip(given, kinds, strict=True)]
+            builder.call(builder.inttoptr(function, kind.as_pointer()), fitting)
+            return context.get_dummy_value()
+
+        return nb.void(*[nb.int64] * 12), code
+
+    return call
+
+
+@intrinsic
+def _add(context, address, number):
+    """Adds to the whole number at the address, in one piece; returns what it was."""
+
+    def code(context, builder, signature, values):
+        return builder.atomic_rmw("add", builder.inttoptr(values[0], I64.as_pointer()), values[1], "seq_cst")
+
+    return nb.int64(nb.int64, nb.int64), code
+
+
+@intrinsic
+def _load(context, address):
+    def code(context, builder, signature, values):
+        return builder.load_atomic(builder.inttoptr(values[0], I64.as_pointer()), "acquire", 8)
+
+    return nb.int64(nb.int64), code
+
+
+def _entry(function, identity):
+    """The C function of a tape that the Python function describes; keep it as long as its address is used."""
+    return _kept(nb.cfunc, function, identity, SIGNATURE, error_model="numpy")
+
+
+@cache
+def entry(loop, *kinds):
+    """The C function that runs a loop over arrays. kinds: (dtype, rank) of each. Its arguments: address and shape."""
+    given, at = [], 0
+    for i, (_, rank) in enumerate(kinds):
+        shape = "".join(f"args[{at + 1 + n}], " for n in range(rank))
+        given.append(f"carray(pointer(args[{at}], type_{i}), ({shape}))")
+        at += 1 + rank
+    source = f"def call(args):\n    loop({', '.join(given)})\n    return 0"
+    types = {f"type_{i}": nb.from_dtype(np.dtype(dtype)) for i, (dtype, _) in enumerate(kinds)}
+    globals_ = {"loop": loop, "carray": nb.carray, "pointer": _pointer, "__name__": __name__, **types}
+    return _entry(define(source, globals_, __file__), f"{source}{types}{loop.py_func.__qualname__}")
+
+
+@cache
+def gemm(dtype, size):
+    """C = A B by BLAS. Arguments: address of cblas_?gemm; 111 or 112 (transposed) for A, B; m, n, k; A, its leading
+    dimension, B, its, C, its."""
+    call_gemm = _gemm_intrinsic(nb.from_dtype(np.dtype(dtype)), size)
+
+    def gemm(args):
+        call_gemm(
+            args[0], args[1], args[2], args[3], args[4], args[5], args[6], args[7], args[8], args[9], args[10], args[11]
+        )
+        return 0
+
+    return _entry(gemm, f"{SOURCE}{dtype}{size}")
+
+
+@cache
+def ufunc():
+    """A loop of NumPy's, again and again: for rows that do not lie side by side, and for sums over them.
+
+    Arguments: address of the loop, its data, number of operands, times, size; then for each operand its address, for
+    each how far it moves from time to time, for each the step of the loop.
+    """
+
+    def ufunc(args):
+        operands, at = args[2], _address(args)
+        for _ in range(args[3]):
+            _call_ufunc(args[0], at + 40, at + 32, at + 40 + 16 * operands, args[1])
+            for i in range(5, 5 + operands):
+                args[i] += args[i + operands]
+        for i in range(5, 5 + operands):
+            args[i] -= args[3] * args[i + operands]
+        return 0
+
+    return _entry(ufunc, SOURCE)
+
+
+@cache
+def barrier():
+    """All threads wait for the last. Arguments: address of two whole numbers, 64 bytes apart; number of threads;
+    address of the function that lets others work."""
+
+    def barrier(args):
+        arrived, round_ = args[0], args[0] + 64
+        now = _load(round_)
+        if _add(arrived, 1) == args[1] - 1:
+            _add(arrived, -args[1])
+            _add(round_, 1)
+        else:
+            tries = 0
+            while _load(round_) == now:
+                tries += 1
+                if tries > 5000:
+                    _call_yield(args[2])
+        return 0
+
+    return _entry(barrier, SOURCE)
+
+
+@cache
+def finite():
+    """Stops the tape where a sum is no longer finite. Arguments: address of the summands (float64), their number."""
+
+    def finite(args):
+        total = 0.0
+        for part in nb.carray(_pointer(args[0], nb.float64), (args[1],)):
+            total += part
+        return 0 if np.isfinite(total) else 1
+
+    return _entry(finite, SOURCE)
+
+
+@cache
+def player():
+    """play(tape, moves, times): the calls of the tape (calls × (address, arguments…)), again and again; after each
+    time the arguments are moved on. Returns how often the tape was played to its end."""
+
+    def play(tape, moves, times):
+        for time in range(times):
+            for i in range(len(tape)):
+                call = tape[i]
+                if _call(call[0], call.ctypes.data + 8):
+                    return time
+                call += moves[i]
+        return times
+
+    return _kept(nb.njit, play, SOURCE, nogil=True)

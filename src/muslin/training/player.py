@@ -1,0 +1,188 @@
+"""Training on many batches at a time: a step is written down once, as a `Tape`, and then played.
+
+Each of several threads has a tape of its own:
+
+    forward, deltas      its share of the batch's samples
+    — all wait —
+    gradients, update    its share of the columns of each W
+    — all wait —
+
+On one thread the parameters are, bit for bit, those of `Step`; on several, matrices of other sizes are multiplied,
+which rounds differently. Either way the same number of threads gives the same bits. Where a step cannot be written down,
+`Step` takes it, batch by batch.
+"""
+
+import os
+from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import contextmanager
+
+import numpy as np
+
+from muslin import blas
+from muslin.engine import GATHERED, scale
+from muslin.training.step import diverged
+from muslin.training.tape import CannotRecord, Tape, plain
+
+#: samples that are trained on between two looks at the clock and the keyboard
+AT_ONCE = 16_384
+#: floating-point operations of a step below which a second thread is slower
+SMALL = 500_000
+
+
+class Program:
+    """The step of training on batches of one size, on tape; plays up to ``steps`` batches at a time.
+
+    step: the `Step` that is written down; y: labels (N,), int64; parts: number of threads. Raises CannotRecord.
+    """
+
+    def __init__(self, step, y, batch, steps, parts):
+        self.step, self.y, self.batch, self.parts = step, y, batch, parts
+        self.signals = step.signals.first(batch)
+        self.rows = np.zeros((steps, batch), np.int64)
+        self.losses, self.correct = np.zeros((steps, parts)), np.zeros((steps, parts), np.int64)
+        self.scalars = [np.zeros((steps, len(self._scalars(part, 1.0, 1))), step.network.dtype) for part in step.parts]
+        self.arrived = np.zeros(16, np.int64)
+        self.tapes = [self._record(Tape(step.network.engine, step.network.dtype, i, parts)) for i in range(parts)]
+        self.played = [np.empty_like(tape.calls) for tape in self.tapes]
+        self.play = self.tapes[0].compiled.player()
+
+    def _scalars(self, part, learning_rate, t):
+        """The scalars of the update of a part of θ, decay first."""
+        now = {"learning_rate": learning_rate, "t": t}
+        _, once = self.step.network.engine.made("update", self.step.network.dtype, self.step.rule)
+        return once(part.decay, part.scalars | {name: now[name] for name in self.step.asked})
+
+    def _record(self, tape):
+        network, freeze = self.step.network, self.step.freeze
+        samples = tape.share(self.batch)
+        rows = self.rows[0, samples]
+        own = self.signals.map(lambda array: _columns(array, samples), self.batch)
+        Y = np.zeros((network.sizes[-1], rows.size), network.dtype)
+        factor = scale(self.step.X.dtype, network.dtype)
+        by_batch, by_part = self.rows.strides[0], self.losses.strides[0]
+
+        tape.loop("gather", self.step.X, rows, factor, own.H[0].T, moves={1: by_batch})
+        tape.loop("targets", self.step.table, self.y, rows, Y, moves={2: by_batch})
+        network.engine, engine = tape, network.engine
+        try:
+            s, Y = own.map(tape.traced, self.batch), tape.traced(Y)
+            network.forward(s)
+            loss = plain(network.batch_loss(s, Y))
+            network.deltas(s, Y, freeze)
+            tape.loop("keep", loss.reshape(1), self.losses[0, tape.part :][:1], moves={1: by_part})
+            correct = self.correct[0, tape.part :][:1]
+            tape.loop("correct", own.H[network.L], self.y, rows, correct, moves={2: by_batch, 3: by_part})
+            tape.barrier(self.arrived)
+            tape.finite(self.losses[0], by_part)
+            tape.sharing = True
+            network.gradients(self.signals.map(tape.traced, self.batch), freeze)
+        finally:
+            network.engine = engine
+        for scalars, where in self._updated(tape):
+            self._update(tape, scalars, where)
+        tape.barrier(self.arrived)
+        return tape.finish()
+
+    def _updated(self, tape):
+        """(part, slice of θ) of all that the tape's thread updates: what it has the gradients of."""
+        network, weights, biases, at = self.step.network, self.scalars[0], self.scalars[-1], 0
+        shapes = [(weights, k, *W.shape) for k, W in network.weights.items()]
+        for scalars, k, n, m in [*shapes, *((biases, k, 1, b.size) for k, b in network.biases.items())]:
+            columns = tape.share(m)
+            if k > self.step.freeze:
+                yield scalars, slice(at + n * columns.start, at + n * columns.stop)
+            at += n * m
+
+    def _update(self, tape, scalars, where):
+        network = self.step.network
+        loop, _ = network.engine.made("update", network.dtype, self.step.rule)
+        vectors = (network.theta, network.gradient, *self.step.slots.values())
+        given = [vector[where] for vector in vectors]
+        tape.loop(loop, *given, scalars[0], moves={len(given): scalars.strides[0]})
+
+    def __call__(self, rows, state, rate, pool):
+        """Train on ``rows``, whole batches; yields (samples, mean loss, right predictions) of each."""
+        n = len(rows) // self.batch
+        self.rows[:n] = rows.reshape(n, self.batch)
+        for i in range(n):
+            for part, scalars in zip(self.step.parts, self.scalars, strict=True):
+                scalars[i] = self._scalars(part, rate(state.step + i), state.step + i + 1)
+        for tape, played in zip(self.tapes, self.played, strict=True):
+            played[...] = tape.calls
+        moves = [tape.moves for tape in self.tapes]
+        runs = [pool.submit(self.play, *tables, n) for tables in zip(self.played, moves, strict=True)]
+        wait(runs)
+        done = runs[0].result()
+        state.step += done
+        if done < n:
+            raise diverged(self.step.network, self.signals, state.epoch, state.step + 1)
+        losses, correct = self.losses[:n].sum(axis=1) / self.batch, self.correct[:n].sum(axis=1)
+        return zip([self.batch] * n, losses.tolist(), correct.tolist(), strict=True)
+
+
+def _columns(array, columns):
+    """The columns of a matrix: the same memory or, where they are no block of it, memory of their own."""
+    view = array[:, columns]
+    return view if view.flags.f_contiguous else np.zeros_like(view, order="C")
+
+
+class Player:
+    """Trains as a `Step` does, but many batches at a time. Raises CannotRecord."""
+
+    def __init__(self, step, pool, threads):
+        self.step, self.pool, self.threads, self.programs = step, pool, threads, {}
+        self.y = np.ascontiguousarray(step.y, np.int64)
+        self.stride = step.stride * max(1, AT_ONCE // step.stride)
+        self._program(step.stride)
+
+    def _program(self, batch):
+        if batch not in self.programs:
+            steps = self.stride // batch if batch == self.step.stride else 1
+            self.programs[batch] = Program(self.step, self.y, batch, steps, min(self.threads, batch))
+        return self.programs[batch]
+
+    def __call__(self, rows, state, rate, rng):
+        """Train on these rows; yields (samples, mean loss, right predictions) of each batch."""
+        batch = self.step.stride
+        whole = len(rows) // batch * batch
+        for some in (rows[:whole], rows[whole:]):
+            if len(some):
+                yield from self._program(min(batch, len(some)))(some, state, rate, self.pool)
+
+
+@contextmanager
+def trainer(step, one_by_one=False):
+    """What trains on rows: a `Player` of the step or, where it cannot be recorded, the step itself."""
+    try:
+        if one_by_one:
+            raise CannotRecord("each step is watched")
+        _recordable(step)
+        threads = _threads(step)
+        pool = ThreadPoolExecutor(threads)
+        player = Player(step, pool, threads)
+    except CannotRecord:
+        yield step
+    else:
+        with pool, blas.threads(1):
+            yield player
+
+
+def _recordable(step):
+    """Raises CannotRecord for what is known beforehand."""
+    engine = step.network.engine
+    refused = {
+        "the engine": engine.name != "numba",
+        "dropout": step.dropout > 0,
+        "the norm of the gradient": step.clip_norm is not None,
+        "the loss in the optimizer's rule": "loss" in step.asked,
+        "the samples": not step.X.flags.c_contiguous or step.X.dtype not in GATHERED,
+        "the system": not hasattr(os, "sched_yield"),
+        "the rule": engine.name == "numba" and engine.made("update", step.network.dtype, step.rule) is None,
+    }
+    if found := [name for name, there in refused.items() if there]:
+        raise CannotRecord(*found)
+
+
+def _threads(step):
+    work = 6 * step.stride * step.network.n_weights
+    return max(1, min(blas.n_threads(), step.stride // 8)) if work > SMALL else 1
