@@ -8,8 +8,8 @@ Each of several threads has a tape of its own:
     — all wait —
 
 On one thread the parameters are, bit for bit, those of `Step`; on several, matrices of other sizes are multiplied,
-which rounds differently. Either way the same number of threads gives the same bits. Where a step cannot be written down,
-`Step` takes it, batch by batch.
+which rounds differently. Either way the same number of threads gives the same bits. Where a step cannot be written
+down, `Step` takes it, batch by batch.
 """
 
 import os
@@ -40,17 +40,20 @@ class Program:
         self.signals = step.signals.first(batch)
         self.rows = np.zeros((steps, batch), np.int64)
         self.losses, self.correct = np.zeros((steps, parts)), np.zeros((steps, parts), np.int64)
-        self.scalars = [np.zeros((steps, len(self._scalars(part, 1.0, 1))), step.network.dtype) for part in step.parts]
+        widths = [len(self._scalars(part, [1.0], 1)[0]) for part in step.parts]
+        self.scalars = [np.zeros((steps, width), step.network.dtype) for width in widths]
         self.arrived = np.zeros(16, np.int64)
         self.tapes = [self._record(Tape(step.network.engine, step.network.dtype, i, parts)) for i in range(parts)]
         self.played = [np.empty_like(tape.calls) for tape in self.tapes]
         self.play = self.tapes[0].compiled.player()
 
-    def _scalars(self, part, learning_rate, t):
-        """The scalars of the update of a part of θ, decay first."""
-        now = {"learning_rate": learning_rate, "t": t}
+    def _scalars(self, part, rates, t):
+        """The scalars of the update of a part of θ, decay first, for the steps from t on: a row each."""
         _, once = self.step.network.engine.made("update", self.step.network.dtype, self.step.rule)
-        return once(part.decay, part.scalars | {name: now[name] for name in self.step.asked})
+        asked = [{"learning_rate": rate, "t": t + i} for i, rate in enumerate(rates)]
+        if self.step.asked != ["learning_rate", "t"]:
+            asked = [{name: now[name] for name in self.step.asked} for now in asked]
+        return [once(part.decay, part.scalars | now) for now in asked]
 
     def _record(self, tape):
         network, freeze = self.step.network, self.step.freeze
@@ -104,9 +107,9 @@ class Program:
         """Train on ``rows``, whole batches; yields (samples, mean loss, right predictions) of each."""
         n = len(rows) // self.batch
         self.rows[:n] = rows.reshape(n, self.batch)
-        for i in range(n):
-            for part, scalars in zip(self.step.parts, self.scalars, strict=True):
-                scalars[i] = self._scalars(part, rate(state.step + i), state.step + i + 1)
+        rates = [rate(state.step + i) for i in range(n)]
+        for part, scalars in zip(self.step.parts, self.scalars, strict=True):
+            scalars[:n] = self._scalars(part, rates, state.step + 1)
         for tape, played in zip(self.tapes, self.played, strict=True):
             played[...] = tape.calls
         moves = [tape.moves for tape in self.tapes]

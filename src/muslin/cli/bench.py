@@ -1,0 +1,61 @@
+"""muslin bench"""
+
+import statistics
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from muslin import blas, timing
+from muslin.cli.options import Json, console, emit, with_settings
+from muslin.config import Settings
+from muslin.errors import InputError
+
+#: settings that time nothing
+WITHOUT = ("dataset", "data_dir", "validation", "stratify", "epochs", "patience", "monitor", "diagnostics", "warmup")
+
+
+@with_settings
+def command(
+    rounds: Annotated[int, typer.Option(min=1, help="Epochs that count; the median is shown.")] = 5,
+    inputs: Annotated[int, typer.Option(min=1, help="Numbers in a sample.")] = 784,
+    classes: Annotated[int, typer.Option(min=2, help="Classes.")] = 10,
+    json: Json = False,
+    flags: dict | None = None,
+):
+    """A training step of the network that the settings describe, on random images: with one thread and with all, beside
+    what the machine can do at most: the same matrix products alone through BLAS, and one pass over the optimizer's
+    memory. For the comparison with PyTorch, JAX and scikit-learn see benchmarks/."""
+    if wrong := [name for name in WITHOUT if name in flags]:
+        raise InputError(f"muslin bench trains on random images; leave out {', '.join(wrong)}.")
+    settings = Settings.read(flags, {"epochs": rounds + 1})
+    counts = sorted({1, blas.n_threads()}) if settings.threads is None and blas.description() else [settings.threads]
+    rows = [_timed(settings, n, rounds, inputs, classes) for n in counts]
+    best = min(row["step"] for row in rows)
+    limit = min(row["limit"] for row in rows)
+    facts = {"share_of_limit": limit / best, "blas": blas.description(), "rows": rows}
+    if json:
+        emit(facts)
+        return
+    out = console(json)
+    network = settings.network(inputs, classes)
+    out.print(f"{network!r}, batch {settings.batch_size}, {settings.optimizer}, {network.engine.name} engine")
+    table = Table("threads", "µs a step", "samples/s", "limit, µs", "share", box=None, pad_edge=False)
+    for column in table.columns:
+        column.justify = "right"
+    for row in rows:
+        step, limit_ = 1e6 * row["step"], 1e6 * row["limit"]
+        share = f"{row['limit'] / row['step']:.0%}"
+        table.add_row(str(row["threads"]), f"{step:,.1f}", f"{row['samples_per_second']:,.0f}", f"{limit_:,.1f}", share)
+    out.print(table)
+    out.print(
+        f"The best step takes {1 / facts['share_of_limit']:.2f} times the best limit: {facts['share_of_limit']:.0%}"
+    )
+
+
+def _timed(settings, threads, rounds, inputs, classes):
+    with blas.threads(threads):
+        network, batch = settings.network(inputs, classes), settings.batch_size
+        step = statistics.median(timing.step_seconds(network, settings.training(), rounds=rounds))
+        limit = statistics.median(timing.limit_seconds(network, batch, settings.optimizer, rounds=rounds))
+    return {"threads": threads, "step": step, "limit": limit, "samples_per_second": batch / step}
