@@ -1,0 +1,112 @@
+"""muslin transfer"""
+
+import math
+import shlex
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.progress import Progress
+from rich.table import Table
+
+from muslin import datasets, runs, transfer
+from muslin.cli.options import DataDir, Json, RunPath, console, emit
+from muslin.errors import InputError
+from muslin.report import transfer_plot
+
+
+def command(
+    run: RunPath,
+    to: Annotated[str, typer.Option(metavar="DATASET", help="The new data set, such as mnist, an .npz or a folder.")],
+    data_dir: DataDir = None,
+    fraction: Annotated[str, typer.Option(metavar="X,…", help="Of its training samples.")] = "0.01,0.05,0.2,1",
+    seeds: Annotated[int, typer.Option(min=1, metavar="N", help="Repetitions: other samples, other weights.")] = 5,
+    freeze: Annotated[int, typer.Option(metavar="K", help="The first K layers are frozen.")] = 1,
+    reinit_head: Annotated[
+        bool, typer.Option("--reinit-head/--keep-head", help="A new last layer, or the trained one.")
+    ] = True,
+    epochs: Annotated[int | None, typer.Option("--epochs", "-e", metavar="N", help="(default: the run's)")] = None,
+    learning_rate: Annotated[float | None, typer.Option(metavar="X", help="(default: the run's)")] = None,
+    min_steps: Annotated[
+        int, typer.Option(min=1, metavar="N", help="A small fraction is trained for more epochs, up to these steps.")
+    ] = 2000,
+    name: Annotated[str | None, typer.Option(help="Folder of the results (default: RUN_to_DATASET).")] = None,
+    runs_dir: Annotated[Path, typer.Option(help="Folder that it is made in.")] = Path("runs"),
+    json: Json = False,
+):
+    """From a trained network to another data set of the same input size: fine-tuned, and with its first K layers
+    frozen, against the same network from scratch with the same samples, settings and number of steps. Every training
+    is saved when it is done; the same command again goes on."""
+    fractions = _fractions(fraction)
+    run, data = runs.Run(run), datasets.load(to, data_dir=data_dir)
+    changes = {"epochs": epochs, "learning_rate": learning_rate}
+    changes = {setting: value for setting, value in changes.items() if value is not None}
+    plan = transfer.plan(run, data, freeze, not reinit_head, min_steps, **changes)
+    folder = runs_dir / (name or f"{run.path.resolve().name}_to_{data.name}")
+    cells = _train(plan, folder / "transfer.json", fractions, plan.seeds(seeds))
+    rows = transfer.table(cells, fractions, plan.seeds(seeds))
+    results = {
+        "run": str(run.path),
+        "to": data.name,
+        "freeze": plan.freeze,
+        "new_head": reinit_head,
+        "table": rows,
+        "conclusions": transfer.conclusions(rows, plan.freeze),
+    }
+    transfer.write(folder / "transfer.json", plan, cells, **results)
+    transfer_plot.curves(results, folder / "transfer.png")
+    if json:
+        emit({"folder": str(folder)} | results)
+    else:
+        _show(console(json), results, folder)
+
+
+def _fractions(text):
+    try:
+        fractions = sorted({float(word) for word in text.split(",")})
+    except ValueError:
+        fractions = [0]
+    if not all(0 < fraction <= 1 for fraction in fractions):
+        raise InputError(f"fraction is {text!r}; it must be fractions above 0, up to 1, such as 0.01,0.1,1.")
+    return fractions
+
+
+def _train(plan, path, fractions, seeds):
+    """Train what is missing, with a bar of all its steps. Ctrl-C says how to go on."""
+    missing = transfer.missing(transfer.read(path, plan), fractions, seeds)
+    steps = sum(plan.budget(len(plan.rows(fraction, seed)))[1] for fraction, seed, _ in missing)
+    out = console(True)
+    try:
+        with Progress(console=out, transient=True, disable=not out.is_terminal) as progress:
+            bar = progress.add_task(f"{len(missing)} trainings", total=steps)
+            advance = [lambda state: progress.advance(bar, state.step / state.epoch)]
+            return transfer.train(plan, path, fractions, seeds, advance)
+    except KeyboardInterrupt:
+        saved = len(transfer.read(path, plan))
+        again = shlex.join(["muslin", *sys.argv[1:]])
+        raise KeyboardInterrupt(f"Interrupted; {saved} trainings are saved. Go on with: {again}") from None
+
+
+def _show(out, results, folder):
+    heads = ("data", "samples", "scratch", "fine-tuned", "frozen", "difference")
+    table = Table(*heads, box=None, pad_edge=False, header_style="bold")
+    for column in table.columns:
+        column.justify, column.no_wrap = "right", True
+    for row in results["table"]:
+        means = [_percent(row[name]["mean"], row[name]["sd"]) for name in transfer.CONTESTANTS]
+        difference = _percent(row["fine_tuned"]["difference"], row["fine_tuned"]["standard_error"], sign="+")
+        table.add_row(transfer.percent(row["fraction"]), f"{row['samples']:,}", *means, difference)
+    out.print(table)
+    for sentence in results["conclusions"]:
+        out.print(sentence)
+    head = "a new head" if results["new_head"] else "the head that it had"
+    out.print(f"accuracy   in % on the test set of {results['to']}, ± standard deviation over the seeds")
+    out.print("difference fine-tuned − scratch of the same seed, ± standard error")
+    out.print(f"network    that of {results['run']}, with {head}")
+    out.print(f"results    {folder / 'transfer.json'}")
+    out.print(f"picture    {folder / 'transfer.png'}")
+
+
+def _percent(value, spread, sign=""):
+    return f"{100 * value:{sign}.2f}" + ("" if math.isnan(spread) else f" ± {100 * spread:.2f}")

@@ -1,0 +1,40 @@
+"""The cells of a transfer and their file, which is whole after each of them."""
+
+from itertools import product
+
+from muslin.errors import InputError
+from muslin.files import damaged, read_json, write_json
+from muslin.transfer.plan import CONTESTANTS
+
+
+def train(transfer, path, fractions, seeds, callbacks=()):
+    """All cells of the file at ``path``, after those of these fractions and seeds that it lacked were trained."""
+    cells = read(path, transfer)
+    for cell in missing(cells, fractions, seeds):
+        cells.append(transfer.cell(*cell, callbacks))
+        write(path, transfer, cells)
+    return cells
+
+
+def missing(cells, fractions, seeds):
+    """[(fraction, seed, contestant)] of what is not there yet, seed by seed."""
+    done = {(cell["fraction"], cell["seed"], cell["contestant"]) for cell in cells}
+    wanted = ((fraction, seed, name) for seed, fraction, name in product(seeds, fractions, CONTESTANTS))
+    return [cell for cell in wanted if cell not in done]
+
+
+def read(path, transfer):
+    """The cells that are done.  Raises InputError where the file is damaged, or its cells are of another transfer."""
+    if not path.exists():
+        return []
+    known = read_json(path)
+    facts, cells = (known.get(key) for key in ("facts", "cells")) if isinstance(known, dict) else (None, None)
+    if not isinstance(facts, dict) or not isinstance(cells, list):
+        raise InputError(damaged(path, "transfer"))
+    if others := [name for name, value in transfer.facts.items() if facts.get(name) != value]:
+        raise InputError(f"{path} is of a transfer with another {', '.join(others)}; choose another --name.")
+    return cells
+
+
+def write(path, transfer, cells, **results):
+    write_json(path, {**results, "facts": transfer.facts, "cells": cells})

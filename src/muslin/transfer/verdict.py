@@ -1,0 +1,75 @@
+"""What the cells say: who is ahead of scratch, by how much, and whether that could be chance."""
+
+import math
+
+import numpy as np
+
+from muslin.transfer.plan import CONTESTANTS
+
+AHEAD, BEHIND, EVEN = "is ahead of scratch", "is behind scratch", "cannot be told from scratch"
+
+
+def table(cells, fractions, seeds):
+    """A row a fraction. Of each contestant: mean and standard deviation of the test accuracy over the seeds. Of all but
+    scratch the difference from it, seed by seed, too: see `paired`."""
+    found = {(cell["fraction"], cell["seed"], cell["contestant"]): cell for cell in cells}
+    rows = []
+    for fraction in fractions:
+        of = {name: [found[fraction, seed, name] for seed in seeds] for name in CONTESTANTS}
+        accuracy = {name: np.array([cell["test_accuracy"] for cell in of[name]]) for name in of}
+        figures = {name: {"mean": float(values.mean()), "sd": _sd(values)} for name, values in accuracy.items()}
+        for name in [*CONTESTANTS][1:]:
+            figures[name] |= paired(accuracy[name] - accuracy["scratch"])
+        rows.append({"fraction": fraction, "samples": of["scratch"][0]["samples"], "seeds": len(seeds), **figures})
+    return rows
+
+
+def paired(differences):
+    """Mean difference, its standard error, and margin, the half-width of its 95 % interval (Student's t).
+
+    With one difference, standard error and margin are NaN.
+    """
+    from scipy.special import stdtrit
+
+    n = len(differences)
+    error = _sd(differences) / math.sqrt(n)
+    margin = error * float(stdtrit(n - 1, 0.975))
+    return {"difference": float(differences.mean()), "standard_error": error, "margin": margin}
+
+
+def _sd(values):
+    return float(values.std(ddof=1)) if len(values) > 1 else math.nan
+
+
+def conclusions(rows, freeze):
+    """What the differences from scratch say, a sentence for each of the other contestants."""
+    return [_conclusion("Fine-tuning", rows, "fine_tuned"), _conclusion(f"Freezing {layers(freeze)}", rows, "frozen")]
+
+
+def _conclusion(subject, rows, contestant):
+    said, n = {AHEAD: [], BEHIND: [], EVEN: []}, rows[0]["seeds"]
+    for row in rows:
+        verdict, amount = _judged(**row[contestant])
+        said[verdict].append(f"{amount}with {percent(row['fraction'])}")
+    parts = "; it ".join(f"{verdict} {_listed(shares)}" for verdict, shares in said.items() if shares)
+    return f"{subject} {parts} of the data ({n} seed{'s' * (n > 1)}, ± standard error)."
+
+
+def _judged(difference, standard_error, margin, **_):
+    """(verdict, by how much in words): clear is what is longer than its margin."""
+    if not abs(difference) > margin:  # nor where it is NaN, of one seed
+        return EVEN, ""
+    amount = f"by {100 * abs(difference):.2f} ± {100 * standard_error:.2f} points "
+    return (AHEAD if difference > 0 else BEHIND), amount
+
+
+def _listed(words):
+    return " and ".join([", ".join(words[:-1]), words[-1]] if words[1:] else words)
+
+
+def percent(fraction):
+    return f"{100 * fraction:.4g} %"
+
+
+def layers(freeze):
+    return "layer 1" if freeze == 1 else f"layers 1–{freeze}"
