@@ -1,0 +1,196 @@
+"""A study: variations of one configuration, each trained with several seeds, and what came of them.
+
+runs/study_<name>/<variation>_seed_<n>/   each network is a run directory like any other
+                  study.json              the figures of every run, mean and standard deviation, the conclusion
+                  study.png               the picture
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from itertools import count
+from pathlib import Path
+
+import numpy as np
+
+from muslin import runs
+from muslin.config import Settings
+from muslin.errors import Diverged
+from muslin.files import write_json
+from muslin.training import Callback
+
+Outcomes = Mapping[str, "Outcome"]
+
+
+@dataclass(frozen=True)
+class Study:
+    """What is compared, and what is made of it.
+
+    about       one line
+    base        the settings that all networks share
+    variations  name, fit for a folder → the settings of its own
+    seeds       how many, from 0; a seed decides the split, the initial weights and the order, for all variations alike
+    figures     (history, summary) of a run → {name: number}
+    draw        (outcomes, path): the picture
+    conclude    (outcomes): one sentence, computed from the figures
+    callbacks   (data, rows) → callbacks of training that record more; rows are those of the training samples
+    shown       settings that the table has beside the figures
+    why         variation → the reason for it
+    test        whether the networks are measured on the test set, too; nothing is ever chosen by it
+    """
+
+    about: str
+    base: dict
+    variations: dict[str, dict]
+    figures: Callable[[list, dict], dict]
+    draw: Callable[[Outcomes, Path], None]
+    conclude: Callable[[Outcomes], str]
+    seeds: int = 3
+    callbacks: Callable = lambda data, rows: []
+    shown: tuple[str, ...] = ()
+    why: dict[str, str] = field(default_factory=dict)
+    test: bool = False
+
+    def plan(self, given, seeds):
+        """[(variation, settings)] of every run, seed by seed. ``given``: settings that outrank the study's own."""
+        return [
+            (name, Settings.read(self.base, own, given, {"seed": seed}))
+            for seed in range(seeds)
+            for name, own in self.variations.items()
+        ]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A variation's runs, one a seed. Of a run that diverged there is the history so far, and every figure is NaN."""
+
+    settings: Settings  # of the first seed
+    paths: list[Path]
+    histories: list[list[dict]]
+    figures: dict[str, np.ndarray]  # (seeds,)
+    diverged: int
+
+    def mean(self, name):
+        values = self._finite(name)
+        return float(values.mean()) if len(values) else None
+
+    def sd(self, name):
+        """The standard deviation over the seeds; None of fewer than two."""
+        values = self._finite(name)
+        return float(values.std(ddof=1)) if len(values) > 1 else None
+
+    def _finite(self, name):
+        values = self.figures.get(name, np.empty(0))
+        return values[np.isfinite(values)]
+
+    def curve(self, figure, start=None):
+        """(seeds × epochs): ``figure`` of each epoch's row, NaN after a run diverged. With ``start``, a function of the
+        first row, the state before training comes first."""
+        lines = [[*([start(h[0])] if start and h else []), *map(figure, h)] for h in self.histories]
+        longest = max(map(len, lines))
+        return np.array([line + [np.nan] * (longest - len(line)) for line in lines], float)
+
+
+def summarized(*names):
+    """As ``figures`` of a study: these of the run's summary."""
+    return lambda history, summary: {name: summary[name] for name in names}
+
+
+def curves(outcomes, figure, start=None):
+    """{variation: its `Outcome.curve`}"""
+    return {name: outcome.curve(figure, start) for name, outcome in outcomes.items()}
+
+
+class Progress(Callback):
+    """Hears of every run, and of its epochs as they are trained. This one is silent."""
+
+    def on_run(self, name, settings, done):
+        """A run's turn has come; so many of its epochs are done already."""
+
+
+def conduct(study, plan, data, folder, progress=None):
+    """Train what is not trained yet; returns {variation: Outcome}. A finished run is read, an interrupted one goes on.
+
+    Raises InputError as `muslin.runs` does; a run that diverges is an outcome, too.
+    """
+    if study.test:
+        runs.need_test(data)
+    progress = progress or Progress()
+    done = {name: [] for name in study.variations}
+    for name, settings in plan:
+        run = _place(settings, data, folder, f"{name}_seed_{settings.seed}")
+        progress.on_run(name, settings, run.saved_epochs)
+        _train(study, run, data, progress)
+        done[name].append(run)
+    return {name: _outcome(study, of_name) for name, of_name in done.items()}
+
+
+def _place(settings, data, folder, name):
+    """The run in the folder that has these settings and data already, else a new one."""
+    for path in sorted(folder.glob(f"{name}*")):
+        run = runs.Run(path)
+        if (path / "config.json").exists() and _same(run, settings, data):
+            return run
+    names = (name if n == 1 else f"{name}-{n}" for n in count(1))
+    return runs.create(settings, data, folder, next(name for name in names if not (folder / name).exists()))
+
+
+def _same(run, settings, data):
+    return run.settings == settings and run.config["data_checksums"] == data.checksums
+
+
+def _train(study, run, data, progress):
+    if not run.finished:
+        try:
+            runs.train(run, data, [*study.callbacks(data, runs.split(run.settings, data)[0]), progress])
+        except Diverged:
+            return
+    if study.test and "test_accuracy" not in run.summary:
+        runs.evaluate_test(run, data)
+
+
+def _outcome(study, of_name):
+    histories = [run.history if (run.path / "history.jsonl").exists() else [] for run in of_name]
+    found = [
+        study.figures(history, run.summary) if run.finished else {}
+        for run, history in zip(of_name, histories, strict=True)
+    ]
+    names = max(found, key=len)
+    figures = {name: np.array([row.get(name, np.nan) for row in found], float) for name in names}
+    diverged = sum(not run.finished for run in of_name)
+    return Outcome(of_name[0].settings, [run.path for run in of_name], histories, figures, diverged)
+
+
+def conclude(study, outcomes):
+    """The study's sentence; of a variation without a finished run, that."""
+    lost = [name for name, outcome in outcomes.items() if outcome.diverged == len(outcome.paths)]
+    return f"Every run of {', '.join(lost)} diverged: nothing is concluded." if lost else study.conclude(outcomes)
+
+
+def record(name, study, outcomes, folder):
+    """Draw the picture, write study.json and return what is in it."""
+    study.draw(outcomes, folder / "study.png")
+    first = next(iter(outcomes.values()))
+    facts = {
+        "study": name,
+        "about": study.about,
+        "dataset": first.settings.dataset,
+        "seeds": len(first.paths),
+        "settings": {key: getattr(first.settings, key) for key in study.base},
+        "variations": [_row(study, name, outcome) for name, outcome in outcomes.items()],
+        "conclusion": conclude(study, outcomes),
+        "picture": str(folder / "study.png"),
+    }
+    write_json(folder / "study.json", facts)
+    return facts
+
+
+def _row(study, name, outcome):
+    means = {key: {"mean": outcome.mean(key), "sd": outcome.sd(key)} for key in outcome.figures}
+    each = [
+        {"run": str(path)} | {key: values[seed] for key, values in outcome.figures.items()}
+        for seed, path in enumerate(outcome.paths)
+    ]
+    shown = {key: getattr(outcome.settings, key) for key in study.shown}
+    why = {"why": study.why[name]} if name in study.why else {}
+    facts = {"variation": name, "settings": study.variations[name], "diverged": outcome.diverged}
+    return facts | {"shown": shown, "figures": means, "runs": each} | why
