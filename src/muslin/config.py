@@ -46,9 +46,12 @@ SPELLINGS = {
     "nesterov": "nag",
     "mgd": "momentum",
     "mse": "mean_squared_error",
+    "mse_loss": "mean_squared_error",
     "squared_error": "mean_squared_error",
+    "mean_squared_error_loss": "mean_squared_error",
     "cross": "cross_entropy",
     "crossentropy": "cross_entropy",
+    "cross_entropy_loss": "cross_entropy",
     "categorical_crossentropy": "cross_entropy",
 }
 
@@ -135,7 +138,7 @@ class Settings(BaseModel):
     @field_validator(*CHOICES, mode="before")
     @classmethod
     def _name(cls, value, info):
-        table, name = CHOICES[info.field_name], str(value).lower().replace("-", "_")
+        table, name = CHOICES[info.field_name], "_".join(str(value).lower().replace("-", " ").split())
         for spelling in (str(value), name, SPELLINGS.get(name)):
             if spelling in table:
                 return spelling

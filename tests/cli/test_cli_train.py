@@ -95,7 +95,7 @@ def settings_of(alone, toy, monkeypatch):
             main(["train", "-d", str(toy), *arguments])
         return json.loads((made.value.args[0] / "config.json").read_text())
 
-    monkeypatch.setattr(train, "_train", stop)
+    monkeypatch.setattr(train, "fit", stop)
     return read
 
 

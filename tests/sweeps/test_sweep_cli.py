@@ -84,7 +84,8 @@ def test_the_ready_files_are_valid(file, muslin_json):
 
 
 def test_the_ready_files_are_there():
-    assert [file.stem for file in READY] == ["course_bayes", "course_grid", "course_random", "mnist", "quick"]
+    names = ["course_bayes", "course_grid", "course_random", "mnist", "quick", "train_py", "training"]
+    assert [file.stem for file in READY] == names
 
 
 @pytest.mark.parametrize(
@@ -134,6 +135,12 @@ def test_best_trains_the_best_trial_on_all_data_and_tests_it_once(swept, muslin_
 def test_best_with_another_seed_is_another_run(swept, muslin_json):
     muslin_json("best", swept)
     assert muslin_json("best", swept, "--seed", 3)["run"] == str(swept / "best-2")
+
+
+def test_best_may_be_shown_elsewhere(swept, muslin):
+    code, _, err = muslin("best", swept, "--tracker", "cloud")
+    assert code == 2
+    assert "Unknown tracker 'cloud'" in err
 
 
 def test_best_needs_a_sweep(tmp_path, muslin):
@@ -191,7 +198,8 @@ def test_the_analysis_is_written(swept):
 
     where = SweepDirectory(swept)
     pictures = analyse(where, where.study())
-    assert sorted(pictures) == ["best_so_far.png", "correlation.png", "importance.png", "parallel_coordinates.png"]
+    names = ("best_so_far", "correlation", "hyperparameters", "importance", "parallel_coordinates")
+    assert sorted(pictures) == [f"{name}.png" for name in names]
     assert all((swept / name).read_bytes().startswith(b"\x89PNG") for name in pictures)
     found = json.loads((swept / "analysis.json").read_text())
     assert len(found["parallel_coordinates"]) == len(found["best_so_far"]) == 9

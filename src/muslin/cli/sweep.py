@@ -45,7 +45,7 @@ def command(
     for problem in found:
         print(f"muslin: {file}: {problem}", file=sys.stderr)
     if found:
-        raise typer.Exit(2)
+        sys.exit(2)
     for warning in sweep.warnings:
         print(f"muslin: {file}: {warning}", file=sys.stderr)
     if check:
@@ -132,14 +132,12 @@ def _run_wandb(sweep, runs_dir, name, count, json):
 def _fetch(sweep):
     """Have the data set, which the workers share, before they all want it; say at once if it is not to be had."""
     from muslin import datasets
-    from muslin.config import Settings
     from muslin.sweeps import names
 
     if sweep.program:
         return
-    constants = {leaf.path[-1]: leaf(0.5) for leaf in sweep.space.leaves if leaf.constant}
     searched = names.settings({leaf.path[-1]: None for leaf in sweep.space.searched}).keys()
-    settings = Settings.read(names.settings(constants))
+    settings = names.fixed(sweep)
     if settings.dataset != "digits" and not searched & {"dataset", "data_dir"}:
         datasets.load(settings.dataset, data_dir=settings.data_dir)
 

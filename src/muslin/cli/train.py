@@ -38,7 +38,7 @@ def command(
             runs.need_test(data)
         run = runs.create(settings, data, runs_dir, name)
     with tracking.tracker(tracker, run, data, project=wandb_project, entity=wandb_entity) as tracked:
-        summary = _train(run, data, tracked)
+        summary = fit(run, data, tracked)
         if evaluate:
             from muslin.cli.evaluate import measure
 
@@ -49,11 +49,11 @@ def command(
     if json:
         emit(result)
     else:
-        _show(out, run, summary)
+        show(out, run, summary)
         if evaluate:
-            from muslin.cli.evaluate import show
+            from muslin.cli.evaluate import show as show_test
 
-            show(out, run, figures)
+            show_test(out, run, figures)
 
 
 def _resumed(path, flags, config, name):
@@ -63,15 +63,15 @@ def _resumed(path, flags, config, name):
     return run, run.dataset(quiet=False)
 
 
-def _train(run, data, tracked):
-    """Train with a progress bar, then draw the curves. Ctrl-C says how to go on."""
+def fit(run, data, tracked, *callbacks):
+    """Train with a progress bar, then draw the curves. Returns the summary. Ctrl-C says how to go on."""
     from muslin.report.plots import curves
 
     settings = run.settings
     rows, _ = runs.split(settings, data)
     try:
         with TrainingProgress(console(True), settings.epochs, len(rows)) as progress:
-            summary = runs.train(run, data, [progress, tracked])
+            summary = runs.train(run, data, [progress, tracked, *callbacks])
     except KeyboardInterrupt:
         raise KeyboardInterrupt(
             f"Interrupted; {run.saved_epochs} of {settings.epochs} epochs are saved. Go on with: {run.resume_line}"
@@ -81,7 +81,7 @@ def _train(run, data, tracked):
     return summary
 
 
-def _show(out, run, summary):
+def show(out, run, summary):
     per_cent = {key: f"{summary[key]:.2%}" for key in ("accuracy", "val_accuracy") if key in summary}
     validation = f", validation {per_cent['val_accuracy']}" if "val_accuracy" in per_cent else ""
     epochs = f"{summary['epochs']} epoch{'s' * (summary['epochs'] > 1)}"

@@ -20,4 +20,5 @@ pool.py           the workers, seen from their parent
 scheduler.py      the loop
 retrain.py        the best trial, trained again on all data
 analysis.py       what a sweep teaches
+watched.py       the page of a sweep that goes on
 """

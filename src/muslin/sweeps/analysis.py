@@ -10,6 +10,7 @@ import numpy as np
 
 from muslin.files import write_json
 from muslin.report import sweep_plots
+from muslin.sweeps.fields import is_number
 from muslin.sweeps.study import load_optuna
 
 #: trials with a value below which importance and correlation say nothing
@@ -19,31 +20,47 @@ ENOUGH = 8
 def analyse(directory, study):
     """Write analysis.json and the pictures; returns the pictures' names. Fewer where there are too few trials."""
     metric, space = directory.metric, directory.sweep.space
-    trials = sorted((t for t in study.trials().values() if t.value is not None and t.state != "failed"), key=created)
+    trials = measured(study)
     if not trials:
         return []
-    found = {"metric": metric.name, "goal": metric.goal, "trials": len(trials)}
-    found["best_so_far"] = best_so_far(trials, metric)
-    names = [leaf.name for leaf in space.searched]
-    found["parallel_coordinates"] = [
-        {"trial": t.number, **{name: at(t.config, name) for name in names}, metric.name: t.value} for t in trials
-    ]
-    enough = len(trials) >= ENOUGH and len({t.value for t in trials}) > 1
-    if enough:
-        found["importance"] = importance(study, trials)
-        found["correlation"] = correlation(space, trials)
+    found = findings(directory, study, trials)
     write_json(directory.path / "analysis.json", found)
+    names = [leaf.name for leaf in space.searched]
     pictures = {"best_so_far.png": lambda path: sweep_plots.best_so_far(found["best_so_far"], metric, path)}
-    if enough and names:
-        rows = found["parallel_coordinates"]
+    if "importance" in found and names:
+        rows, scales = found["parallel_coordinates"], logarithmic(space)
+        states = [t.state for t in trials]
         pictures["importance.png"] = lambda path: sweep_plots.importance(found["importance"], metric, path)
         pictures["correlation.png"] = lambda path: sweep_plots.correlation(found["correlation"], metric, path)
         pictures["parallel_coordinates.png"] = lambda path: sweep_plots.parallel_coordinates(
-            rows, names, logarithmic(space), metric, path
+            rows, names, scales, metric, path
+        )
+        pictures["hyperparameters.png"] = lambda path: sweep_plots.hyperparameters(
+            rows, states, names, scales, metric, path
         )
     for name, draw in pictures.items():
         draw(directory.path / name)
     return list(pictures)
+
+
+def measured(study):
+    """The trials that have a value, in order of their creation."""
+    return sorted((t for t in study.trials().values() if t.value is not None and t.state != "failed"), key=created)
+
+
+def findings(directory, study, trials):
+    """What analysis.json holds, of at least one trial; importance and correlation only where there are enough."""
+    metric, space = directory.metric, directory.sweep.space
+    names = [leaf.name for leaf in space.searched]
+    found = {"metric": metric.name, "goal": metric.goal, "trials": len(trials)}
+    found["best_so_far"] = best_so_far(trials, metric)
+    found["parallel_coordinates"] = [
+        {"trial": t.number, **{name: at(t.config, name) for name in names}, metric.name: t.value} for t in trials
+    ]
+    if len(trials) >= ENOUGH and len({t.value for t in trials}) > 1:
+        found["importance"] = importance(study, trials)
+        found["correlation"] = correlation(space, trials)
+    return found
 
 
 def created(trial):
@@ -110,24 +127,27 @@ def importance(study, trials):
 
 
 def correlation(space, trials):
-    """[{"name", "value", "r"}]: Pearson's r of the metric with each number (its logarithm where that was drawn from),
-    and with each choice, 1 where it was taken and 0 elsewhere."""
+    """[{"name", "value", "r"}]: Pearson's r of the metric with each of the `columns`."""
     y = np.array([t.value for t in trials])
-    rows = []
-    for leaf in space.searched:
-        values = [at(t.config, leaf.name) for t in trials]
-        if all(isinstance(v, int | float) and not isinstance(v, bool) for v in values):
-            numbers = np.array(values, float)
-            columns = {None: np.log(numbers) if leaf.name in logarithmic(space) and (numbers > 0).all() else numbers}
-        else:
-            columns = {str(v): np.array([w == v for w in values], float) for v in sorted(set(map(_plain, values)))}
-            columns = {v: np.array([_plain(w) == v for w in values], float) for v in columns}
-        rows += [{"name": leaf.name, "value": v, "r": _pearson(x, y)} for v, x in columns.items()]
+    found = columns(space, [t.config for t in trials])
+    rows = [{"name": name, "value": value, "r": _pearson(x, y)} for (name, value), x in found.items()]
     return [row for row in rows if row["r"] is not None]
 
 
-def _plain(value):
-    return str(value)
+def columns(space, configs):
+    """Configurations as numbers, {(name, value): (N,)}: a number itself (its logarithm where that is the scale) with
+    the value None, and each choice, 1 where it was taken and 0 elsewhere."""
+    found = {}
+    for leaf in space.searched:
+        values = [at(config, leaf.name) for config in configs]
+        if all(map(is_number, values)):
+            numbers = np.array(values, float)
+            log = leaf.name in logarithmic(space) and (numbers > 0).all()
+            found[leaf.name, None] = np.log(numbers) if log else numbers
+        else:
+            texts = np.array([*map(str, values)])
+            found |= {(leaf.name, text): (texts == text).astype(float) for text in sorted({*texts.tolist()})}
+    return found
 
 
 def _pearson(x, y):

@@ -7,8 +7,9 @@ from pathlib import Path
 
 from muslin.errors import InputError
 from muslin.files import read_json, write_json
-from muslin.sweeps import schema
-from muslin.sweeps.study import Study, definition, differences, shown
+from muslin.runs import Run
+from muslin.sweeps import names, schema
+from muslin.sweeps.study import Study, Trial, definition, differences, shown
 
 
 @dataclass(frozen=True)
@@ -19,9 +20,10 @@ class SweepDirectory:
     def facts(self):
         if not self.path.is_dir():
             raise InputError(f"There is no sweep directory {self.path}.")
-        if not (self.path / "sweep.json").exists():
-            raise InputError(f"{self.path} is not a sweep directory: it has no sweep.json.")
-        return read_json(self.path / "sweep.json")
+        for name in ("sweep.json", "wandb_sweep.json"):
+            if (self.path / name).exists():
+                return read_json(self.path / name)
+        raise InputError(f"{self.path} is not a sweep directory: it has no sweep.json.")
 
     @cached_property
     def sweep(self):
@@ -30,6 +32,18 @@ class SweepDirectory:
     @property
     def metric(self):
         return metric(self.sweep)
+
+    def trials(self, storage=None):
+        """The trials in their order. W&B's server keeps its own: of such a sweep, the finished runs that are here."""
+        if "storage" in self.facts:
+            return [*self.study(storage).trials().values()]
+        return [self._trial(*found) for found in enumerate(sorted(self.path.glob("hl_*/summary.json")))]
+
+    def _trial(self, number, summary):
+        run, key = Run(summary.parent), names.metric(self.metric.name)
+        value = self.metric.best([row[key] for row in run.history if key in row])
+        facts = {"state": "finished", "value": value, "parameters": run.summary["parameters"]}
+        return Trial(number, run.settings.model_dump(), run.path.name, **facts)
 
     def study(self, storage=None):
         """The study of a sweep that has begun. Raises InputError where it cannot be opened."""

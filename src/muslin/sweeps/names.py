@@ -106,6 +106,11 @@ def settings(config):
     return found
 
 
+def fixed(sweep):
+    """The settings that a sweep's file gives a single value; what it searches has our default."""
+    return Settings.read(settings({leaf.path[-1]: leaf(0.5) for leaf in sweep.space.leaves if leaf.constant}))
+
+
 def _flat(config):
     for name, value in config.items():
         if isinstance(value, dict):

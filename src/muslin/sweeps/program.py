@@ -54,7 +54,8 @@ def _filled(word, program, config, file):
 def environment(sweep, run):
     """What the program sees: W&B's variables, offline unless said otherwise, and first on PATH our Python."""
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
-    ours = {"WANDB_SWEEP_ID": sweep, "WANDB_RUN_ID": run.name, "WANDB_DIR": str(run.absolute())}
+    number = run.name.replace(",", "_")  # W&B takes no comma in a run's id
+    ours = {"WANDB_SWEEP_ID": sweep, "WANDB_RUN_ID": number, "WANDB_DIR": str(run.absolute())}
     return {"WANDB_MODE": "offline", **os.environ, **ours, "PATH": path, "PYTHONUNBUFFERED": "1"}
 
 

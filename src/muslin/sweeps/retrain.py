@@ -7,11 +7,11 @@ from muslin.sweeps import names
 from muslin.sweeps.scheduler import best
 
 
-def choose(directory, study):
+def choose(directory, trials):
     """(trial, why), the best trial and a sentence on what made it so. Raises InputError if there is none."""
     if directory.sweep.program:
         raise InputError(f"The trials of {directory.path} are a program's; only it can train its best one again.")
-    trials, metric = study.trials().values(), directory.metric
+    metric = directory.metric
     trial = best(trials, metric)
     if trial is None:
         raise InputError(f"The sweep {directory.path} has no finished trial yet.")

@@ -39,6 +39,18 @@ def has_key():
         raise InputError(f"W&B does not take the key: {error}") from error
 
 
+def online():
+    """Whether runs go to W&B's server: it is installed, knows who we are, and was not told to stay offline."""
+    if os.environ.get("WANDB_MODE", "online") != "online":
+        return False
+    silence()
+    try:
+        return has_key()
+    except InputError as error:
+        say(f"{error}; going on offline.")
+        return False
+
+
 def silence():
     """W&B's own messages are off; what a person needs is said here."""
     os.environ.setdefault("WANDB_SILENT", "true")
@@ -54,6 +66,14 @@ def default_project():
 
 def say(text):
     print(f"muslin: {text}", file=sys.stderr, flush=True)
+
+
+def say_where(active):
+    """Where W&B's run is to be seen, or how to upload it."""
+    folder = Path(active.dir).parent
+    short = folder.relative_to(Path.cwd()) if folder.is_relative_to(Path.cwd()) else folder
+    offline = f"offline; upload with: {shlex.join(['wandb', 'sync', str(short)])}"
+    say(f"W&B: {active.url or offline}")
 
 
 def forgiven(method):
@@ -101,31 +121,18 @@ class WandbTracker(Tracker):
             except Exception as error:
                 say(f"W&B failed ({first_line(error)}); training goes on without it.")
                 return self
-            say(f"W&B: {self.active.url}" if self.active.url else f"W&B: offline; upload with: {self.sync_line}")
+            say_where(self.active)
         self._describe()
         return self
 
-    @property
-    def sync_line(self):
-        folder = Path(self.active.dir).parent
-        short = folder.relative_to(Path.cwd()) if folder.is_relative_to(Path.cwd()) else folder
-        return shlex.join(["wandb", "sync", str(short)])
-
     def _begin(self):
-        if os.environ.get("WANDB_MODE", "online") == "online" and self._key():
+        if online():
             try:
                 return self._init(mode="online", resume="allow")
             except Exception as error:
                 say(f"W&B cannot be reached ({first_line(error)}); the run is kept offline.")
                 wandb().teardown()  # it would not let go of the run's id
         return self._init(mode="offline")
-
-    def _key(self):
-        try:
-            return has_key()
-        except InputError as error:
-            say(f"{error}; the run is kept offline.")
-            return False
 
     def _init(self, **how):
         return wandb().init(
@@ -141,10 +148,11 @@ class WandbTracker(Tracker):
         self.active.config.update({key: value for key, value in facts.items() if key not in taken})
 
     def _id(self):
-        """The run's id at W&B, which stays when it is resumed."""
+        """The run's id at W&B, which stays when it is resumed. A sweep's agent has given it one."""
         path = self.run.path / "wandb.json"
         if not path.exists():
-            write_json(path, {"id": secrets.token_hex(4)})
+            given = os.environ.get("WANDB_RUN_ID") if "WANDB_SWEEP_ID" in os.environ else None
+            write_json(path, {"id": given or secrets.token_hex(4)})
         return read_json(path)["id"]
 
     @forgiven
@@ -161,19 +169,8 @@ class WandbTracker(Tracker):
     def _log(self, row):
         figures = dict(_flat(row)) | {name: row[key] for name, key in self.also.items() if key in row}
         if row["epoch"] == 1:
-            figures["samples"] = self._samples()
+            figures["samples"] = samples(self.data)
         self.active.log(figures, step=row["epoch"])
-
-    def _samples(self):
-        """One training image of each class."""
-        if self.data.image_shape is None:
-            return []
-        first = [np.flatnonzero(self.data.y_train == c)[:1] for c in range(len(self.data.class_names))]
-        return [
-            wandb().Image(_image(self.data.X_train[row].reshape(self.data.image_shape)), caption=name)
-            for rows, name in zip(first, self.data.class_names, strict=True)
-            for row in rows
-        ]
 
     @forgiven
     def trained(self, summary):
@@ -212,6 +209,30 @@ class WandbTracker(Tracker):
         if failed:
             self.active.summary["failed"] = first_line(error)
         self.active.finish(exit_code=int(failed))
+
+
+def log_samples(data, project=None, entity=None):
+    """One training image of each class, as a run of its own."""
+    silence()
+    where = {"project": project or default_project(), "entity": entity, "job_type": "samples"}
+    try:
+        with wandb().init(mode="online" if online() else "offline", settings=quiet_settings(), **where) as active:
+            active.log({"samples": samples(data)})
+            say_where(active)
+    except Exception as error:
+        say(f"W&B failed ({first_line(error)}).")
+
+
+def samples(data):
+    """One training image of each class, with its name."""
+    if data.image_shape is None:
+        return []
+    first = [np.flatnonzero(data.y_train == c)[:1] for c in range(len(data.class_names))]
+    return [
+        wandb().Image(_image(data.X_train[row].reshape(data.image_shape)), caption=name)
+        for rows, name in zip(first, data.class_names, strict=True)
+        for row in rows
+    ]
 
 
 def first_line(error):

@@ -1,0 +1,120 @@
+"""train.py's table of arguments, as the course prints it (both editions), and what they mean here."""
+
+import argparse
+import re
+from pathlib import Path
+
+from muslin.config import CHOICES, Settings
+from muslin.errors import InputError
+
+#: train.py's defaults: the best configuration that we found. What is not here has the default of `Settings`.
+BEST = {
+    "hidden_layers": 3,
+    "hidden_size": 128,
+    "activation": "relu",
+    "initializer": "he",
+    "optimizer": "nadam",
+    "learning_rate": 1e-3,
+    "batch_size": 32,
+    "epochs": 10,
+    "weight_decay": 0.0,
+}
+
+#: flags → the setting, and its default in the course's table
+TABLE = {
+    "-d --dataset": ("dataset", "fashion_mnist"),
+    "-e --epochs": ("epochs", 1),
+    "-b --batch_size": ("batch_size", 4),
+    "-l --loss": ("loss", "cross_entropy"),
+    "-o --optimizer": ("optimizer", "sgd"),
+    "-lr --learning_rate": ("learning_rate", 0.1),
+    "-m --momentum": ("momentum", 0.5),
+    "-beta --beta": ("beta", 0.5),
+    "-beta1 --beta1": ("beta1", 0.5),
+    "-beta2 --beta2": ("beta2", 0.5),
+    "-eps --epsilon": ("epsilon", "0.000001"),
+    "-w_d -wd --weight_decay": ("weight_decay", 0.0),
+    "-w_i -wi --weight_init": ("initializer", "random"),
+    "-nhl --num_layers": ("hidden_layers", 1),
+    "-sz --hidden_size": ("hidden_size", 4),
+    "-a --activation": ("activation", "sigmoid"),
+}
+
+#: flags that the course does not have → the setting
+BEYOND = {
+    "--data-dir --data_dir": "data_dir",
+    "--validation": "validation",
+    "--dropout": "dropout",
+    "--seed": "seed",
+    "--diagnostics": "diagnostics",
+    "--engine": "engine",
+}
+
+
+class Parser(argparse.ArgumentParser):
+    """One that says what was wrong as an InputError."""
+
+    def error(self, message):
+        raise InputError(f"{message[0].upper()}{message[1:].rstrip('.')}; see: python {self.prog} --help")
+
+
+def parser():
+    """The parser of train.py. What is not given is not in its namespace, if it is a setting."""
+    made = Parser("train.py", description="Train a network, measure it, and show both on W&B.", allow_abbrev=False)
+    add_wandb(made)
+    for flags, (setting, theirs) in TABLE.items():
+        _add(made, flags, setting, f"the course's table: {theirs}")
+    made.add_argument("--model_save_path", type=Path, metavar="PATH", help="write the model here, too (safetensors)")
+    beyond = made.add_argument_group("beyond the course's table")
+    for flags, setting in BEYOND.items():
+        _add(beyond, flags, setting)
+    beyond.add_argument("--name", metavar="X", help="of the run (default: made from its settings)")
+    add_runs_dir(beyond)
+    text = "measure the model on the test set (default true)"
+    beyond.add_argument("--test", type=boolean, nargs="?", const=True, default=True, metavar="X", help=text)
+    beyond.add_argument("--tracker", metavar="X", help="wandb (the default where it is installed), or none")
+    return made
+
+
+def add_wandb(parser):
+    parser.add_argument("-wp", "--wandb_project", metavar="X", help="of W&B (default: muslin)")
+    parser.add_argument("-we", "--wandb_entity", metavar="X", help="of W&B (default: one's own)")
+
+
+def add_runs_dir(parser):
+    names = ("--runs-dir", "--runs_dir")
+    parser.add_argument(*names, type=Path, metavar="PATH", help="folder that the run directory is made in")
+
+
+def _add(parser, flags, setting, theirs=""):
+    field = Settings.model_fields[setting]
+    several = {"hidden_size": {"nargs": "+"}, "diagnostics": {"nargs": "?", "const": "true"}}.get(setting, {})
+    choices = f": {', '.join(CHOICES[setting])}" if setting in CHOICES else ""
+    ours = BEST.get(setting, field.default)
+    default = f"default {ours}" if ours is not None else ""
+    notes = "; ".join(filter(None, (default, theirs)))
+    text = f"{field.description}{choices}{f' ({notes})' if notes else ''}"
+    parser.add_argument(*flags.split(), dest=setting, default=argparse.SUPPRESS, metavar="X", help=text, **several)
+
+
+def boolean(word):
+    """A boolean as a W&B agent passes it: ``--test=False``."""
+    if word.lower() not in ("true", "false"):
+        raise argparse.ArgumentTypeError(f"{word!r} is not true or false")
+    return word.lower() == "true"
+
+
+def positive(word):
+    if not word.isdecimal() or not int(word):
+        raise argparse.ArgumentTypeError(f"{word!r} is not a whole number from 1")
+    return int(word)
+
+
+def settings(given):
+    """The settings that parsed arguments mean. Raises InputError."""
+    found = {name: value for name, value in vars(given).items() if name in Settings.model_fields}
+    if "hidden_size" in found:
+        sizes = re.findall(r"[^\s,\[\]()]+", " ".join(found["hidden_size"]))
+        layers = {"hidden_layers": len(sizes)} if len(sizes) > 1 else {}
+        found = layers | found | {"hidden_size": ",".join(sizes)}
+    return Settings.read(BEST, found)

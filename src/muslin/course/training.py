@@ -1,0 +1,85 @@
+"""training.py: the assignment from the data to the confusion matrix. Run again, it goes on where it was."""
+
+import shlex
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from muslin import datasets, runs
+from muslin.cli import best, exit_codes, samples, sweep
+from muslin.cli.evaluate import show
+from muslin.cli.options import console
+from muslin.course.arguments import Parser, add_runs_dir, positive
+from muslin.errors import InputError
+from muslin.network import FeedForwardNeuralNetwork
+from muslin.sweeps import directory, names, retrain, schema
+from muslin.tracking import wandb_run
+
+
+class Outcome(NamedTuple):
+    """The network trained on all training data, a row of figures an epoch, and what the test set says:
+    confusion [true][predicted] counts its samples."""
+
+    network: FeedForwardNeuralNetwork
+    history: list
+    test_accuracy: float
+    confusion: np.ndarray
+
+
+def main(default_sweep, argv=None):
+    """Do as the arguments say; returns the `Outcome`. Exits as the commands do where it does not get so far."""
+    given = ["python", "training.py", *(sys.argv[1:] if argv is None else argv)]
+    with exit_codes():
+        try:
+            return work(parser(default_sweep).parse_args(argv))
+        except KeyboardInterrupt:
+            raise KeyboardInterrupt(f"Interrupted; what is done is stored. Go on with: {shlex.join(given)}") from None
+
+
+def parser(default_sweep):
+    made = Parser("training.py", description="Data, sweep, best model, test: the whole assignment.", allow_abbrev=False)
+    made.add_argument("--sweep", type=Path, default=default_sweep, metavar="FILE", help="sweep file (%(default)s)")
+    made.add_argument("--count", type=positive, metavar="N", help="trials in all (default: the file's run_cap)")
+    made.add_argument("--workers", type=positive, metavar="N", help="processes that train (default: a core each)")
+    made.add_argument("--name", metavar="X", help="of the sweep (default: the file's name key, or its name)")
+    add_runs_dir(made)
+    made.add_argument("--engine", metavar="X", help="who searches: wandb (the default where there is a key), or local")
+    made.add_argument("--tracker", metavar="X", help="show runs elsewhere, too: wandb (as with that engine), or none")
+    return made
+
+
+def work(given):
+    """given: what `parser` makes of a command line. Returns the `Outcome`. Raises InputError, Diverged."""
+    engine = given.engine or ("wandb" if wandb_run.online() else "local")
+    tracker = given.tracker or ("wandb" if engine.lower() == "wandb" else "none")
+    file, runs_dir = schema.read(given.sweep), given.runs_dir or Path("runs")
+    where = directory.folder(runs_dir, given.name or file.name or given.sweep.stem)
+    _show_data(file, where)
+    sweep.command(given.sweep, given.count, given.workers, None, where.name, runs_dir, engine=engine, tracker=tracker)
+    return _best(directory.SweepDirectory(where), tracker)
+
+
+def _show_data(file, where):
+    """Get the data that the sweep is about, say how they are split, and draw an image of each class."""
+    if file.program:
+        raise InputError("The sweep file has a program; only that can train its best configuration again.")
+    settings = names.fixed(file)
+    data = datasets.load(settings.dataset, data_dir=settings.data_dir)
+    runs.need_test(data)
+    train, validation = runs.split(settings, data)
+    numbers = f"{len(train):,} training, {len(validation):,} validation and {len(data.X_test):,} test samples"
+    console(False).print(f"data       {data.name}: {numbers} of {len(data.class_names)} classes")
+    if data.image_shape:
+        samples.command(settings.dataset, settings.data_dir, where / "samples.png")
+
+
+def _best(swept, tracker):
+    out = console(False)
+    trial, why = retrain.choose(swept, swept.trials())
+    out.print(f"trial      {trial.number}: {why}")
+    run, figures = best.retrain(swept, trial, tracker=tracker)
+    show(out, run, figures)
+    out.print(f"run        {run.path}")
+    return Outcome(run.model, run.history, figures["test_accuracy"], np.array(figures["confusion_matrix"]))

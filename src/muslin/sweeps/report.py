@@ -1,0 +1,110 @@
+"""The page of a sweep: its runs as a table, what they teach, and what to try next."""
+
+import os
+from collections import Counter
+from pathlib import Path
+from urllib.parse import quote
+
+import yaml
+
+from muslin.files import read_json
+from muslin.report import pages, sweep_charts
+from muslin.report.sweep_plots import since
+from muslin.sweeps.analysis import ENOUGH, analyse, at, findings, logarithmic, measured
+from muslin.sweeps.directory import SweepDirectory
+from muslin.sweeps.recommend import METHOD, recommend
+from muslin.sweeps.scheduler import best
+from muslin.sweeps.study import ENDED
+
+
+def write(path, output=None, storage=None):
+    """Write the page of a sweep directory (to report.html in it, or to ``output``) and the pictures that it lacks.
+
+    Returns {"report": path, "pictures": [path], "left_out": [a sentence for each thing that the sweep has not]}.
+    Raises InputError: no sweep directory, its study cannot be opened, plotly is missing.
+    """
+    directory = SweepDirectory(Path(path))
+    output = Path(output or directory.path / "report.html")
+    study = directory.study(storage)
+    if _kept(directory, measured(study)) is None:
+        analyse(directory, study)
+    found = contents(directory, study, output.parent)
+    pages.render("sweep.html", output, **found)
+    return {"report": output, "pictures": sorted(directory.path.glob("*.png")), "left_out": found["left_out"]}
+
+
+def contents(directory, study, folder):
+    """What templates/sweep.html shows. ``folder`` is where the page will be: the links lead from there."""
+    metric, space = directory.metric, directory.sweep.space
+    every = sorted(study.trials().values(), key=lambda trial: trial.number)
+    trials, names = measured(study), [leaf.name for leaf in space.searched]
+    charts = _charts(directory, study, trials, names) if trials else {}
+    return {
+        "name": directory.facts["name"],
+        "metric": metric,
+        "sweep": directory.sweep,
+        "counts": Counter(trial.state for trial in every),
+        "best": best(every, metric),
+        "took": _took(every),
+        "names": names,
+        "table": [_row(trial, names, directory.path, folder) for trial in every],
+        "advice": recommend(space, trials, metric),
+        "method": METHOD,
+        "charts": charts,
+        "left_out": [sentence for name, sentence in NEEDED.items() if name not in charts],
+        "file": yaml.safe_dump(directory.sweep.raw, sort_keys=False, allow_unicode=True),
+    }
+
+
+#: chart → what is said where it is not there
+NEEDED = {
+    "best_so_far": "No trial has a value yet, so there are no charts.",
+    "parallel": "Parallel coordinates need a trial with a value and a parameter that is searched.",
+    "importance": f"Importance and correlation need a searched parameter and {ENOUGH} trials whose values differ.",
+}
+
+
+def _took(trials):
+    """From the first trial's creation to the last one's end, in words; empty if none has ended."""
+    ends = [trial.ended for trial in trials if trial.state in ENDED and trial.ended]
+    if not ends:
+        return ""
+    (length,), unit = since([(max(ends) - min(trial.created for trial in trials)).total_seconds()])
+    return f"{length:.3g} {unit}"
+
+
+def _row(trial, names, sweep, folder):
+    report = sweep / trial.run / "report.html"
+    return {
+        "trial": trial.number,
+        "run": trial.run,
+        "link": quote(os.path.relpath(report, folder)) if report.exists() else None,
+        "state": trial.state.replace("_", " "),
+        "value": trial.value if trial.state != "failed" else None,
+        "settings": [at(trial.config, name) for name in names],
+        "seconds": (trial.ended - trial.created).total_seconds() if trial.ended else None,
+        "reason": trial.reason,
+    }
+
+
+def _charts(directory, study, trials, names):
+    """{name: figure}; those of importance and correlation only where there are enough trials."""
+    metric, scales = directory.metric, logarithmic(directory.sweep.space)
+    found = _kept(directory, trials) or findings(directory, study, trials)
+    states = [trial.state for trial in trials]
+    rows = found["parallel_coordinates"]
+    charts = {"best_so_far": sweep_charts.best_so_far(found["best_so_far"], states, metric)}
+    if names:
+        charts["parallel"] = sweep_charts.parallel_coordinates(rows, names, scales, metric)
+        charts["strips"] = {name: sweep_charts.strip(rows, states, name, scales, metric) for name in names}
+    if names and "importance" in found:
+        charts["importance"] = sweep_charts.importance(found["importance"])
+        charts["correlation"] = sweep_charts.correlation(found["correlation"])
+    return charts
+
+
+def _kept(directory, trials):
+    """analysis.json, which `muslin sweep` writes at its end, if there was no trial since."""
+    path = directory.path / "analysis.json"
+    found = read_json(path) if path.exists() else {"trials": None}
+    return found if found["trials"] == len(trials) else None
