@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PEERS := .venv-bench
 
-.PHONY: setup browser run test test-all bench bench-quick lint format clean
+.PHONY: setup browser run test test-all notebook bench bench-quick lint format clean
 
 setup: $(VENV)/.installed
 
@@ -31,6 +31,10 @@ test: setup browser
 test-all: setup browser
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --group parity
 	@$(BIN)/python -m pytest -m '' $(ARGS)
+
+# Runs the notebook in full, in place; `make test` runs a copy with a small budget.
+notebook: setup
+	@MUSLIN_BUDGET=full $(BIN)/python notebooks/run.py
 
 # The comparison with PyTorch, JAX and scikit-learn, which live in an environment of their own.
 $(PEERS)/.installed: benchmarks/requirements.txt
