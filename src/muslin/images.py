@@ -9,8 +9,8 @@ def read(path, shape, margin=None):
     """A picture file as one sample: (rows · columns,) uint8, light on dark, like the images of the data sets.
 
     A picture of exactly that shape is taken as it is; any other is cut to what is drawn on it, scaled to fit the shape
-    less the margin (in pixels, on each side; a seventh by default), and centered by its mass, as MNIST's were (LeCun et
-    al. 1998). Dark on light is turned into light on dark; transparent is background.
+    less the margin (in pixels, on each side; see `margin_of`), and centered by its mass, as MNIST's were (LeCun et al.
+    1998). Dark on light is turned into light on dark; transparent is background.
 
     Raises InputError: no such file, not a picture, or nothing on it.
     """
@@ -28,7 +28,17 @@ def read(path, shape, margin=None):
         raise InputError(f"{path} is blank; a picture must show something.")
     if array.shape == tuple(shape):
         return light_on_dark(array).reshape(-1)
-    return framed(ink(array), shape, min(shape) // 7 if margin is None else margin).reshape(-1)
+    return framed(ink(array), shape, margin_of(shape) if margin is None else margin).reshape(-1)
+
+
+def margin_of(shape, name=None):
+    """The pixels left empty on each side: a seventh, as in MNIST; none in Fashion-MNIST, which fills the frame."""
+    return 0 if name == "fashion_mnist" else min(shape) // 7
+
+
+def limits(data):
+    """What black and white are to a network trained on the data set: 0 and 1 if it has bytes, else its extremes."""
+    return (0.0, 1.0) if data.X_train.dtype == np.uint8 else (float(data.X_train.min()), float(data.X_train.max()))
 
 
 def opaque(gray, alpha):

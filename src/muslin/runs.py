@@ -97,10 +97,10 @@ class Run:
             )
         return network
 
-    def dataset(self, quiet=True):
+    def dataset(self, quiet=True, data_dir=None):
         """The data set that the run was trained on. Raises InputError where it is no longer the same."""
         settings = self.settings
-        data = datasets.load(settings.dataset, data_dir=settings.data_dir, quiet=quiet)
+        data = datasets.load(settings.dataset, data_dir=data_dir or settings.data_dir, quiet=quiet)
         if data.checksums != self.config["data_checksums"]:
             raise InputError(f"The data set {settings.dataset} is not the one that {self.path} was trained on.")
         return data

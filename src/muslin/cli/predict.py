@@ -24,10 +24,10 @@ def command(
     network = run.model_for(data)
     if data.image_shape is None:
         raise InputError(f"{run.path} was trained on {data.name}, whose samples are not images.")
-    margin = 0 if data.name == "fashion_mnist" else None
+    margin = images.margin_of(data.image_shape, data.name)
     X = np.stack([images.read(picture, data.image_shape, margin) for picture in pictures])
     if data.X_train.dtype != np.uint8:
-        low, high = data.X_train.min(), data.X_train.max()
+        low, high = images.limits(data)
         X = low + X / np.float32(255) * (high - low)
     results = []
     for picture, probabilities in zip(pictures, network.predict_proba(X), strict=True):

@@ -1,0 +1,75 @@
+"""The playground: one page with a network inside, which anyone can open and draw for."""
+
+from base64 import b64encode
+
+import numpy as np
+
+from muslin import images
+from muslin.errors import InputError
+from muslin.report.pages import render
+
+#: those that pages/assets/network.js has
+ACTIVATIONS = ("identity", "sigmoid", "tanh", "relu", "leaky_relu", "elu", "gelu", "silu", "sin")
+
+
+def write(run, data, path, samples=200):
+    """Write the playground of a finished run, with up to so many samples of its data set, as one HTML file.
+
+    Returns the number of samples. Raises InputError: not finished, not trained on images, or an activation that the
+    page does not know.
+    """
+    network = run.model_for(data)
+    given = contents(network, data, samples)
+    render(
+        "playground.html",
+        path,
+        name=run.name,
+        dataset=data.name,
+        accuracy=run.summary.get("test_accuracy"),
+        dtype=network.dtype.name,
+        given=given,
+    )
+    return len(given["samples"]["rows"])
+
+
+def contents(network, data, samples=200):
+    """What the page computes with, as JSON: the network, how a picture becomes its input, and samples.
+
+    Arrays are base64: θ as float32, pixels as bytes or, where the data set has floats, as float32 of the same scale.
+    """
+    if data.image_shape is None:
+        raise InputError(f"The samples of {data.name} are not images; a playground is for networks that see images.")
+    if network.activation not in ACTIVATIONS:
+        raise InputError(
+            f"A playground does not know the activation {network.activation!r}; it knows {', '.join(ACTIVATIONS)}."
+        )
+    low, high = images.limits(data)
+    return {
+        "sizes": network.sizes,
+        "activation": network.activation,
+        "theta": _base64(network.theta.astype("<f4")),
+        "classes": data.class_names,
+        "shape": data.image_shape,
+        "margin": images.margin_of(data.image_shape, data.name),
+        "low": low,
+        "high": high,
+        "samples": _samples(data, samples, low, high),
+    }
+
+
+def _samples(data, n, low, high):
+    """Up to n samples, evenly spread over the test part, or over the training part where there is no other."""
+    part, X, y = ("training", data.X_train, data.y_train) if data.X_test is None else ("test", data.X_test, data.y_test)
+    rows = np.unique(np.linspace(0, len(X) - 1, n).astype(int))
+    pixels = X[rows] if X.dtype == np.uint8 else ((X[rows] - low) * (255 / (high - low or 1))).astype("<f4")
+    return {
+        "part": part,
+        "rows": rows.tolist(),
+        "labels": y[rows].tolist(),
+        "bytes": X.dtype == np.uint8,
+        "pixels": _base64(pixels),
+    }
+
+
+def _base64(array):
+    return b64encode(array.tobytes()).decode()
