@@ -31,8 +31,7 @@ def command(
     settings = Settings.read(flags, {"epochs": rounds + 1})
     counts = sorted({1, blas.n_threads()}) if settings.threads is None and blas.description() else [settings.threads]
     rows = [_timed(settings, n, rounds, inputs, classes) for n in counts]
-    best = min(row["step"] for row in rows)
-    limit = min(row["limit"] for row in rows)
+    limit, best = (min(row[key] for row in rows) for key in ("limit", "step"))
     facts = {"share_of_limit": limit / best, "blas": blas.description(), "rows": rows}
     if json:
         emit(facts)

@@ -152,7 +152,7 @@ def fit(
 def _rows(rows, n, name):
     """The row numbers as an array; all n rows if there are none given."""
     if rows is None:
-        return np.arange(n)
+        return _all(n)
     array = np.asarray(rows)
     if array.ndim != 1 or array.dtype.kind not in "ui" or not array.size or array.min() < 0 or array.max() >= n:
         raise InputError(f"{name} must be a list of row numbers from 0 to {n - 1}, at least one.")
@@ -172,7 +172,11 @@ def _validation(data, network):
 
 def epoch_order(seed, epoch, n):
     """The order of the n samples in an epoch: a permutation that depends on (seed, epoch) alone."""
-    return np.random.default_rng([seed, epoch, 0]).permutation(n)
+    return np.random.default_rng([seed, epoch, 0]).permutation(_all(n))
+
+
+def _all(n):
+    return np.arange(n, dtype=np.int32 if n < 2**31 else np.int64)
 
 
 def dropout_rng(seed, epoch):

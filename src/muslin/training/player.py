@@ -32,7 +32,7 @@ SMALL = 500_000
 class Program:
     """The step of training on batches of one size, on tape; plays up to ``steps`` batches at a time.
 
-    step: the `Step` that is written down; y: labels (N,), int64; parts: number of threads. Raises CannotRecord.
+    step: the `Step` that is written down; y: labels (N,); parts: number of threads. Raises CannotRecord.
     """
 
     def __init__(self, step, y, batch, steps, parts):
@@ -134,7 +134,7 @@ class Player:
 
     def __init__(self, step, pool, threads):
         self.step, self.pool, self.threads, self.programs = step, pool, threads, {}
-        self.y = np.ascontiguousarray(step.y, np.int64)
+        self.y = np.ascontiguousarray(step.y)
         self.stride = step.stride * max(1, AT_ONCE // step.stride)
         self._program(step.stride)
 
