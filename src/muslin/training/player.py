@@ -50,10 +50,8 @@ class Program:
     def _scalars(self, part, rates, t):
         """The scalars of the update of a part of θ, decay first, for the steps from t on: a row each."""
         _, once = self.step.network.engine.made("update", self.step.network.dtype, self.step.rule)
-        asked = [{"learning_rate": rate, "t": t + i} for i, rate in enumerate(rates)]
-        if self.step.asked != ["learning_rate", "t"]:
-            asked = [{name: now[name] for name in self.step.asked} for now in asked]
-        return [once(part.decay, part.scalars | now) for now in asked]
+        nows = (self.step.now(learning_rate=rate, t=t + i) for i, rate in enumerate(rates))
+        return [once(part.decay, part.scalars | now) for now in nows]
 
     def _record(self, tape):
         network, freeze = self.step.network, self.step.freeze

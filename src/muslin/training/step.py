@@ -57,6 +57,10 @@ class Step:
             for where, decay in parts
         ]
 
+    def now(self, **scalars):
+        """Those of the loop's scalars that the rule asks for."""
+        return {name: scalars[name] for name in self.asked}
+
     def __call__(self, batch, state, rate, rng):
         """Train on a batch, the rows ``batch`` of X; yields (samples, mean loss, right predictions).
 
@@ -81,8 +85,7 @@ class Step:
             if norm > self.clip_norm:
                 network.gradient *= self.clip_norm / norm
         state.step += 1
-        now = {"learning_rate": rate(state.step - 1), "t": state.step, "loss": loss}
-        now = {name: now[name] for name in self.asked}
+        now = self.now(learning_rate=rate(state.step - 1), t=state.step, loss=loss)
         for part in self.parts:
             theta, g, *slots = (v[part.where] for v in (network.theta, network.gradient, *self.slots.values()))
             network.engine.update(self.rule, theta, g, slots, part.scalars | now, part.decay)

@@ -1,0 +1,188 @@
+"""A page that follows its directory: the server behind `muslin watch`.
+
+The browser asks once a second for what is new (assets/watch.js). The page is made again only when a file that it is
+made of has changed.
+"""
+
+import errno
+import hashlib
+import ipaddress
+import socket
+import time
+from contextlib import suppress
+from threading import Lock
+
+from muslin.errors import InputError
+from muslin.files import read_json
+from muslin.report import terminal
+from muslin.report.pages import page
+from muslin.report.run_report import Facts, contents
+
+#: what the pages of runs and sweeps are made of
+FILES = ("config.json", "sweep.json", "history.jsonl", "summary.json", "analysis.json", "study.db", "study.db-wal")
+TRIALS = ("*/history.jsonl", "*/summary.json")
+#: by these names a browser on this machine asks for a page
+LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
+#: without news for so many seconds, and for the time of so many epochs, a run may have been broken off
+SECONDS, EPOCHS = 30, 5
+
+
+def fingerprint(path):
+    """A text that is another one as soon as a file of the directory has changed."""
+    digest = hashlib.sha256()
+    for file in [*(path / name for name in FILES), *(file for every in TRIALS for file in sorted(path.glob(every)))]:
+        with suppress(OSError):
+            facts = file.stat()
+            if facts.st_size:  # a database that is only read gets an empty log
+                digest.update(f"{file} {facts.st_mtime_ns} {facts.st_size}\n".encode())
+    return digest.hexdigest()[:16]
+
+
+class WatchedRun:
+    """A run while it is trained. Raises InputError where a file is missing or damaged."""
+
+    def __init__(self, run):
+        self.run = run
+
+    @property
+    def history(self):
+        return self.run.history if (self.run.path / "history.jsonl").exists() else []
+
+    @property
+    def over(self):
+        return self.run.finished
+
+    def page(self, live):
+        facts = contents(Facts(self.run)) | {"unfinished": None}  # it goes on as it is
+        return page("run.html", **facts, live=live)
+
+    def lines(self):
+        return [terminal.epoch(number, row) for number, row in enumerate(self.history, 1)]
+
+    def charts(self, width, height):
+        return terminal.curves(self.history, width, height)
+
+    def status(self):
+        """ "epoch 3 of 10, 80,211 samples/s, 5 s left" """
+        epochs, history = read_json(self.run.path / "config.json").get("epochs"), self.history
+        if self.over:
+            return f"finished after {len(history)} epoch{'s' * (len(history) != 1)}"
+        done = f"epoch {len(history)}" + (f" of {epochs}" if epochs else "")
+        if not epochs or not history:  # a program has none
+            return done
+        seconds = [row["seconds"] for row in history[-5:]]
+        silent = time.time() - (self.run.path / "history.jsonl").stat().st_mtime
+        if silent > max(SECONDS, EPOCHS * seconds[-1]):
+            return f"{done}, no news for {duration(silent)}; if it was stopped, go on with: {self.run.resume_line}"
+        left = (epochs - len(history)) * sum(seconds) / len(seconds) - silent
+        return f"{done}, {history[-1]['samples_per_second']:,.0f} samples/s, {duration(max(left, 0))} left"
+
+
+def duration(seconds):
+    minutes, seconds = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes:02} min" if hours else f"{minutes} min {seconds:02} s" if minutes else f"{seconds} s"
+
+
+class Live:
+    """The page of a directory as it is now; ``watched(path)`` is the `WatchedRun`, or what is to be seen in its stead.
+
+    Making the page takes at most a quarter of the time, the rest is for the training that it shows; but it is made
+    again after 5 seconds at the latest.
+    """
+
+    def __init__(self, path, watched):
+        self.path, self.watched, self.lock = path, watched, Lock()
+        self.version, self.html, self.due = None, "", 0.0
+
+    def current(self):
+        """(version, page)"""
+        with self.lock:
+            started, version = time.monotonic(), fingerprint(self.path)
+            if version != self.version and started >= self.due:
+                self.version, self.html = version, self._made(version)
+                self.due = started + min(4 * (time.monotonic() - started), 5)
+            return self.version, self.html
+
+    def _made(self, version):
+        try:
+            return self.watched(self.path).page(live=version)
+        except InputError as error:  # it has not begun
+            return page("waiting.html", path=self.path, reason=str(error), live=version)
+
+    def status(self):
+        try:
+            return self.watched(self.path).status()
+        except InputError as error:
+            return str(error)
+
+
+def application(path, watched, hosts=LOOPBACK):
+    """The ASGI application: the page of the directory, and at NAME/report.html those of the runs in it.
+
+    A request must be for one of the ``hosts``, so that a site whose name suddenly means this machine reads nothing (DNS
+    rebinding). Raises InputError where Starlette is not installed.
+    """
+    try:
+        from starlette.applications import Starlette
+        from starlette.exceptions import HTTPException
+        from starlette.middleware import Middleware
+        from starlette.middleware.trustedhost import TrustedHostMiddleware
+        from starlette.responses import HTMLResponse, JSONResponse
+        from starlette.routing import Route
+    except ImportError as error:
+        raise InputError("Watching needs Starlette and Uvicorn: pip install 'muslin[report]'") from error
+    pages, headers = {None: Live(path, watched)}, {"cache-control": "no-store"}
+
+    def asked(request):
+        name = request.path_params.get("name")
+        if name not in pages and name in {file.parent.name for file in path.glob("*/config.json")}:
+            pages[name] = Live(path / name, watched)
+        if name not in pages:
+            raise HTTPException(404)
+        return pages[name]
+
+    def whole(request):
+        return HTMLResponse(asked(request).current()[1], headers=headers)
+
+    def news(request):
+        live = asked(request)
+        version, html = live.current()
+        changed = {} if request.query_params.get("version") == version else {"page": html[: html.index("</main>")]}
+        return JSONResponse({"version": version, "status": live.status(), **changed}, headers=headers)
+
+    routes = [
+        Route("/", whole),
+        Route("/live", news),
+        Route("/{name}/report.html", whole),
+        Route("/{name}/live", news),
+    ]
+    return Starlette(routes=routes, middleware=[Middleware(TrustedHostMiddleware, allowed_hosts=list(hosts))])
+
+
+def loopback(host):
+    """Whether only this machine reaches what listens at the host."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def listen(host, port):
+    """(socket, address for a browser). Port 0 is any that is free. Raises InputError where it cannot listen there."""
+    try:
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        listening = socket.create_server((host, port), family=family)
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            raise InputError(f"Port {port} is in use; choose another --port, or 0 for any that is free.") from error
+        raise InputError(f"Cannot listen at {host}, port {port}: {error.strerror}.") from error
+    name = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, f"[{host}]" if ":" in host else host)
+    return listening, f"http://{name}:{listening.getsockname()[1]}/"
+
+
+def server(application):
+    """Uvicorn's server, to be run with the socket."""
+    import uvicorn
+
+    return uvicorn.Server(uvicorn.Config(application, log_level="error", lifespan="off", ws="none"))
