@@ -3,8 +3,7 @@
 import json
 import math
 import os
-import tempfile
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from muslin.errors import InputError
@@ -17,28 +16,25 @@ def atomic(path):
     Raises InputError where the folder cannot be written or the disk is full.
     """
     path = Path(path)
-    temporary = None
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")  # named before it is there: no signal can lose it
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
-        os.close(handle)
-        temporary = Path(name)
+        temporary.touch()
         yield temporary
         with open(temporary, "rb") as file:
             os.fsync(file.fileno())
-        temporary.chmod(0o666 & ~_umask())
         temporary.replace(path)
     except OSError as error:
-        raise InputError(f"Cannot write {path}: {error.strerror or error}.") from error
+        raise InputError(f"Cannot write {path}: {_reason(error, path)}.") from error
     finally:
-        if temporary:
+        with suppress(OSError):
             temporary.unlink(missing_ok=True)
 
 
-def _umask():
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
+def _reason(error, path):
+    if isinstance(error, FileExistsError | NotADirectoryError):
+        return f"{path.parent} is not a folder"
+    return error.strerror or error
 
 
 def write_text(path, text):

@@ -141,7 +141,7 @@ TRAIN = "train -d toy.npz -b 8 "
 #: command → what its one line says
 BAD = {
     # the line that was typed
-    "trian": "No such command 'trian'. Did you mean 'train'?; see: muslin --help",
+    "trian": "No such command 'trian'. Did you mean 'train', 'transfer'?; see: muslin --help",
     "--bogus": "No such option: --bogus",
     "train --bogus": "No such option: --bogus (Possible options: --loss); see: muslin train --help",
     "train extra": "unexpected extra argument",
