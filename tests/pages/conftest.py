@@ -19,6 +19,11 @@ def chromium():
         browser.close()
 
 
+def complains(message):
+    """Whether the page reports an error; that the computer has no graphics card is none."""
+    return message.type in ("error", "warning") and "GL Driver Message" not in message.text
+
+
 @pytest.fixture
 def open_page(chromium):
     """Opens a file or an address: ``open_page(path, width=1280, dark=False)``. The test fails if the page reports an
@@ -31,7 +36,7 @@ def open_page(chromium):
         )
         contexts.append(context)
         page = context.new_page()
-        page.on("console", lambda m: complaints.append(m.text) if m.type in ("error", "warning") else None)
+        page.on("console", lambda m: complaints.append(m.text) if complains(m) else None)
         page.on("pageerror", lambda error: complaints.append(str(error)))
         address = str(address)
         local = ("file:", "data:", "blob:", "http://127.0.0.1")

@@ -5,6 +5,7 @@ JSON object on standard output and everything else on standard error.
 """
 
 import sys
+from contextlib import contextmanager
 from functools import wraps
 from importlib import import_module
 
@@ -16,29 +17,44 @@ COMMANDS = {
     "predict": "Name what is on pictures.",
     "sweep": "Search for good settings with a W&B sweep file, offline.",
     "best": "Train a sweep's best configuration on all data and test it.",
-    "compare": "Tabulate runs.",
+    "transfer": "Train a network on another data set, against the same from scratch.",
+    "study": "Compare optimizers, losses, initializers, … as the course asks.",
+    "compare": "Tabulate runs, and test whether they differ.",
+    "playground": "Put a trained network into a page that runs it.",
+    "report": "Make a page of a run or a sweep, to look at and to send.",
+    "watch": "Show a run or a sweep while it trains.",
+    "bench": "Time a training step on this machine.",
     "gradcheck": "Compare backward propagation with central differences.",
 }
 
 
 def main(argv=None):
     """Run a command and exit with its code."""
+    argv = (sys.argv[1:] if argv is None else argv) or ["--help"]
+    with exit_codes():
+        try:
+            sys.exit(_app(argv)(argv, standalone_mode=False, prog_name="muslin") or 0)
+        except Exception as error:
+            if not hasattr(error, "format_message"):  # typer's own say what was wrong with the line that was typed
+                raise
+            command = next((word for word in argv if word in COMMANDS), "")
+            _fail(f"{error.format_message().rstrip('.')}; see: muslin {command} --help".replace("  ", " "))
+
+
+@contextmanager
+def exit_codes():
+    """What a person did wrong ends the program with one line and 2, Ctrl-C with 130."""
     from muslin.errors import Diverged, InputError
 
-    argv = (sys.argv[1:] if argv is None else argv) or ["--help"]
     for stream in (sys.stdout, sys.stderr):
-        stream.reconfigure(errors="replace")  # a terminal without Greek letters shows question marks
+        if hasattr(stream, "reconfigure"):  # a notebook's has not
+            stream.reconfigure(errors="replace")  # a terminal without Greek letters shows question marks
     try:
-        sys.exit(_app(argv)(argv, standalone_mode=False, prog_name="muslin") or 0)
+        yield
     except (InputError, Diverged, OSError, MemoryError) as error:
         _fail(" ".join(str(error).split()) or "Not enough memory.")
     except (KeyboardInterrupt, Interrupted) as error:
         _fail(str(error) or "Interrupted.", 130)
-    except Exception as error:
-        if not hasattr(error, "format_message"):  # typer's own say what was wrong with the line that was typed
-            raise
-        command = next((word for word in argv if word in COMMANDS), "")
-        _fail(f"{error.format_message().rstrip('.')}; see: muslin {command} --help".replace("  ", " "))
 
 
 def _fail(message, code=2):

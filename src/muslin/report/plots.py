@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from muslin.report.style import INK, RIGHT, TRAINING, VALIDATION, WRONG, figure, short
+from muslin.report.style import DASHES, INK, RIGHT, SERIES, TRAINING, VALIDATION, WEIGHTS, WRONG, figure, short
 
 #: from more classes than these, a confusion matrix has no room for names and numbers
 LEGIBLE = 50
@@ -17,10 +17,90 @@ def curves(history, path):
             if f"val_{key}" in history[0]:
                 values = [row[f"val_{key}"] for row in history]
                 ax.plot(epochs, values, color=VALIDATION, marker=".", linestyle="--", label="validation")
-            ax.set(title=key.capitalize(), xlabel="epoch")
-            ax.xaxis.get_major_locator().set_params(integer=True, min_n_ticks=1)
+            ax.set(title=key.capitalize())
+            _epochs(ax)
         axes[0].legend()
         axes[1].yaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
+
+
+def learning_rate(history, path):
+    """η at the end of every epoch."""
+    with figure(path, 3.4, 2.4) as ax:
+        ax.plot([row["epoch"] for row in history], [row["learning_rate"] for row in history], ".-", color=TRAINING)
+        ax.set(title="Learning rate", ylim=(0, None))
+        ax.yaxis.get_major_formatter().set_powerlimits((-3, 4))
+        _epochs(ax)
+
+
+def diagnostics(history, path):
+    """Gradient norms of every layer, and the share of dead units of every hidden layer, after every epoch."""
+    from matplotlib.ticker import LogLocator, NullLocator
+
+    epochs = [row["epoch"] for row in history]
+    with figure(path, 6.4, 2.6, ncols=2) as axes:
+        for ax, key in zip(axes, ("gradient_norms", "dead_units"), strict=True):
+            for k, values in enumerate(zip(*(row[key] for row in history), strict=True)):
+                style = {"color": SERIES[k % len(SERIES)], "linestyle": DASHES[k % len(DASHES)]}
+                ax.plot(epochs, np.array(values, float), marker=".", label=f"layer {k + 1}", **style)
+            _epochs(ax)
+        axes[0].set(title="Gradient norms", yscale="log")
+        axes[0].yaxis.set(major_locator=LogLocator(subs=(1, 2, 5)), minor_locator=NullLocator())
+        axes[0].yaxis.set_major_formatter(lambda value, _: f"{value:g}")
+        axes[1].set(title="Dead units", ylim=(-0.02, 1.02))
+        axes[1].yaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
+        handles, labels = axes[0].get_legend_handles_labels()
+        axes[0].figure.legend(handles, labels, loc="outside lower center", ncols=min(6, len(labels)))
+
+
+def _epochs(ax):
+    ax.set_xlabel("epoch")
+    ax.xaxis.get_major_locator().set_params(integer=True, min_n_ticks=1)
+
+
+def weights(W, shape, path, most=64, columns=16):
+    """The first layer's weights as images, of the units with the largest ones.  W: (n_1 × n_0), shape: of an image.
+
+    Blue is negative, white zero, orange positive, on one scale for all.
+    """
+    units = strongest(W, most)
+    lines = -(-len(units) // columns)
+    tiles = np.full((lines * columns, shape[0] + 2, shape[1] + 2, 3), 255, np.uint8)
+    tiles[: len(units), 1:-1, 1:-1] = in_color(W[units]).reshape(-1, *shape, 3)
+    sheet = tiles.reshape(lines, columns, *tiles.shape[1:]).swapaxes(1, 2).reshape(lines * tiles.shape[1], -1, 3)
+    with figure(path, 6.4, 6.4 * sheet.shape[0] / sheet.shape[1] + 0.25) as ax:
+        ax.imshow(sheet)
+        ax.set_title(f"Weights of {len(units)} units of layer 1: blue negative, orange positive")
+        ax.axis("off")
+
+
+def strongest(W, most):
+    """The numbers of the rows with the longest weight vectors, in their order."""
+    return np.sort(np.argsort(-np.linalg.norm(W, axis=1), kind="stable")[:most])
+
+
+def in_color(W):
+    """Weights as colors: (… × n) → (… × n × 3) uint8. One in two hundred is beyond the ends of the scale."""
+    from matplotlib.colors import LinearSegmentedColormap
+
+    most = np.quantile(np.abs(W), 0.995) or 1
+    colors = LinearSegmentedColormap.from_list("weights", WEIGHTS, N=257)(0.5 + W / (2 * most), bytes=True)
+    return np.ascontiguousarray(colors[..., :3])
+
+
+def mistakes(data, probabilities, rows, path, most=24, columns=8):
+    """Test images that are taken for another class.  probabilities: (N × classes), rows: of the mistakes, in order."""
+    rows = rows[:most]
+    lines = max(1, -(-len(rows) // columns))
+    with figure(path, 6.4, 1.2 * lines + 0.1, nrows=lines, ncols=columns, squeeze=False) as axes:
+        for ax in axes.flat:
+            ax.axis("off")
+        if not len(rows):
+            axes[0, 0].text(0, 0.5, "No test sample is taken for another class.")
+        for ax, row in zip(axes.flat, rows, strict=False):
+            true, taken = (short(data.class_names[c], 12) for c in (data.y_test[row], probabilities[row].argmax()))
+            _image(ax, data.X_test[row], data)
+            text = f"{true}\nfor {taken}\n{probabilities[row].max():.2%}"
+            ax.set_title(text, loc="center", fontweight="normal", fontsize=7)
 
 
 def confusion(matrix, names, path):

@@ -8,6 +8,11 @@ from muslin.files import atomic
 INK, GREY, FAINT = "#1b1b1b", "#6b6b6b", "#d9d9d9"
 #: training, validation: blue and orange of Okabe & Ito's palette (jfly.uni-koeln.de/color), told apart by dashes too
 TRAINING, VALIDATION = "#0072B2", "#D55E00"
+#: of layers, one after the other: the rest of that palette
+SERIES = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#1b1b1b")
+DASHES = ("-", "--", ":", "-.", (0, (7, 2)), (0, (3, 1, 1, 1, 1, 1)))
+#: from the negative weights over zero to the positive ones
+WEIGHTS = ("#00497a", "#0072B2", "#ffffff", "#D55E00", "#8a3a00")
 #: right and wrong cells of a matrix
 RIGHT, WRONG = "#0072B2", "Oranges"
 

@@ -2,14 +2,12 @@
 
 import numpy as np
 
-from muslin.report.style import FAINT, GREY, INK, TRAINING, VALIDATION, figure
+from muslin.report.style import FAINT, GREY, INK, TRAINING, VALIDATION, figure, short
 
 
 def best_so_far(rows, metric, path):
     """Every trial's value at its time of creation, and the best up to then. rows: as analysis.best_so_far has them."""
-    minutes = np.array([row["seconds"] for row in rows]) / 60
-    unit, scale = ("hours", 60) if minutes[-1] > 180 else ("minutes", 1) if minutes[-1] > 3 else ("seconds", 1 / 60)
-    times = minutes / scale
+    times, unit = since([row["seconds"] for row in rows])
     with figure(path, 6.4, 3.0) as ax:
         ax.plot(times, [row["value"] for row in rows], "o", color=TRAINING, alpha=0.55, markersize=4, label="trial")
         best = [row["best"] for row in rows]
@@ -20,6 +18,16 @@ def best_so_far(rows, metric, path):
         ax.set(title=f"Best {metric.name} so far", xlabel=f"{unit} from the first trial to its creation")
         ax.set_ylabel(metric.name)
         ax.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=2, borderaxespad=0.2)
+
+
+def since(seconds):
+    """(times, unit): seconds from a start, ascending, in a unit that suits the last of them."""
+    unit, length = next((name, length) for name, length, least in UNITS if seconds[-1] > least)
+    return np.array(seconds) / length, unit
+
+
+#: unit, seconds in it, seconds from which it is used
+UNITS = (("hours", 3600, 10_800), ("minutes", 60, 180), ("seconds", 1, float("-inf")))
 
 
 def importance(shares, metric, path):
@@ -61,7 +69,7 @@ def parallel_coordinates(rows, names, logarithmic, metric, path):
     from matplotlib.path import Path
 
     axes_names = [*names, metric.name]
-    scales = [_Scale([row[name] for row in rows], name in logarithmic) for name in axes_names]
+    scales = [Scale([row[name] for row in rows], name in logarithmic) for name in axes_names]
     values = np.array([row[metric.name] for row in rows])
     order = np.argsort(values if metric.goal == "maximize" else -values, kind="stable")  # the best are drawn last
     shade = colormaps["cividis"]
@@ -98,7 +106,34 @@ def parallel_coordinates(rows, names, logarithmic, metric, path):
         ax.spines[:].set_visible(False)
 
 
-class _Scale:
+def hyperparameters(rows, states, names, logarithmic, metric, path, columns=3):
+    """The metric against each hyperparameter. rows: [{name: value, …, metric: value}]; states: that of each trial."""
+    lines, columns = -(-len(names) // columns), min(columns, len(names))
+    with figure(path, 6.4, 1.75 * lines + 0.3, nrows=lines, ncols=columns, squeeze=False, sharey=True) as axes:
+        for ax in axes.flat[len(names) :]:
+            ax.axis("off")
+        for ax, name in zip(axes.flat, names, strict=False):
+            scale = Scale([row[name] for row in rows], name in logarithmic)
+            for state, (marker, color) in MARKERS.items():
+                some = [(i, row) for i, row in enumerate(rows) if states[i] == state]
+                x = [scale.beside(row[name], i) for i, row in some]
+                y = [row[metric.name] for _, row in some]
+                ax.plot(x, y, marker, color=color, markersize=3, alpha=0.6, label=state.replace("_", " "))
+            places, labels = zip(*scale.ticks()[:: 1 if scale.steps else 2], strict=True)
+            slant = {"rotation": 30, "ha": "right", "rotation_mode": "anchor"} if len("".join(labels)) > 20 else {}
+            ax.set_xticks(places, [short(label, 12) for label in labels], fontsize=7, **slant)
+            ax.set(xlabel=short(name, 28), xlim=(-0.15, 1.15))
+        for ax in axes[:, 0]:
+            ax.set_ylabel(metric.name)
+        handles = axes[0, 0].get_legend_handles_labels()
+        axes[0, 0].figure.legend(*handles, loc="outside upper left", ncols=2, handletextpad=0.1)
+
+
+#: state → marker and color
+MARKERS = {"finished": ("o", TRAINING), "stopped_early": ("x", VALIDATION)}
+
+
+class Scale:
     """Places values between 0 and 1: numbers on a line, all else one step apart."""
 
     def __init__(self, values, logarithmic):
@@ -116,6 +151,11 @@ class _Scale:
             last = len(self.steps) - 1
             return self.steps[value if self.numbers else str(value)] / last if last else 0.5
         return (self._line(value) - self.low) / (self.high - self.low) if self.high > self.low else 0.5
+
+    def beside(self, value, i, width=0.3):
+        """The place of the i-th of many points; at a step they lie beside each other, in a golden-ratio order."""
+        share = (i * 0.618034) % 1 - 0.5
+        return self.place(value) + (share * width / len(self.steps) if self.steps else 0)
 
     def ticks(self):
         """[(place, label)]"""

@@ -1,0 +1,320 @@
+"""The report of a run: one page that shows everything its directory tells, and the pictures as PNG files too.
+
+What a run has not, or not yet, is left out, with a sentence in its place.
+"""
+
+import json
+import shlex
+
+import numpy as np
+
+from muslin.config import Settings
+from muslin.errors import InputError
+from muslin.files import damaged, read_tensors
+from muslin.network import FeedForwardNeuralNetwork
+from muslin.report import plots
+from muslin.report.pages import charts, images, render
+from muslin.report.pages.drawing import drawing
+
+#: mistakes, units of the first layer, and images of one cell of the confusion matrix that are shown
+MISTAKES, UNITS, CELL = 24, 64, 12
+#: about how many pixels all the images of the confusion matrix have together
+PIXELS = 1_200_000
+
+
+def write(run, path=None):
+    """Write the page (to report.html in the run directory, or to ``path``) and, into the run directory, the pictures.
+
+    Returns {"report": path, "pictures": [path], "left_out": [a sentence for each thing that the run has not]}.
+    Raises InputError where there is no run.
+    """
+    path = path or run.path / "report.html"
+    facts = Facts(run)
+    render("run.html", path, **contents(facts))
+    return {"report": path, "pictures": pictures(facts), "left_out": list(facts.missing.values())}
+
+
+class Facts:
+    """All that a report needs to know of a run. What cannot be had is None or empty, and ``missing`` says why.
+
+    network        the trained one, or that of the last checkpoint
+    probabilities  of the classes (columns) for each of the test samples; ``mistakes`` has the rows of those that are
+                   taken for another class, the most confident first
+    """
+
+    def __init__(self, run):
+        self.run, self.config, self.missing = run, run.config, {}
+        self.settings = {name: self.config[name] for name in Settings.model_fields if name in self.config}
+        self.history = run.history if (run.path / "history.jsonl").exists() else []
+        self.summary = run.summary if run.finished else {}
+        self.network = self._had("network", lambda: run.model if run.finished else _checkpointed(run))
+        self.data = self._had("data", run.dataset)
+        self.probabilities = self._had("test", self._tested)
+
+    def _had(self, what, get):
+        try:
+            return get()
+        except InputError as error:
+            self.missing[what] = str(error)
+            return None
+
+    def _tested(self):
+        if "confusion_matrix" not in self.run.summary:
+            line = shlex.join(["muslin", "evaluate", str(self.run.path)])
+            raise InputError(f"It has not been measured on the test set; to do that: {line}")
+        if self.data is None or self.data.X_test is None:
+            return None
+        return self.run.model_for(self.data).predict_proba(self.data.X_test)
+
+    @property
+    def predicted(self):
+        return self.probabilities.argmax(axis=1)
+
+    @property
+    def mistakes(self):
+        wrong = np.flatnonzero(self.predicted != self.data.y_test)
+        return wrong[np.argsort(-self.probabilities[wrong].max(axis=1), kind="stable")]
+
+    @property
+    def class_names(self):
+        """Of the data set, or as the test figures have them."""
+        if self.data is not None:
+            return self.data.class_names
+        return [row["class"] for row in self.summary.get("per_class", ())]
+
+    @property
+    def image_shape(self):
+        return None if self.data is None or self.network is None else self.data.image_shape
+
+
+def _checkpointed(run):
+    """The network as it is in the checkpoint. Raises InputError where there is none."""
+    tensors, metadata = read_tensors(run.checkpoint, "checkpoint")
+    try:
+        network = FeedForwardNeuralNetwork(**metadata["network"])
+        network.theta[...] = tensors["theta"]
+    except (KeyError, TypeError, ValueError) as error:
+        raise InputError(damaged(run.checkpoint, "checkpoint")) from error
+    return network
+
+
+#: part of the page (templates/run/*.html) → its title
+PARTS = {
+    "network": "Network",
+    "training": "Training",
+    "test": "Test",
+    "mistakes": "The most confident mistakes",
+    "settings": "Settings",
+    "reproduce": "Reproduce",
+}
+
+
+def contents(facts):
+    """What the template run.html is given."""
+    tests = _tests(facts) if facts.probabilities is not None and facts.image_shape else None
+    return {
+        "name": facts.config["name"],
+        "intro": _intro(facts),
+        "unfinished": None if facts.summary else f"{_epochs(len(facts.history))} done; to go on with the run:",
+        "resume": facts.run.resume_line,
+        "tiles": _tiles(facts),
+        "parts": {id: title for id, title in PARTS.items() if id != "mistakes" or tests},
+        "missing": {"data": None, "test": None} | facts.missing,
+        "layers": _layers(facts.network) if facts.network else [],
+        "drawing": facts.network and drawing(facts.network),
+        "units": _units(facts) if facts.image_shape else None,
+        "charts": _charts(facts.history),
+        "epochs": _table(facts.history),
+        "names": facts.class_names,
+        "classes": facts.summary.get("per_class"),
+        "matrix": _matrix(facts),
+        "tests": tests,
+        "settings": _settings(facts.settings),
+        "command": command_line(facts.settings),
+        "versions": _versions(facts.config),
+        "checksums": list(facts.config["data_checksums"].items()),
+    }
+
+
+def _intro(facts):
+    s = facts.settings
+    units = "-".join(map(str, facts.network.sizes)) + " units, " if facts.network else ""
+    return f"{units}{s.get('activation')}, trained on {s.get('dataset')} with {s.get('optimizer')}"
+
+
+def _epochs(n):
+    return f"{n} epoch{'s' * (n != 1)}"
+
+
+def _tiles(facts):
+    """[(title, figure, what goes with it)] of the figures that a reader looks for first."""
+    summary = facts.summary
+    last = summary or (facts.history[-1] if facts.history else {})
+    tiles = [
+        (f"{title} accuracy", _figure(f"{kind}accuracy", last), f"loss {_figure(f'{kind}loss', last)}")
+        for title, kind in (("test", "test_"), ("validation", "val_"), ("training", ""))
+        if f"{kind}accuracy" in last
+    ]
+    if facts.network:
+        tiles.append(("parameters", f"{facts.network.theta.size:,}", f"{facts.network.L} layers of weights"))
+    if "seconds" in summary:
+        speed = f"{summary['samples_per_second']:,.0f} samples/s"
+        tiles.append(("time", f"{summary['seconds']:,.1f} s", f"{_epochs(summary['epochs'])}, {speed}"))
+    return tiles
+
+
+def _layers(network):
+    """A row of texts for each layer, the inputs first: name, units, size of its weights, parameters."""
+    rows = [("input", f"{network.sizes[0]:,}", "", "")]
+    for k, W in network.weights.items():
+        name = "output, softmax" if k == network.L else f"hidden {k}, {network.activation}"
+        rows.append((name, f"{len(W):,}", "{:,} × {:,}".format(*W.shape), f"{W.size + len(W):,}"))
+    return rows
+
+
+def _units(facts):
+    """The weights of the first layer's units as images."""
+    W = facts.network.weights[1]
+    units = plots.strongest(W, UNITS)
+    pixels = plots.in_color(W[units]).reshape(-1, *facts.image_shape, 3)
+    some = f"the {len(units)} units (of {len(W)}) with the largest ones"
+    which = some if len(units) < len(W) else f"all {len(W)} units"
+    return {"sprite": images.sprite(pixels), "numbers": (units + 1).tolist(), "which": which}
+
+
+def _charts(history):
+    """[(id, title, figure)] of what was recorded in every epoch."""
+    drawn = {
+        "loss": ("Loss", charts.curve, "loss"),
+        "accuracy": ("Accuracy", charts.curve, "accuracy"),
+        "learning_rate": ("Learning rate", charts.learning_rate),
+        "gradient_norms": ("Norms of the gradients", charts.gradient_norms),
+        "dead_units": ("Dead units", charts.dead_units),
+    }
+    present = {key: row for key, row in drawn.items() if history and history[0].get(key) not in (None, [])}
+    return [(key, title, draw(history, *names)) for key, (title, draw, *names) in present.items()]
+
+
+#: figure → how it is written; all others with four digits
+FORMS = (
+    dict.fromkeys(("accuracy", "val_accuracy", "test_accuracy"), "{:.2%}")
+    | dict.fromkeys(("loss", "val_loss", "test_loss"), "{:.4f}")
+    | {"epoch": "{:d}", "samples_per_second": "{:,.0f}"}
+)
+
+
+def _table(history):
+    """{"head", "rows"}: the figures of every epoch as texts; a list has a column for each layer."""
+    rows = [{k: v for key, value in row.items() for k, v in _flat(key, value)} for row in history]
+    head = list(rows[0]) if rows else []
+    texts = [[_figure(key, row) for key in head] for row in rows]
+    return {"head": [key.replace("_", " ") for key in head], "rows": texts}
+
+
+def _figure(key, figures):
+    return "–" if figures.get(key) is None else FORMS.get(key, "{:.4g}").format(figures[key])
+
+
+def _flat(key, value):
+    return [(f"{key}, {k}", v) for k, v in enumerate(value, 1)] if isinstance(value, list) else [(key, value)]
+
+
+def _matrix(facts):
+    """The cells of the confusion matrix, [true][predicted]; None where there is none, or no room for it."""
+    counts, names = facts.summary.get("confusion_matrix"), facts.class_names
+    if not counts or len(counts) > plots.LEGIBLE:
+        return None
+    most = max(max(n for p, n in enumerate(row) if p != t) for t, row in enumerate(counts)) or 1
+
+    def cell(t, p, n):
+        what = ", right" if t == p else f" taken for {names[p]}"
+        return {"count": n, "heat": round(min(n / most, 1), 3), "label": f"{names[t]}{what}: {n:,}"}
+
+    return [[cell(t, p, n) for p, n in enumerate(row)] for t, row in enumerate(counts)]
+
+
+def _tests(facts):
+    """The images of the mistakes and of the cells of the confusion matrix.
+
+    {"sprite", "names", "mistakes": [sample], "cells": {"true,predicted": [sample]}}, where a sample is
+    {"at": its place in the sprite, "row" of the test set, "true", "predicted", "probability", "of_true"}.
+    """
+    data, predicted, cells = facts.data, facts.predicted, {}
+    for row in np.argsort(-facts.probabilities.max(axis=1), kind="stable").tolist():
+        cells.setdefault(f"{data.y_test[row]},{predicted[row]}", []).append(row)
+    most = int(np.clip(PIXELS // (data.X_test.shape[1] * len(cells)), 1, CELL))
+    mistakes = facts.mistakes[:MISTAKES].tolist()
+    shown = list(dict.fromkeys(mistakes + [row for rows in cells.values() for row in rows[:most]]))
+    samples = {row: _sample(facts, row) | {"at": at} for at, row in enumerate(shown)}
+    pixels = images.to_bytes(data.X_test[shown]).reshape(-1, *data.image_shape)
+    return {
+        "sprite": images.sprite(pixels, 84),
+        "names": facts.class_names,
+        "mistakes": [samples[row] for row in mistakes],
+        "cells": {cell: [samples[row] for row in rows[:most]] for cell, rows in cells.items()},
+    }
+
+
+def _sample(facts, row):
+    t, probabilities = int(facts.data.y_test[row]), facts.probabilities[row]
+    p = int(probabilities.argmax())
+    shares = {"probability": round(float(probabilities[p]), 6), "of_true": round(float(probabilities[t]), 6)}
+    return {"row": row, "true": t, "predicted": p} | shares
+
+
+def _settings(settings):
+    """[{"name", "value", "default", "about", "changed"}], all of them texts but the last."""
+    return [
+        {"name": name, "value": _text(settings[name]), "default": _text(field.default), "about": field.description}
+        | {"changed": settings[name] != field.default}
+        for name, field in Settings.model_fields.items()
+        if name in settings
+    ]
+
+
+def _text(value):
+    """A setting as it is written in a config file."""
+    return value if isinstance(value, str) else "none" if value is None else json.dumps(value)
+
+
+def command_line(settings):
+    """The ``muslin train`` with these settings, for a shell. What has its default is left out."""
+    given = {name: value for name, value in settings.items() if value != Settings.model_fields[name].default}
+    return shlex.join(["muslin", "train", *(word for name, value in given.items() for word in _flag(name, value))])
+
+
+def _flag(name, value):
+    flag = name.replace("_", "-")
+    if isinstance(value, bool):
+        return [f"--{flag}" if value else f"--no-{flag}"]
+    return [f"--{flag}", ",".join(map(str, value)) if isinstance(value, list) else str(value)]
+
+
+def _versions(config):
+    """[(title, text)] of the software and the machine that the run was made with."""
+    versions = [(name, version or "not installed") for name, version in config.get("versions", {}).items()]
+    machine = config.get("machine", {})
+    blas = machine.get("blas") or {}
+    return [
+        *versions,
+        ("machine", f"{machine.get('system')}, {machine.get('processor')}"),
+        ("BLAS", ", ".join(f"{name} {value}" for name, value in blas.items())),
+    ]
+
+
+def pictures(facts):
+    """Draw the plots that the run has figures for; returns their paths."""
+    history, drawn = facts.history, {}
+    if history:
+        drawn["curves"] = (plots.curves, history)
+        drawn["learning_rate"] = (plots.learning_rate, history)
+    if history and "gradient_norms" in history[0]:
+        drawn["diagnostics"] = (plots.diagnostics, history)
+    if facts.image_shape:
+        drawn["weights"] = (plots.weights, facts.network.weights[1], facts.image_shape)
+    if facts.probabilities is not None and facts.image_shape:
+        drawn["mistakes"] = (plots.mistakes, facts.data, facts.probabilities, facts.mistakes)
+    paths = {facts.run.path / f"{name}.png": plot for name, plot in drawn.items()}
+    for path, (plot, *arguments) in paths.items():
+        plot(*arguments, path)
+    return list(paths)
