@@ -13,6 +13,7 @@ from rich.table import Table
 
 from muslin.cli.options import Json, console, emit
 from muslin.errors import InputError, lookup, unknown
+from muslin.report.comparison import curves, histories, labels, p_text, pairwise
 
 #: figures of a run that the table has, in this order, where the runs have them
 FIGURES = ("value", "loss", "accuracy", "val_loss", "val_accuracy", "test_loss", "test_accuracy")
@@ -26,6 +27,8 @@ OPERATORS = {
     ">": operator.gt,
 }
 FORMATS = ("table", "csv", "json")
+#: runs up to which every pair is tested unasked
+FEW = 5
 
 
 def command(
@@ -34,28 +37,45 @@ def command(
     filter: Annotated[str | None, typer.Option(help='Such as "optimizer=adam,epochs>5".')] = None,
     format: Annotated[str, typer.Option(help="table, csv or json.")] = "table",
     all: Annotated[bool, typer.Option("--all", help="Also the settings that all of them share.")] = False,
+    test: Annotated[
+        bool | None,
+        typer.Option(
+            "--test/--no-test", help=f"McNemar's test of each pair (default: of up to {FEW} runs).", show_default=False
+        ),
+    ] = None,
+    html: Annotated[Path | None, typer.Option(metavar="FILE", help="Write a page, with the curves.")] = None,
+    png: Annotated[Path | None, typer.Option(metavar="FILE", help="Draw the curves of all runs.")] = None,
     storage: Annotated[str | None, typer.Option(metavar="URL", help="A sweep's database, if it was moved.")] = None,
     json: Json = False,
 ):
-    """One row a run: the settings that differ, then the figures."""
+    """One row a run: the settings that differ, then the figures. Below, for finished runs on the same data set,
+    McNemar's test of each pair: are the two right on the test set equally often?"""
     lookup(dict.fromkeys(FORMATS), "format", format)
     rows, descending = [], {"accuracy", "val_accuracy", "test_accuracy"}
     for path in paths:
         rows += _rows(path, storage, descending)
-    columns = _columns(rows, all or len(rows) == 1)
+    first, settings, figures = _columns(rows, all or len(rows) == 1)
+    columns = [*first, *settings, *figures]
     rows = _filtered(rows, filter)
     rows = _sorted(rows, sort, columns, descending)
     rows = [{key: row.get(key) for key in columns} for row in rows]
-    if json or format.lower() == "json":
-        emit({"runs": rows})
-    elif format.lower() == "csv":
-        text = io.StringIO(newline="")
-        writer = csv.DictWriter(text, columns, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
-        sys.stdout.write(text.getvalue())
-    else:
+    json, table = json or format.lower() == "json", format.lower() == "table"
+    tests = _tests(rows, test) if json or table or html else []
+    _draw(rows, png)
+    if html:
+        from muslin.report import compare_page
+
+        compare_page.write(rows, settings, figures, tests, html)
+    if json:
+        emit({"runs": rows, "tests": tests, "html": html and str(html), "png": png and str(png)})
+    elif table:
         _show(console(json), rows, columns)
+        _show_tests(console(json), tests)
+        for what, path in (("page", html), ("picture", png)):
+            if path:
+                console(json).print(f"{what:10} {path}")
+    else:
+        _write_csv(rows, columns)
 
 
 def _rows(path, storage, descending):
@@ -102,13 +122,15 @@ def _row(path):
 
 
 def _columns(rows, every):
-    """run, state, the settings that differ, the figures. ``every``: also those that are the same."""
+    """(run, state), the settings that differ, the figures. ``every``: also those that are the same."""
     keys = dict.fromkeys(key for row in rows for key in row)
     first = [key for key in ("run", "trial", "state") if key in keys]
-    figures = [key for key in (*FIGURES, *AFTER, "reason") if any(row.get(key) is not None for row in rows)]
-    settings = [key for key in keys if key not in {*first, *FIGURES, *AFTER, "reason", *HIDDEN}]
+    numbers = {key for row in rows for key, value in row.items() if isinstance(value, int | float)}
+    figures = [key for key in (*FIGURES, *AFTER) if key in numbers]  # "loss" may be the setting of that name
+    figures += ["reason"] * any(row.get("reason") for row in rows)
+    settings = [key for key in keys if key not in {*first, *figures, "value", "reason", *HIDDEN}]
     differing = [key for key in settings if len({str(row.get(key)) for row in rows}) > 1]
-    return [*first, *(settings if every else differing), *figures]
+    return first, settings if every else differing, figures
 
 
 #: figures that only --format json of `muslin evaluate` has a use for
@@ -150,6 +172,62 @@ def _holds(value, compare, wanted):
     return compare(str(value).lower(), wanted.lower())
 
 
+def _tests(rows, wanted):
+    """McNemar's tests. Those that were not asked for are left out where they cannot be made, and that is said."""
+    if wanted is False or (wanted is None and len(rows) > FEW):
+        return []
+    try:
+        tests = pairwise([row["run"] for row in rows if (Path(row["run"]) / "config.json").exists()])
+    except InputError as error:
+        if wanted:
+            raise
+        console(True).print(f"no test    {error}")
+        return []
+    if wanted and not tests:
+        raise InputError("--test needs two finished runs, of muslin's own training, on the same data set.")
+    return tests
+
+
+def _draw(rows, path):
+    """The curves of all runs that have some, as a PNG file, where there is a path for it."""
+    if path is None:
+        return
+    from muslin.report.compare_plots import curves as draw
+
+    paths = [row["run"] for row in rows]
+    groups = curves(histories(paths))
+    if not groups:
+        raise InputError("--png: none of these runs has a history to draw.")
+    draw(groups, labels(paths), path)
+
+
+def _write_csv(rows, columns):
+    text = io.StringIO(newline="")
+    writer = csv.DictWriter(text, columns, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    sys.stdout.write(text.getvalue())
+
+
+def _show_tests(out, tests):
+    if not tests:
+        return
+    names = labels(dict.fromkeys(test[run] for test in tests for run in "ab"))
+    title = {"title": "McNemar's test", "title_justify": "left"}
+    table = Table(*HEAD, **title, box=None, pad_edge=False, header_style="bold")
+    for test in tests:
+        counts = (f"{test[key]:,}" for key in ("samples", "only_a", "only_b"))
+        how = "exact" if test["exact"] else "χ²"
+        table.add_row(names[test["a"]], names[test["b"]], *counts, p_text(test["p"]), how)
+    out.print()
+    _print(out, table)
+    for test in tests:
+        out.print(test["sentence"])
+
+
+HEAD = ("A", "B", "test samples", "only A right", "only B right", "p", "by")
+
+
 def _show(out, rows, columns):
     table = Table(box=None, pad_edge=False, header_style="bold")
     for name in columns:
@@ -158,6 +236,10 @@ def _show(out, rows, columns):
     for row in rows:
         row = row | {"run": Path(row["run"]).name}
         table.add_row(*(_text(row[name]) for name in columns))
+    _print(out, table)
+
+
+def _print(out, table):
     out.width = 10_000  # a pipe loses nothing, and a terminal folds the lines
     out.width = out.measure(table).maximum
     out.print(table)

@@ -1,0 +1,134 @@
+"""muslin compare: runs side by side, McNemar's test, the page and the picture."""
+
+import csv
+import io
+import json
+import shutil
+from html import escape
+
+import numpy as np
+import pytest
+from scipy.stats import binomtest
+
+from muslin import datasets, runs
+from muslin.config import Settings
+
+
+@pytest.fixture(scope="module")
+def weaker(toy, tmp_path_factory):
+    """A run on the same data that is wrong on some of them."""
+    settings = Settings.read({"dataset": str(toy), "hidden_size": 2, "epochs": 2, "batch_size": 8, "engine": "numpy"})
+    data = datasets.load(toy)
+    run = runs.create(settings, data, tmp_path_factory.mktemp("weaker"), "weaker")
+    runs.train(run, data)
+    return run
+
+
+def right(run):
+    """Which test samples it has right, by its probabilities."""
+    data = run.dataset()
+    return run.model.predict_proba(data.X_test).argmax(axis=1) == data.y_test
+
+
+def test_two_runs_are_tested(muslin, copy, weaker):
+    told = json.loads(muslin("compare", copy.path, weaker.path, "--json").out)
+    (test,) = told["tests"]
+    one, other = right(copy), right(weaker)
+    b, c = int(np.sum(one & ~other)), int(np.sum(~one & other))
+    assert b > c
+    assert (test["only_a"], test["only_b"], test["samples"]) == (b, c, 30)
+    assert test["exact"]
+    assert test["p"] == test["p_holm"] == pytest.approx(binomtest(b, b + c).pvalue)
+    assert test["sentence"].startswith(f"copy is right where weaker is wrong {b} times, the other way {c} times: p ")
+    assert (told["html"], told["png"]) == (None, None)
+
+
+def test_for_a_person(muslin, copy, weaker):
+    code, out, err = muslin("compare", copy.path, weaker.path)
+    assert (code, err) == (0, "")
+    assert "only A right" in out
+    assert out.rstrip().splitlines()[-1].startswith("copy is right where weaker is wrong")
+    assert "only A right" not in muslin("compare", copy.path, weaker.path, "--no-test").out
+
+
+def test_of_several_pairs_holm_is_said(muslin, copy, weaker):
+    third = shutil.copytree(weaker.path, copy.path.parent / "third")
+    told = json.loads(muslin("compare", copy.path, weaker.path, third, "--json").out)
+    assert [(test["a"], test["b"]) for test in told["tests"]] == [
+        (str(copy.path), str(weaker.path)),
+        (str(copy.path), str(third)),
+        (str(weaker.path), str(third)),
+    ]
+    first, second, same = told["tests"]
+    assert (same["only_a"], same["only_b"], same["p"], same["p_holm"]) == (0, 0, 1, 1)
+    assert first["p_holm"] == second["p_holm"] == pytest.approx(min(1, 3 * first["p"]))
+    assert "after Holm's correction for 3 tests" in first["sentence"]
+
+
+def test_runs_of_one_name_are_told_apart(muslin, copy):
+    other = shutil.copytree(copy.path, copy.path.parent / "inner" / "copy")
+    told = json.loads(muslin("compare", copy.path, other, "--json").out)
+    assert str(other) in told["tests"][0]["sentence"]
+
+
+def test_runs_on_other_data_are_not_tested(muslin, copy, weaker):
+    config = json.loads((copy.path / "config.json").read_text())
+    config["data_checksums"] = {"other": "00"}
+    (copy.path / "config.json").write_text(json.dumps(config))
+    assert json.loads(muslin("compare", copy.path, weaker.path, "--json").out)["tests"] == []
+    code, out, err = muslin("compare", copy.path, weaker.path, "--test")
+    assert (code, out) == (2, "")
+    assert "two finished runs" in err
+
+
+def test_an_unfinished_run_is_not_tested(muslin, copy, weaker):
+    (copy.path / "summary.json").unlink()
+    assert json.loads(muslin("compare", copy.path, weaker.path, "--json").out)["tests"] == []
+
+
+def test_data_that_are_gone_are_said(muslin, copy, weaker):
+    for run in (copy.path, shutil.copytree(weaker.path, copy.path.parent / "weaker")):
+        config = json.loads((run / "config.json").read_text())
+        (run / "config.json").write_text(json.dumps(config | {"dataset": "gone.npz"}))
+    both = (copy.path, copy.path.parent / "weaker")
+    code, out, err = muslin("compare", *both, "--json")
+    assert code == 0
+    assert json.loads(out)["tests"] == []
+    assert "gone.npz" in err
+    assert muslin("compare", *both, "--test").code == 2
+
+
+def test_many_runs_are_tested_when_asked(muslin, copy):
+    for i in range(5):
+        shutil.copytree(copy.path, copy.path.parent / f"copy{i}")
+    assert json.loads(muslin("compare", copy.path.parent, "--json").out)["tests"] == []
+    assert len(json.loads(muslin("compare", copy.path.parent, "--json", "--test").out)["tests"]) == 15
+
+
+def test_page_and_picture(muslin, copy, weaker, tmp_path):
+    html, png = tmp_path / "pages" / "two.html", tmp_path / "two.png"
+    told = json.loads(muslin("compare", copy.path, weaker.path, "--html", html, "--png", png, "--json").out)
+    assert (told["html"], told["png"]) == (str(html), str(png))
+    assert png.read_bytes().startswith(b"\x89PNG")
+    assert escape(told["tests"][0]["sentence"], quote=False) in html.read_text()
+
+
+def test_a_picture_of_nothing(muslin, copy, tmp_path):
+    (copy.path / "history.jsonl").unlink()
+    code, _, err = muslin("compare", copy.path, "--png", tmp_path / "none.png")
+    assert code == 2
+    assert "has a history" in err
+    assert not (tmp_path / "none.png").exists()
+
+
+def test_csv_has_the_table_alone(muslin, copy, weaker):
+    rows = list(csv.DictReader(io.StringIO(muslin("compare", copy.path, weaker.path, "--format", "csv").out)))
+    assert [row["run"] for row in rows] == [str(copy.path), str(weaker.path)]
+
+
+def test_the_setting_loss_is_a_setting(muslin, copy, weaker):
+    assert "loss" not in json.loads(muslin("compare", copy.path, weaker.path, "--json").out)["runs"][0]
+    config = json.loads((copy.path / "config.json").read_text())
+    (copy.path / "config.json").write_text(json.dumps(config | {"loss": "mean_squared_error"}))
+    told = json.loads(muslin("compare", copy.path, weaker.path, "--json", "--no-test").out)
+    assert [row["loss"] for row in told["runs"]] == ["mean_squared_error", "cross_entropy"]
