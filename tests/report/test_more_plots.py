@@ -86,12 +86,12 @@ def test_every_layer_is_drawn(key, layer, tmp_path):
 
 
 def test_colors_of_weights():
-    """Orange is positive, blue negative, white zero; the same size has the same strength of color."""
+    """Blue is positive, orange negative, white zero; the same size has the same strength of color."""
     weights = np.array([[-1.0, 0.0, 1.0], [0.5, -0.5, 0.0]])
     colors = plots.in_color(weights).astype(int)
     assert colors.shape == (2, 3, 3)
     red, blue = colors[..., 0], colors[..., 2]
-    assert (np.sign(red - blue) == np.sign(weights)).all()
+    assert (np.sign(blue - red) == np.sign(weights)).all()
     assert (colors[weights == 0] == 255).all()
     assert colors[0, 2].sum() < colors[1, 0].sum() < 750
 
@@ -110,12 +110,12 @@ def test_the_strongest_units():
 
 
 def test_the_image_of_a_unit(tmp_path):
-    """One pixel of one unit is positive: it alone is orange, in the place that it has in the image."""
+    """One pixel of one unit is positive: it alone is blue, in the place that it has in the image."""
     weights = np.zeros((16, 4), np.float32)
     weights[5, 1] = 1
     drawn = draw(plots.weights, weights, (2, 2), path=tmp_path / "a.png").astype(int)
-    orange = np.argwhere(drawn[..., 0] - drawn[..., 2] > 60)
-    left, right, across = orange[:, 1].min(), orange[:, 1].max(), drawn.shape[1]
+    blue = np.argwhere(drawn[..., 2] - drawn[..., 0] > 60)
+    left, right, across = blue[:, 1].min(), blue[:, 1].max(), drawn.shape[1]
     assert right - left == pytest.approx(across / 16 / 4, abs=4)  # of 16 images, each two pixels and a margin wide
     assert (left + right) / 2 == pytest.approx(across * (5 + 2.5 / 4) / 16, abs=6)
 

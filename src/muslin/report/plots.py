@@ -60,7 +60,7 @@ def _epochs(ax):
 def weights(W, shape, path, most=64, columns=16):
     """The first layer's weights as images, of the units with the largest ones.  W: (n_1 × n_0), shape: of an image.
 
-    Blue is negative, white zero, orange positive, on one scale for all.
+    Orange is negative, white zero, blue positive, on one scale for all.
     """
     units = strongest(W, most)
     lines = -(-len(units) // columns)
@@ -69,7 +69,7 @@ def weights(W, shape, path, most=64, columns=16):
     sheet = tiles.reshape(lines, columns, *tiles.shape[1:]).swapaxes(1, 2).reshape(lines * tiles.shape[1], -1, 3)
     with figure(path, 6.4, 6.4 * sheet.shape[0] / sheet.shape[1] + 0.25) as ax:
         ax.imshow(sheet)
-        ax.set_title(f"Weights of {len(units)} units of layer 1: blue negative, orange positive")
+        ax.set_title(f"Weights of {len(units)} units of layer 1: blue positive, orange negative")
         ax.axis("off")
 
 

@@ -12,7 +12,7 @@ TRAINING, VALIDATION = "#0072B2", "#D55E00"
 SERIES = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#1b1b1b")
 DASHES = ("-", "--", ":", "-.", (0, (7, 2)), (0, (3, 1, 1, 1, 1, 1)))
 #: from the negative weights over zero to the positive ones
-WEIGHTS = ("#00497a", "#0072B2", "#ffffff", "#D55E00", "#8a3a00")
+WEIGHTS = ("#8a3a00", "#D55E00", "#ffffff", "#0072B2", "#00497a")
 #: right and wrong cells of a matrix
 RIGHT, WRONG = "#0072B2", "Oranges"
 
