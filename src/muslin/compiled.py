@@ -336,11 +336,16 @@ def ufunc():
 
 @cache
 def barrier():
-    """All threads wait for the last. Arguments: address of two whole numbers, 64 bytes apart; number of threads;
-    address of the function that lets others work."""
+    """All threads wait for the last; or the tape stops, where it was told to.
+
+    Arguments: address of three whole numbers, 64 bytes apart; number of threads; address of the function that lets
+    others work.
+
+    The three numbers: how many have arrived, how often all have, and whether to stop.
+    """
 
     def barrier(args):
-        arrived, round_ = args[0], args[0] + 64
+        arrived, round_, stop = args[0], args[0] + 64, args[0] + 128
         now = _load(round_)
         if _add(arrived, 1) == args[1] - 1:
             _add(arrived, -args[1])
@@ -350,6 +355,8 @@ def barrier():
             while _load(round_) == now:
                 tries += 1
                 if tries > 5000:
+                    if _load(stop):
+                        return 1
                     _call_yield(args[2])
         return 0
 

@@ -1,6 +1,8 @@
 """Steps played from tape, on one thread and several, against the same steps taken one by one."""
 
 import importlib.util
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from itertools import product
 
 import numpy as np
@@ -199,3 +201,21 @@ def test_progress_is_told_as_often_as_the_tape_stops(monkeypatch, threads):
     _, history = train([Progress()])
     assert [done for _, done, _ in told] == [32, 64, 70] * 2
     assert [told[2][2], told[5][2]] == history["accuracy"]
+
+
+class Interrupted(ThreadPoolExecutor):
+    """Ctrl-C after the first of several threads has begun."""
+
+    def submit(self, *arguments):
+        if self._threads:
+            raise KeyboardInterrupt
+        return super().submit(*arguments)
+
+
+def test_ctrl_c_leaves_no_thread_waiting(monkeypatch, threads):
+    threads(3)
+    monkeypatch.setattr(player, "ThreadPoolExecutor", Interrupted)
+    before = threading.active_count()
+    with pytest.raises(KeyboardInterrupt):
+        train()
+    assert threading.active_count() == before

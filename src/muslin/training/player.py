@@ -42,7 +42,7 @@ class Program:
         self.losses, self.correct = np.zeros((steps, parts)), np.zeros((steps, parts), np.int64)
         widths = [len(self._scalars(part, [1.0], 1)[0]) for part in step.parts]
         self.scalars = [np.zeros((steps, width), step.network.dtype) for width in widths]
-        self.arrived = np.zeros(16, np.int64)
+        self.meeting = np.zeros((3, 8), np.int64)  # a cache line for each of three numbers
         self.tapes = [self._record(Tape(step.network.engine, step.network.dtype, i, parts)) for i in range(parts)]
         self.played = [np.empty_like(tape.calls) for tape in self.tapes]
         self.play = self.tapes[0].compiled.player()
@@ -73,7 +73,7 @@ class Program:
             tape.loop("keep", loss.reshape(1), self.losses[0, tape.part :][:1], moves={1: by_part})
             correct = self.correct[0, tape.part :][:1]
             tape.loop("correct", own.H[network.L], self.y, rows, correct, moves={2: by_batch, 3: by_part})
-            tape.barrier(self.arrived)
+            tape.barrier(self.meeting)
             tape.finite(self.losses[0], by_part)
             tape.sharing = True
             network.gradients(self.signals.map(tape.traced, self.batch), freeze)
@@ -81,7 +81,7 @@ class Program:
             network.engine = engine
         for scalars, where in self._updated(tape):
             self._update(tape, scalars, where)
-        tape.barrier(self.arrived)
+        tape.barrier(self.meeting)
         return tape.finish()
 
     def _updated(self, tape):
@@ -111,8 +111,12 @@ class Program:
         for tape, played in zip(self.tapes, self.played, strict=True):
             played[...] = tape.calls
         moves = [tape.moves for tape in self.tapes]
-        runs = [pool.submit(self.play, *tables, n) for tables in zip(self.played, moves, strict=True)]
-        wait(runs)
+        try:
+            runs = [pool.submit(self.play, *tables, n) for tables in zip(self.played, moves, strict=True)]
+            wait(runs)
+        except BaseException:  # Ctrl-C: those that wait for each other do not wait for ever
+            self.meeting[2] = 1
+            raise
         done = runs[0].result()
         state.step += done
         if done < n:

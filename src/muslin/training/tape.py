@@ -152,11 +152,11 @@ class Tape:
         arguments += [view.strides[inner] for view in views]
         self.write(self.compiled.ufunc(), [x or 0 for x in arguments], keep=[*views, *keep])
 
-    def barrier(self, arrived):
-        """All threads wait here for the last one."""
+    def barrier(self, meeting):
+        """All threads wait here for the last one.  meeting: see `muslin.compiled.barrier`."""
         if self.parts > 1:
             yield_ = ctypes.cast(ctypes.CDLL(None).sched_yield, ctypes.c_void_p).value
-            self.write(self.compiled.barrier(), [arrived.ctypes.data, self.parts, yield_], keep=[arrived])
+            self.write(self.compiled.barrier(), [meeting.ctypes.data, self.parts, yield_], keep=[meeting])
 
     def finite(self, summands, by):
         """The tape stops where the sum is not finite."""
