@@ -1,12 +1,14 @@
 """What numba makes: loops around formulas, and the calls that a tape consists of. The only file that names numba."""
 
 import hashlib
+import platform
 from functools import cache
 from pathlib import Path
 
 import numba as nb
 import numpy as np
 from llvmlite import ir
+from numba.core import cgutils
 from numba.core.errors import NumbaError
 from numba.extending import intrinsic
 
@@ -15,9 +17,10 @@ from muslin.split import Split, define
 # Loops around the function of one element. Samples are rows here: each matrix is given as its transpose.
 
 GATHER = """
-def gather(X, rows, scale, out):
+def gather(X, rows, columns, scale, out):
+    start, stop = columns[0], columns[1]
     for j in range(rows.size):
-        x, o = X[rows[j]], out[j]
+        x, o = X[rows[j], start:stop], out[j, start:stop]
         for i in range(x.size):
             o[i] = x[i] * scale[0]
 """
@@ -190,7 +193,7 @@ SOURCE = Path(__file__).read_text(encoding="utf-8")  # what the C functions belo
 
 ARGUMENTS = nb.types.CPointer(nb.int64)
 SIGNATURE = nb.int64(ARGUMENTS)
-I8, I32, I64 = ir.IntType(8), ir.IntType(32), ir.IntType(64)
+I32, I64 = ir.IntType(32), ir.IntType(64)
 
 
 @intrinsic
@@ -269,6 +272,19 @@ def _add(context, address, number):
         return builder.atomic_rmw("add", builder.inttoptr(values[0], I64.as_pointer()), values[1], "seq_cst")
 
     return nb.int64(nb.int64, nb.int64), code
+
+
+@intrinsic
+def _pause(context):
+    """Tells the processor that this loop only waits: another thread of its core, or another guest, may work."""
+
+    def code(context, builder, signature, values):
+        if platform.machine() in ("x86_64", "AMD64"):
+            kind = ir.FunctionType(ir.VoidType(), [])
+            builder.call(cgutils.get_or_insert_function(builder.module, kind, "llvm.x86.sse2.pause"), [])
+        return context.get_dummy_value()
+
+    return nb.void(), code
 
 
 @intrinsic
@@ -354,7 +370,8 @@ def barrier():
             tries = 0
             while _load(round_) == now:
                 tries += 1
-                if tries > 5000:
+                _pause()
+                if tries > 200:
                     if _load(stop):
                         return 1
                     _call_yield(args[2])

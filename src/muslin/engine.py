@@ -16,7 +16,7 @@ from muslin.errors import InputError, unknown
 GATHERED = (np.uint8, np.float32, np.float64)
 
 #: elements that the numpy engine gives to a formula at a time: its temporaries stay in the processor's cache
-BLOCK = 16_384
+BLOCK = 32_768
 
 
 class NumpyEngine:
@@ -60,7 +60,7 @@ class NumbaEngine(NumpyEngine):
 
     def gather(self, X, rows, out):
         if X.flags.c_contiguous and X.dtype in GATHERED:
-            self.made("gather", out.dtype)(X, rows, scale(X.dtype, out.dtype), out)
+            self.made("gather", out.dtype)(X, rows, _range(X.shape[1]), scale(X.dtype, out.dtype), out)
         else:
             super().gather(X, rows, out)
 
@@ -94,6 +94,11 @@ class NumbaEngine(NumpyEngine):
             except ValueError:
                 self._made[key] = None
         return self._made[key]
+
+
+@cache
+def _range(n):
+    return np.array([0, n])
 
 
 @cache

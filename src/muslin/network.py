@@ -114,12 +114,16 @@ class FeedForwardNeuralNetwork:
 
     def forward(self, s):
         """Forward propagation of the columns of ``s.H[0]``: fills ``s.A``, ``s.H``; Ŷ is ``s.H[L]``."""
+        np.matmul(self.weights[1], s.H[0], out=s.A[1])
+        self.forward_from_first(s)
+
+    def forward_from_first(self, s):
+        """`forward` where A⁽¹⁾ = W⁽¹⁾X is there already, still without b⁽¹⁾."""
         for k in range(1, self.L):
-            np.matmul(self.weights[k], s.inputs[k - 1], out=s.A[k])
             self.engine.activate(self.function, s.A[k], self.biases[k], s.H[k])
             if s.masks:
                 np.multiply(s.H[k], s.masks[k], out=s.inputs[k])
-        np.matmul(self.weights[self.L], s.inputs[self.L - 1], out=s.A[self.L])
+            np.matmul(self.weights[k + 1], s.inputs[k], out=s.A[k + 1])
         s.A[self.L] += self.biases[self.L]
         s.log_Y_hat = activations.log_softmax(s.A[self.L])
         np.exp(s.log_Y_hat, out=s.H[self.L])

@@ -9,7 +9,7 @@ from muslin.errors import InputError
 
 #: train.py's defaults: the best configuration that we found. What is not here has the default of `Settings`.
 BEST = {
-    "hidden_layers": 3,
+    "hidden_layers": 4,
     "hidden_size": 128,
     "activation": "relu",
     "initializer": "he",
@@ -18,6 +18,7 @@ BEST = {
     "batch_size": 32,
     "epochs": 10,
     "weight_decay": 0.0,
+    "schedule": "cosine",
 }
 
 #: flags → the setting, and its default in the course's table
@@ -44,6 +45,7 @@ TABLE = {
 BEYOND = {
     "--data-dir --data_dir": "data_dir",
     "--validation": "validation",
+    "--schedule": "schedule",
     "--dropout": "dropout",
     "--seed": "seed",
     "--diagnostics": "diagnostics",

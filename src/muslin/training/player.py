@@ -2,10 +2,11 @@
 
 Each of several threads has a tape of its own:
 
-    forward, deltas      its share of the batch's samples
+    X, W⁽¹⁾X             its share of the inputs, all samples
+    — all wait —
+    forward, deltas      its share of the samples
     — all wait —
     gradients, update    its share of the columns of each W
-    — all wait —
 
 On one thread the parameters are, bit for bit, those of `Step`; on several, matrices of other sizes are multiplied,
 which rounds differently. Either way the same number of threads gives the same bits. Where a step cannot be written
@@ -42,6 +43,8 @@ class Program:
         self.losses, self.correct = np.zeros((steps, parts)), np.zeros((steps, parts), np.int64)
         widths = [len(self._scalars(part, [1.0], 1)[0]) for part in step.parts]
         self.scalars = [np.zeros((steps, width), step.network.dtype) for width in widths]
+        shape = step.network.sizes[1], batch
+        self.sums = [np.zeros(shape, step.network.dtype, order="F") for _ in range(parts)]
         self.meeting = np.zeros((3, 8), np.int64)  # a cache line for each of three numbers
         self.tapes = [self._record(Tape(step.network.engine, step.network.dtype, i, parts)) for i in range(parts)]
         self.played = [np.empty_like(tape.calls) for tape in self.tapes]
@@ -62,12 +65,18 @@ class Program:
         factor = scale(self.step.X.dtype, network.dtype)
         by_batch, by_part = self.rows.strides[0], self.losses.strides[0]
 
-        tape.loop("gather", self.step.X, rows, factor, own.H[0].T, moves={1: by_batch})
+        inputs = tape.share(network.sizes[0])
+        columns, H0 = np.array([inputs.start, inputs.stop]), self.signals.H[0]
+        tape.loop("gather", self.step.X, self.rows[0], columns, factor, H0.T, moves={1: by_batch})
         tape.loop("targets", self.step.table, self.y, rows, Y, moves={2: by_batch})
         network.engine, engine = tape, network.engine
         try:
             s, Y = own.map(tape.traced, self.batch), tape.traced(Y)
-            network.forward(s)
+            if tape.parts == 1:
+                network.forward(s)
+            else:
+                self._first_product(tape, inputs, s.A[1], samples)
+                network.forward_from_first(s)
             loss = plain(network.batch_loss(s, Y))
             network.deltas(s, Y, freeze)
             tape.loop("keep", loss.reshape(1), self.losses[0, tape.part :][:1], moves={1: by_part})
@@ -81,8 +90,19 @@ class Program:
             network.engine = engine
         for scalars, where in self._updated(tape):
             self._update(tape, scalars, where)
-        tape.barrier(self.meeting)
         return tape.finish()
+
+    def _first_product(self, tape, inputs, A, samples):
+        """A⁽¹⁾ = W⁽¹⁾X as the sum of what each thread has of it: some columns of W⁽¹⁾ times these rows of X.
+
+        So a thread needs of W⁽¹⁾, the largest of all, only what it updates itself, and it stays in its core's cache.
+        """
+        W, H0 = self.step.network.weights[1], tape.traced(self.signals.H[0])
+        np.matmul(W[:, inputs], H0[inputs], out=self.sums[tape.part])
+        tape.barrier(self.meeting)
+        np.add(self.sums[0][:, samples], self.sums[1][:, samples], out=A)
+        for summand in self.sums[2:]:
+            np.add(A, summand[:, samples], out=A)
 
     def _updated(self, tape):
         """(part, slice of θ) of all that the tape's thread updates: what it has the gradients of."""

@@ -11,6 +11,9 @@ import numpy as np
 
 from muslin import blas
 
+#: numbers in a cache line: two threads that write into one slow each other down
+LINE = 16
+
 
 class CannotRecord(Exception):
     """The step does something that a tape has no call for."""
@@ -73,8 +76,10 @@ class Tape:
         return view
 
     def share(self, n):
-        """The slice of n columns that this thread takes."""
-        return slice(n * self.part // self.parts, n * (self.part + 1) // self.parts)
+        """The slice of n columns that this thread takes. Of many columns it begins where a cache line does."""
+        step = LINE if n >= 4 * LINE * self.parts else 1
+        start, stop = (n * part // self.parts // step * step for part in (self.part, self.part + 1))
+        return slice(start, n if self.part + 1 == self.parts else stop)
 
     def write(self, function, arguments, moves=None, keep=()):
         """Writes down a call. moves: {place of an argument: by how much it grows from one playing to the next}."""
