@@ -63,7 +63,11 @@ def test_the_tables_sort(made, open_page):
     assert page.locator("#figures tbody td").all_inner_texts() == ["0.96", "0.88", "0.84"]
 
 
-@pytest.mark.parametrize(("width", "dark"), [(1280, False), (390, True)], ids=["wide, light", "narrow, dark"])
+@pytest.mark.parametrize(
+    ("width", "dark"),
+    [pytest.param(1280, False, marks=pytest.mark.slow), (390, True)],
+    ids=["wide, light", "narrow, dark"],
+)
 def test_accessible_and_no_wider_than_the_window(made, open_page, width, dark):
     page = open_page(made, width=width, dark=dark)
     found = Axe().run(page).response["violations"]
@@ -71,6 +75,7 @@ def test_accessible_and_no_wider_than_the_window(made, open_page, width, dark):
     assert page.evaluate("document.documentElement.scrollWidth") <= width
 
 
+@pytest.mark.slow
 def test_real_runs(finished, copy, open_page, tmp_path):
     paths = [str(finished.path), str(copy.path)]
     tests = pairwise(paths)
@@ -82,6 +87,7 @@ def test_real_runs(finished, copy, open_page, tmp_path):
     assert page.locator("h3").all_inner_texts()[:2] == ["Loss", "Accuracy"]
 
 
+@pytest.mark.slow
 def test_runs_without_history_or_tests(tmp_path, open_page):
     (tmp_path / "a").mkdir()
     write([{"run": str(tmp_path / "a")}], [], [], [], tmp_path / "page.html")

@@ -105,6 +105,7 @@ def test_every_activation_of_the_table_and_no_other_is_in_the_page():
     assert set(names) == set(playground.ACTIVATIONS) == set(FeedForwardNeuralNetwork.activations)
 
 
+@pytest.mark.slow
 def test_float64_is_written_as_float32_and_the_page_says_so(open_page, tmp_path):
     network = lively(dtype=np.float64)
     write_page(tmp_path / "a.html", network, data_of(NOISE))
@@ -114,6 +115,7 @@ def test_float64_is_written_as_float32_and_the_page_says_so(open_page, tmp_path)
     assert "It was trained in float64; the page has its parameters in float32." in page.inner_text("main")
 
 
+@pytest.mark.slow
 def test_a_data_set_of_floats_without_a_test_part(open_page, tmp_path):
     X = (NOISE / np.float32(255) * 3 - 1).astype(np.float32)
     network = lively()
@@ -126,6 +128,7 @@ def test_a_data_set_of_floats_without_a_test_part(open_page, tmp_path):
     assert "training image 1" in page.inner_text("#source")
 
 
+@pytest.mark.slow
 def test_no_hidden_layer(open_page, tmp_path):
     network = lively(sizes=(64, 3))
     write_page(tmp_path / "a.html", network, data_of(NOISE))
@@ -231,6 +234,7 @@ def test_drawing_on_a_sample_and_erasing_leave_the_rest_in_its_place(page):
     assert seen(page).reshape(SHAPE)[3:5, :2].max() == 0
 
 
+@pytest.mark.slow
 def test_clear(page):
     stroke(page, (0.2, 0.2), (0.4, 0.8))
     page.get_by_role("button", name="Clear").click()
@@ -238,6 +242,7 @@ def test_clear(page):
     assert "An empty sheet" in page.inner_text("#source")
 
 
+@pytest.mark.slow
 def test_a_dot_is_a_drawing(page):
     stroke(page, (0.3, 0.3))
     assert seen(page).max() > 200
@@ -379,6 +384,7 @@ def test_what_a_unit_is_worth_and_looks_for(page, finished):
     assert page.inner_text("#source").endswith(f"test image {H.argmax() + 1}")
 
 
+@pytest.mark.slow
 def test_units_at_random(page):
     for on in (38, 28, 18, 8, 0, 0):
         page.get_by_role("button", name="Switch off 10 at random").click()
@@ -391,7 +397,14 @@ def test_units_at_random(page):
 # For whoever opens it
 
 
-@pytest.mark.parametrize(("width", "dark"), [(390, False), (820, True), (1280, False), (1280, True)])
+@pytest.mark.parametrize(
+    ("width", "dark"),
+    [
+        (390, False),
+        (1280, True),
+        *(pytest.param(*other, marks=pytest.mark.slow) for other in ((820, True), (1280, False))),
+    ],
+)
 def test_nothing_stands_in_anyone_s_way(width, dark, open_page, written):
     page = opened(open_page(written, width=width, dark=dark))
     page.get_by_role("button", name="Switch off 10 at random").click()

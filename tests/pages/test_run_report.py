@@ -213,7 +213,7 @@ def test_settings(opened):
     assert others.count() + len(changed) == len(Settings.model_fields)
 
 
-@pytest.mark.parametrize("dark", [False, True])
+@pytest.mark.parametrize("dark", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_theme(run, open_page, dark):
     page = open_page(run.path / "report.html", dark=dark)
     button = page.locator("#theme")
@@ -234,7 +234,7 @@ def test_theme(run, open_page, dark):
     assert look()[0] is False
 
 
-@pytest.mark.parametrize("width", [390, 1280])
+@pytest.mark.parametrize("width", [390, pytest.param(1280, marks=pytest.mark.slow)])
 def test_accessible_and_never_wider_than_the_screen(run, open_page, width):
     page = open_page(run.path / "report.html", width=width)
     page.keyboard.press("Tab")
@@ -359,12 +359,14 @@ def has(html, part):
     return re.search(rf'<[^>]*(id|class)="{part}( [^"]*)?"', html) is not None
 
 
+@pytest.mark.slow
 def test_a_run_that_goes_on_has_a_page(edited, open_page):
     not_begun(edited.path)
     page = open_page(run_report.write(edited)["report"])
     assert "0 epochs done" in page.locator(".notice").inner_text()
 
 
+@pytest.mark.slow
 def test_samples_that_are_no_images(tmp_path, open_page):
     rng = np.random.default_rng(0)
     X, y = rng.normal(size=(90, 7)).astype(np.float32), np.arange(90) % 3

@@ -138,7 +138,11 @@ def test_what_to_try_next_and_how_sure_that_is(page):
     assert "random forest" in card.inner_text()
 
 
-@pytest.mark.parametrize(("width", "dark"), [(1280, False), (390, True)], ids=["wide, light", "narrow, dark"])
+@pytest.mark.parametrize(
+    ("width", "dark"),
+    [pytest.param(1280, False, marks=pytest.mark.slow), (390, True)],
+    ids=["wide, light", "narrow, dark"],
+)
 def test_accessible_and_no_wider_than_the_window(made, open_page, width, dark):
     page = open_page(made[1]["report"], width=width, dark=dark)
     found = Axe().run(page).response["violations"]
@@ -162,6 +166,7 @@ def test_odd_names_are_text(tmp_path, open_page):
 PROGRAM = RAW | {"metric": {"name": "loss"}, "program": "a.py"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("n", "raw"), [(0, RAW), (1, PROGRAM), (3, RAW)], ids=["none", "one of a program", "three"])
 def test_few_trials(tmp_path, open_page, n, raw):
     page = open_page(write(sweep(tmp_path, n, raw))["report"])
@@ -170,12 +175,14 @@ def test_few_trials(tmp_path, open_page, n, raw):
     assert page.locator(".notice").count() == (1 if n else 3)
 
 
+@pytest.mark.slow
 def test_nothing_is_searched(tmp_path, open_page):
     page = open_page(write(sweep(tmp_path, 3, RAW | {"parameters": {"epochs": {"value": 1}}}))["report"])
     assert "searches nothing" in page.locator("#next").inner_text()
     assert page.locator("#best-so-far .main-svg").count()
 
 
+@pytest.mark.slow
 def test_all_trials_failed(tmp_path, open_page):
     path = sweep(tmp_path, 0)
     where = directory.SweepDirectory(path)
@@ -188,6 +195,7 @@ def test_all_trials_failed(tmp_path, open_page):
     assert "1 failed" in page.locator(".tiles").inner_text()
 
 
+@pytest.mark.slow
 def test_a_run_with_a_report_is_a_link_wherever_the_page_is(made, page, open_page, tmp_path):
     assert page.locator("#runs a").get_attribute("href") == "run-0/report.html"
     page = open_page(write(made[0], tmp_path / "else where" / "sweep.html")["report"])

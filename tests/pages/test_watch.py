@@ -258,6 +258,7 @@ def test_the_page_follows_a_run_to_its_end(training, watched_page):
         assert page.locator(".notice").count() == 0
 
 
+@pytest.mark.slow
 def test_the_page_comes_up_when_the_run_begins(training, tmp_path, watched_page):
     with watched_page(tmp_path / "later") as page:
         page.get_by_text("later has not begun yet.").first.wait_for(timeout=PATIENCE)
@@ -265,6 +266,7 @@ def test_the_page_comes_up_when_the_run_begins(training, tmp_path, watched_page)
         epochs(page, 3)
 
 
+@pytest.mark.slow
 def test_the_last_state_stays_when_the_server_ends(training, chromium):
     context = chromium.new_context()
     with served(training.path) as address:

@@ -51,6 +51,7 @@ def test_under_w_and_b_s_agent_train_py_is_the_agent_s_run(tmp_path):
     assert sum(line.startswith('{"epoch": ') for line in out.splitlines()) == 2
 
 
+@pytest.mark.slow
 def test_a_server_s_sweep_from_the_data_to_the_confusion_matrix(tmp_path):
     rates = (0.005, 0.02)
     trials = [{**TINY, "lr": rate} for rate in rates]
@@ -75,6 +76,7 @@ def test_a_server_s_sweep_from_the_data_to_the_confusion_matrix(tmp_path):
     assert f"accuracy {best.summary['test_accuracy']:.2%}" in out
 
 
+@pytest.mark.slow
 def test_an_image_of_each_class(tmp_path):
     with Stub() as stub:
         World(tmp_path, stub.url).call(ROOT / "datapreprocessing.py", "-d", "digits", "-wp", "p")
