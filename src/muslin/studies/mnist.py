@@ -11,22 +11,16 @@ BAR = 0.975
 #: name → (the reason, the settings)
 RECOMMENDED = {
     "fashion-best": (
-        "the best configuration on Fashion-MNIST as it is",
-        {"hidden_size": [256, 256, 256], "optimizer": "nadam", "batch_size": 64},
+        "the best on Fashion-MNIST by validation accuracy (mean of 5 seeds), as it is",
+        {"hidden_size": [128] * 4, "optimizer": "nadam", "batch_size": 32, "schedule": "cosine"},
     ),
-    "relu-he-adam": (
-        "ReLU, He and Adam were never far from the best, and 3 × 128 is half as large",
-        {"hidden_size": [128, 128, 128], "optimizer": "adam", "batch_size": 32},
+    "tanh-constant": (
+        "the best there with a constant learning rate, as the course's space has it",
+        {"hidden_size": [128] * 3, "activation": "tanh", "optimizer": "nadam", "batch_size": 64},
     ),
-    "cosine": (
-        "a rate that falls to zero ends nearer to the minimum, so it can begin higher",
-        {
-            "hidden_size": [256, 256, 256],
-            "optimizer": "nadam",
-            "batch_size": 128,
-            "learning_rate": 0.002,
-            "schedule": "cosine",
-        },
+    "wider": (
+        "there a falling rate gained most, and ReLU with He and Nadam was never far from the best; twice as many units",
+        {"hidden_size": [256] * 3, "optimizer": "nadam", "batch_size": 64, "schedule": "cosine"},
     ),
 }
 
