@@ -207,7 +207,7 @@ def picture(results, path):
         ax.set_xlabel("time of a training step, as a multiple of muslin's")
         ax.invert_yaxis()
         ax.grid(False, axis="y")
-        ax.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=len(columns), fontsize=8)
+        ax.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=3, fontsize=8)
 
 
 if __name__ == "__main__":

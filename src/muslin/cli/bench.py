@@ -47,9 +47,7 @@ def command(
         share = f"{row['limit'] / row['step']:.0%}"
         table.add_row(str(row["threads"]), f"{step:,.1f}", f"{row['samples_per_second']:,.0f}", f"{limit_:,.1f}", share)
     out.print(table)
-    out.print(
-        f"The best step takes {1 / facts['share_of_limit']:.2f} times the best limit: {facts['share_of_limit']:.0%}"
-    )
+    out.print(f"The fastest step is at {facts['share_of_limit']:.0%} of the fastest limit.")
 
 
 def _timed(settings, threads, rounds, inputs, classes):
