@@ -16,7 +16,7 @@ import muslin
 #: from the ground up; a part may import from the floors below its own. "muslin" is the package's own __init__.py
 FLOORS = (
     {"errors"},
-    {"files", "blas"},
+    {"files", "blas", "paired"},
     {"activations", "losses", "initializers", "optimizers", "schedules", "split"},
     {"compiled"},
     {"engine"},

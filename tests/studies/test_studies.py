@@ -13,6 +13,7 @@ from toys import CLASSES, bars, files
 from muslin import FeedForwardNeuralNetwork, InputError, datasets, runs
 from muslin.config import Settings
 from muslin.files import read_json, read_json_lines
+from muslin.paired import listed
 from muslin.report.study_plots import Panel, draw, spread
 from muslin.studies import STUDIES, callbacks, verdict
 from muslin.studies.study import Outcome, Progress, Study, conclude, conduct, record
@@ -368,9 +369,9 @@ def test_lead_leaves_out_what_diverged():
 
 
 def test_words():
-    assert verdict.listed(["a"]) == "a"
-    assert verdict.listed(["a", "b"]) == "a and b"
-    assert verdict.listed(["a", "b", "c"]) == "a, b and c"
+    assert listed(["a"]) == "a"
+    assert listed(["a", "b"]) == "a and b"
+    assert listed(["a", "b", "c"]) == "a, b and c"
     assert verdict.points(np.array([0.9, 0.91]), np.array([0.89, 0.9])) == "1.00 ± 0.00 points"
     assert verdict.points(np.array([0.9]), np.array([0.88])) == "2.00 points"
 

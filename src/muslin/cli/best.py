@@ -1,14 +1,12 @@
 """muslin best"""
 
-import shlex
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from muslin import datasets, runs, tracking
-from muslin.cli.options import Json, console, emit
+from muslin.cli.options import Json, console, emit, same_command
 from muslin.cli.train import fit
 
 
@@ -79,7 +77,7 @@ def _trained_and_measured(run, data, tracked):
         if not run.finished:
             fit(run, data, tracked)
     except KeyboardInterrupt:
-        raise KeyboardInterrupt(f"Interrupted. Go on with: {shlex.join(['muslin', *sys.argv[1:]])}") from None
+        raise KeyboardInterrupt(f"Interrupted. Go on with: {same_command()}") from None
     figures = measure(run, data)
     tracked.evaluated(figures, run.path / "confusion_matrix.png")
     return figures

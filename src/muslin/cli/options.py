@@ -2,6 +2,7 @@
 
 import inspect
 import json as json_
+import shlex
 import sys
 from pathlib import Path
 from types import NoneType, UnionType
@@ -32,6 +33,11 @@ def emit(value):
     from muslin.files import finite
 
     sys.stdout.write(json_.dumps(finite(value), allow_nan=False) + "\n")
+
+
+def same_command():
+    """The command line that was typed, to be typed again."""
+    return shlex.join(["muslin", *sys.argv[1:]])
 
 
 def with_settings(function):

@@ -1,7 +1,5 @@
 """muslin study"""
 
-import shlex
-import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -10,7 +8,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from muslin import datasets
-from muslin.cli.options import DataDir, Json, console, emit
+from muslin.cli.options import DataDir, Json, console, emit, same_command
 from muslin.errors import known
 from muslin.studies import STUDIES, study
 
@@ -64,8 +62,7 @@ def _conduct(chosen, given, seeds, path):
         try:
             return study.conduct(chosen, plan, data, path, progress)
         except KeyboardInterrupt:
-            line = shlex.join(["muslin", *sys.argv[1:]])
-            raise KeyboardInterrupt(f"Interrupted; every epoch so far is saved. Go on with: {line}") from None
+            raise KeyboardInterrupt(f"Interrupted; every epoch so far is saved. Go on with: {same_command()}") from None
 
 
 class StudyProgress(study.Progress):

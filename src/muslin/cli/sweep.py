@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from muslin.cli.options import Json, console, emit
+from muslin.cli.options import Json, console, emit, same_command
 from muslin.errors import InputError, known, lookup
 
 
@@ -85,9 +85,8 @@ def _run(sweep, place, storage, count, workers, json, tracker):
         try:
             scheduler.run()
         except KeyboardInterrupt:
-            line = shlex.join(["muslin", *sys.argv[1:]])
             raise KeyboardInterrupt(
-                f"Interrupted; {scheduler.done} trials are done and stored. Go on with: {line}"
+                f"Interrupted; {scheduler.done} trials are done and stored. Go on with: {same_command()}"
             ) from None
     if list(where.path.glob("*/wandb/offline-run-*")):
         print(f"muslin: W&B: offline; upload with: wandb sync {where.path}/*/wandb/offline-run-*", file=sys.stderr)

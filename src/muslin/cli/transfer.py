@@ -1,8 +1,6 @@
 """muslin transfer"""
 
 import math
-import shlex
-import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -11,7 +9,7 @@ from rich.progress import Progress
 from rich.table import Table
 
 from muslin import datasets, runs, transfer
-from muslin.cli.options import DataDir, Json, RunPath, console, emit
+from muslin.cli.options import DataDir, Json, RunPath, console, emit, same_command
 from muslin.errors import InputError
 from muslin.report import transfer_plot
 
@@ -84,8 +82,7 @@ def _train(plan, path, fractions, seeds):
             return transfer.train(plan, path, fractions, seeds, advance)
     except KeyboardInterrupt:
         saved = len(transfer.read(path, plan))
-        again = shlex.join(["muslin", *sys.argv[1:]])
-        raise KeyboardInterrupt(f"Interrupted; {saved} trainings are saved. Go on with: {again}") from None
+        raise KeyboardInterrupt(f"Interrupted; {saved} trainings are saved. Go on with: {same_command()}") from None
 
 
 def _show(out, results, folder):

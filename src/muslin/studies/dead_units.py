@@ -8,10 +8,10 @@ from operator import itemgetter
 
 import numpy as np
 
+from muslin.paired import listed
 from muslin.report.study_plots import Panel, draw
 from muslin.studies.callbacks import AtStart
 from muslin.studies.study import Study, curves
-from muslin.studies.verdict import listed
 
 ACTIVATIONS = {
     "relu": {"activation": "relu", "initializer": "he"},

@@ -5,10 +5,10 @@ Neurons that start equal see the same inputs and get the same gradients: they st
 
 import numpy as np
 
+from muslin.paired import listed
 from muslin.report.study_plots import Panel, draw
 from muslin.studies.callbacks import NeuronGradients
 from muslin.studies.study import Study
-from muslin.studies.verdict import listed
 
 STEPS, NEURONS = 50, 5
 

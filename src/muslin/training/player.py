@@ -37,7 +37,8 @@ class Program:
     """
 
     def __init__(self, step, y, batch, steps, parts):
-        self.step, self.y, self.batch, self.parts = step, y, batch, parts
+        self.step, self.y, self.batch = step, y, batch
+        self.update, self.once = step.network.engine.made("update", step.network.dtype, step.rule)
         self.signals = step.signals.first(batch)
         self.rows = np.zeros((steps, batch), np.int64)
         self.losses, self.correct = np.zeros((steps, parts)), np.zeros((steps, parts), np.int64)
@@ -52,9 +53,8 @@ class Program:
 
     def _scalars(self, part, rates, t):
         """The scalars of the update of a part of θ, decay first, for the steps from t on: a row each."""
-        _, once = self.step.network.engine.made("update", self.step.network.dtype, self.step.rule)
         nows = (self.step.now(learning_rate=rate, t=t + i) for i, rate in enumerate(rates))
-        return [once(part.decay, part.scalars | now) for now in nows]
+        return [self.once(part.decay, part.scalars | now) for now in nows]
 
     def _record(self, tape):
         network, freeze = self.step.network, self.step.freeze
@@ -105,7 +105,7 @@ class Program:
             np.add(A, summand[:, samples], out=A)
 
     def _updated(self, tape):
-        """(part, slice of θ) of all that the tape's thread updates: what it has the gradients of."""
+        """(scalars, slice of θ) of all that the tape's thread updates: what it has the gradients of."""
         network, weights, biases, at = self.step.network, self.scalars[0], self.scalars[-1], 0
         shapes = [(weights, k, *W.shape) for k, W in network.weights.items()]
         for scalars, k, n, m in [*shapes, *((biases, k, 1, b.size) for k, b in network.biases.items())]:
@@ -115,11 +115,9 @@ class Program:
             at += n * m
 
     def _update(self, tape, scalars, where):
-        network = self.step.network
-        loop, _ = network.engine.made("update", network.dtype, self.step.rule)
-        vectors = (network.theta, network.gradient, *self.step.slots.values())
+        vectors = (self.step.network.theta, self.step.network.gradient, *self.step.slots.values())
         given = [vector[where] for vector in vectors]
-        tape.loop(loop, *given, scalars[0], moves={len(given): scalars.strides[0]})
+        tape.loop(self.update, *given, scalars[0], moves={len(given): scalars.strides[0]})
 
     def __call__(self, rows, state, rate, pool):
         """Train on ``rows``, whole batches; yields (samples, mean loss, right predictions) of each."""

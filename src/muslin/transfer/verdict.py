@@ -1,12 +1,14 @@
 """What the cells say: who is ahead of scratch, by how much, and whether that could be chance."""
 
-import math
-
 import numpy as np
 
+from muslin.paired import listed, paired, spread
 from muslin.transfer.plan import CONTESTANTS
 
 AHEAD, BEHIND, EVEN = "is ahead of scratch", "is behind scratch", "cannot be told from scratch"
+
+#: what `paired` gives, by name
+DIFFERENCE = ("difference", "standard_error", "margin")
 
 
 def table(cells, fractions, seeds):
@@ -17,28 +19,11 @@ def table(cells, fractions, seeds):
     for fraction in fractions:
         of = {name: [found[fraction, seed, name] for seed in seeds] for name in CONTESTANTS}
         accuracy = {name: np.array([cell["test_accuracy"] for cell in of[name]]) for name in of}
-        figures = {name: {"mean": float(values.mean()), "sd": _sd(values)} for name, values in accuracy.items()}
+        figures = {name: {"mean": float(values.mean()), "sd": spread(values)} for name, values in accuracy.items()}
         for name in [*CONTESTANTS][1:]:
-            figures[name] |= paired(accuracy[name] - accuracy["scratch"])
+            figures[name] |= dict(zip(DIFFERENCE, paired(accuracy[name] - accuracy["scratch"]), strict=True))
         rows.append({"fraction": fraction, "samples": of["scratch"][0]["samples"], "seeds": len(seeds), **figures})
     return rows
-
-
-def paired(differences):
-    """Mean difference, its standard error, and margin, the half-width of its 95 % interval (Student's t).
-
-    With one difference, standard error and margin are NaN.
-    """
-    from scipy.special import stdtrit
-
-    n = len(differences)
-    error = _sd(differences) / math.sqrt(n)
-    margin = error * float(stdtrit(n - 1, 0.975))
-    return {"difference": float(differences.mean()), "standard_error": error, "margin": margin}
-
-
-def _sd(values):
-    return float(values.std(ddof=1)) if len(values) > 1 else math.nan
 
 
 def conclusions(rows, freeze):
@@ -51,7 +36,7 @@ def _conclusion(subject, rows, contestant):
     for row in rows:
         verdict, amount = _judged(**row[contestant])
         said[verdict].append(f"{amount}with {percent(row['fraction'])}")
-    parts = "; it ".join(f"{verdict} {_listed(shares)}" for verdict, shares in said.items() if shares)
+    parts = "; it ".join(f"{verdict} {listed(shares)}" for verdict, shares in said.items() if shares)
     return f"{subject} {parts} of the data ({n} seed{'s' * (n > 1)}, ± standard error)."
 
 
@@ -61,10 +46,6 @@ def _judged(difference, standard_error, margin, **_):
         return EVEN, ""
     amount = f"by {100 * abs(difference):.2f} ± {100 * standard_error:.2f} points "
     return (AHEAD if difference > 0 else BEHIND), amount
-
-
-def _listed(words):
-    return " and ".join([", ".join(words[:-1]), words[-1]] if words[1:] else words)
 
 
 def percent(fraction):
