@@ -325,7 +325,9 @@ names = {"numpy", "numba", "torch", "jax", "jaxlib", "optax", "scikit-learn", "o
 found = {d.name.lower(): d.version for d in distributions() if d.name.lower() in names}
 found = {"python": platform.python_version(), **dict(sorted(found.items()))}
 """
-OURS = f"import muslin.blas\n{VERSIONS}\nprint(json.dumps(found | {{'blas': muslin.blas.description()}}))"
+OURS = (
+    f"import muslin.engines.blas\n{VERSIONS}\nprint(json.dumps(found | {{'blas': muslin.engines.blas.description()}}))"
+)
 VERSIONS += "print(json.dumps(found))"
 
 

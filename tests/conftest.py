@@ -29,7 +29,7 @@ def toy(tmp_path_factory):
 def finished(toy, tmp_path_factory):
     """A finished run on the toy data; to be read, not written."""
     from muslin import datasets, runs
-    from muslin.config import Settings
+    from muslin.runs.settings import Settings
 
     network = {"hidden_size": 16, "activation": "relu", "initializer": "he", "engine": "numpy"}
     settings = Settings.read(network, {"dataset": str(toy), "epochs": 8, "batch_size": 8, "learning_rate": 0.003})

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from muslin.engine import engine
+from muslin.engines import engine
 from muslin.optimizers import OPTIMIZERS
 from muslin.training.step import signature
 

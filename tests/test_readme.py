@@ -43,7 +43,7 @@ def test_an_optimizer_of_ones_own_learns_and_takes_its_settings(eve):
 
 def test_an_optimizer_of_ones_own_is_compiled(eve):
     pytest.importorskip("numba")
-    from muslin.engine import engine
+    from muslin.engines import engine
 
     assert engine("numba").made("update", np.dtype("float32"), eve)
     np.testing.assert_array_equal(trained("numba")[0], trained("numpy")[0])

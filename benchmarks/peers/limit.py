@@ -4,7 +4,7 @@ import time
 
 from benchmarks.peers.ours import network
 from benchmarks.peers.protocol import serve
-from muslin.timing import least
+from muslin.runs.timing import least
 
 
 def train(work):

@@ -17,7 +17,7 @@ from numbers import Integral, Real
 import numpy as np
 
 from muslin import activations, initializers, losses, optimizers
-from muslin.engine import engine as make_engine
+from muslin.engines import engine as make_engine
 from muslin.errors import InputError, known
 from muslin.files import damaged, read_tensors, write_tensors
 
@@ -52,7 +52,7 @@ class FeedForwardNeuralNetwork:
     loss         a key of ``losses``
     seed         of the initial weights and, unless ``fit`` is given another, of everything random in training
     dtype        float32 or float64
-    engine       "auto", "numpy" or "numba" (see `muslin.engine`)
+    engine       "auto", "numpy" or "numba" (see `muslin.engines`)
 
     All parameters live in the vector ``theta``: every W, then every b. ``weights[k]`` and ``biases[k]`` are views into
     it, and so are ``weight_gradients[k]`` and ``bias_gradients[k]`` into ``gradient``. Theta is written into, never

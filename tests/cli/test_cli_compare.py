@@ -11,7 +11,7 @@ import pytest
 from scipy.stats import binomtest
 
 from muslin import datasets, runs
-from muslin.config import Settings
+from muslin.runs.settings import Settings
 
 
 @pytest.fixture(scope="module")

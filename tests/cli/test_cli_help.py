@@ -7,7 +7,7 @@ import pytest
 
 from muslin import __version__
 from muslin.cli import COMMANDS, main
-from muslin.config import CHOICES, Settings
+from muslin.runs.settings import CHOICES, Settings
 
 
 @pytest.mark.parametrize("words", [[], ["--help"], ["-h"]], ids=str)

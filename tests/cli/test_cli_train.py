@@ -10,7 +10,7 @@ from toys import files
 
 from muslin import FeedForwardNeuralNetwork
 from muslin.cli import main, train
-from muslin.config import Settings
+from muslin.runs.settings import Settings
 
 COURSE = "hl_3_hn_128_opt_nadam_act_sigmoid_lr_0.001_bs_32_init_xavier_ep_10_l2_0"
 QUICK = ["--hidden-size", "8,8", "-b", "16", "-e", "2"]

@@ -4,9 +4,9 @@ import re
 
 import pytest
 
-from muslin.config import Settings
 from muslin.course.arguments import BEST, parser, settings
 from muslin.errors import InputError
+from muslin.runs.settings import Settings
 
 
 def read(*words):

@@ -12,8 +12,8 @@ from axe_playwright_python.sync_playwright import Axe
 from PIL import Image
 from toys import CLASSES, bars
 
-from muslin import FeedForwardNeuralNetwork, datasets, images
-from muslin.datasets import Dataset
+from muslin import FeedForwardNeuralNetwork, datasets
+from muslin.datasets import Dataset, images
 from muslin.errors import InputError
 from muslin.files import write_json
 from muslin.report import pages, playground

@@ -20,11 +20,11 @@ from typer.testing import CliRunner
 from muslin import datasets, runs
 from muslin.cli import main
 from muslin.cli.options import with_settings
-from muslin.config import Settings
 from muslin.network import FeedForwardNeuralNetwork
 from muslin.report import pages, run_report
 from muslin.report.pages.drawing import EDGES, MOST, drawing
 from muslin.runs import Run
+from muslin.runs.settings import Settings
 
 HOSTILE = "<script>alert(1)</script>"
 LITTLE = {"hidden_size": "16,12", "activation": "relu", "epochs": 2, "batch_size": 64, "diagnostics": True}

@@ -11,10 +11,10 @@ from PIL import Image
 from toys import CLASSES, bars, files
 
 from muslin import FeedForwardNeuralNetwork, InputError, datasets, runs
-from muslin.config import Settings
 from muslin.files import read_json, read_json_lines
 from muslin.paired import listed
 from muslin.report.study_plots import Panel, draw, spread
+from muslin.runs.settings import Settings
 from muslin.studies import STUDIES, callbacks, verdict
 from muslin.studies.study import Outcome, Progress, Study, conclude, conduct, record
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from muslin import runs
-from muslin.config import Settings
+from muslin.runs.settings import Settings
 from muslin.sweeps.directory import SweepDirectory
 
 #: long enough to be hit
@@ -95,7 +95,7 @@ def check_same_bits(sweep, trial, tmp_path):
     """The trial's model is that of the same run alone, undisturbed. In a process with a worker's number of threads."""
     settings = runs.Run(sweep.path / trial.run).settings.model_dump()
     script = (
-        "import json, sys; from muslin import datasets, runs; from muslin.config import Settings\n"
+        "import json, sys; from muslin import datasets, runs; from muslin.runs.settings import Settings\n"
         "settings = Settings.read(json.loads(sys.argv[1])); data = datasets.load(settings.dataset)\n"
         "runs.train(runs.create(settings, data, sys.argv[2], 'alone'), data)"
     )

@@ -5,8 +5,8 @@ import re
 import pytest
 from sweep_files import VALID, load
 
-from muslin.config import Settings
 from muslin.errors import InputError
+from muslin.runs.settings import Settings
 from muslin.sweeps.names import OTHER_NAMES, SETTINGS, metric, plain, problems, setting, settings
 from muslin.sweeps.schema import parse
 

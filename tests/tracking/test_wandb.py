@@ -10,8 +10,8 @@ from stub import ENTITY, Stub
 from world import SWEEP, TINY, World
 
 from muslin import datasets, runs, tracking
-from muslin.config import Settings
 from muslin.errors import InputError
+from muslin.runs.settings import Settings
 
 needs_wandb = pytest.mark.skipif(not importlib.util.find_spec("wandb"), reason="wandb is not installed")
 

@@ -6,10 +6,11 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from muslin import blas, timing
 from muslin.cli.options import Json, console, emit, with_settings
-from muslin.config import Settings
+from muslin.engines import blas
 from muslin.errors import InputError
+from muslin.runs import timing
+from muslin.runs.settings import Settings
 
 #: settings that time nothing
 WITHOUT = ("dataset", "data_dir", "validation", "stratify", "epochs", "patience", "monitor", "diagnostics", "warmup")

@@ -111,8 +111,8 @@ def _sweep_rows(path, storage, descending):
 
 
 def _row(path):
-    from muslin.config import Settings
     from muslin.files import read_json
+    from muslin.runs.settings import Settings
 
     config = read_json(path / "config.json")
     settings = config.get("config") or {key: config[key] for key in Settings.model_fields if key in config}

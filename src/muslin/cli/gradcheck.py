@@ -6,8 +6,8 @@ import typer
 from rich.table import Table
 
 from muslin.cli.options import Json, console, emit
-from muslin.config import CHOICES, Settings
 from muslin.gradcheck import example, gradcheck
+from muslin.runs.settings import CHOICES, Settings
 
 TOLERANCE = 1e-7
 

@@ -11,7 +11,7 @@ from typing import Annotated, get_args
 import typer
 from rich.console import Console
 
-from muslin.config import CHOICES, Settings
+from muslin.runs.settings import CHOICES, Settings
 
 Json = Annotated[
     bool, typer.Option("--json", help="Print one JSON object on standard output, all else on standard error.")

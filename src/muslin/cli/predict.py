@@ -6,8 +6,9 @@ from typing import Annotated
 import numpy as np
 import typer
 
-from muslin import images, runs
+from muslin import runs
 from muslin.cli.options import Json, RunPath, console, emit
+from muslin.datasets import images
 from muslin.errors import InputError
 
 

@@ -4,8 +4,8 @@ import argparse
 import re
 from pathlib import Path
 
-from muslin.config import CHOICES, Settings
 from muslin.errors import InputError
+from muslin.runs.settings import CHOICES, Settings
 
 #: train.py's defaults: the best configuration that we found. What is not here has the default of `Settings`.
 BEST = {

@@ -4,7 +4,7 @@ from base64 import b64encode
 
 import numpy as np
 
-from muslin import images
+from muslin.datasets import images
 from muslin.errors import InputError
 from muslin.report.pages import render
 

@@ -8,13 +8,13 @@ import shlex
 
 import numpy as np
 
-from muslin.config import Settings
 from muslin.errors import InputError
 from muslin.files import damaged, read_tensors
 from muslin.network import FeedForwardNeuralNetwork
 from muslin.report import plots
 from muslin.report.pages import charts, images, render
 from muslin.report.pages.drawing import drawing
+from muslin.runs.settings import Settings
 
 #: mistakes, units of the first layer, and images of one cell of the confusion matrix that are shown
 MISTAKES, UNITS, CELL = 24, 64, 12

@@ -13,9 +13,9 @@ from pathlib import Path
 import numpy as np
 
 from muslin import runs
-from muslin.config import Settings
 from muslin.errors import Diverged
 from muslin.files import write_json
+from muslin.runs.settings import Settings
 from muslin.training import Callback
 
 Outcomes = Mapping[str, "Outcome"]

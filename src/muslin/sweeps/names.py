@@ -5,8 +5,8 @@ Case, spaces and punctuation do not matter. The values' spellings, such as MGD f
 
 from difflib import get_close_matches
 
-from muslin.config import Settings
 from muslin.errors import InputError
+from muslin.runs.settings import Settings
 from muslin.sweeps.space import LARGEST, SMALLEST
 
 #: setting → its other names

@@ -1,8 +1,8 @@
 """From a sweep to its one model: which trial, why, and with what settings it is trained again."""
 
-from muslin.config import Settings
 from muslin.errors import InputError
 from muslin.runs import Run
+from muslin.runs.settings import Settings
 from muslin.sweeps import names
 from muslin.sweeps.scheduler import best
 

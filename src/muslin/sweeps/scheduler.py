@@ -277,8 +277,8 @@ def best(trials, metric):
 
 def run_name(config, sweep):
     """The name of a trial's run directory, made of its settings."""
-    from muslin.config import Settings
     from muslin.runs import default_name
+    from muslin.runs.settings import Settings
 
     try:
         name = default_name(Settings.read(names.settings(config))) if not sweep.program else None

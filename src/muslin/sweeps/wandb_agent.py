@@ -8,9 +8,9 @@ from io import StringIO
 from pathlib import Path
 
 from muslin import datasets, runs
-from muslin.config import Settings
 from muslin.errors import Diverged, InputError
 from muslin.files import read_json, write_json
+from muslin.runs.settings import Settings
 from muslin.sweeps import names
 from muslin.sweeps.directory import metric
 from muslin.sweeps.scheduler import AT_START

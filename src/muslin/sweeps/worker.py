@@ -108,8 +108,8 @@ def _prepared(path, given):
 
     Raises InputError: the settings cannot be, or the directory holds a run with other ones.
     """
-    from muslin.config import Settings
     from muslin.runs import Run, create
+    from muslin.runs.settings import Settings
 
     settings = Settings.read(given)
     data = _data(settings.dataset, settings.data_dir)

@@ -19,8 +19,7 @@ from contextlib import contextmanager
 
 import numpy as np
 
-from muslin import blas
-from muslin.engine import GATHERED, scale
+from muslin.engines import GATHERED, blas, scale
 from muslin.training.step import diverged
 from muslin.training.tape import CannotRecord, Tape, plain
 

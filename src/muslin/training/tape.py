@@ -9,7 +9,7 @@ import ctypes
 
 import numpy as np
 
-from muslin import blas
+from muslin.engines import blas
 
 #: numbers in a cache line: two threads that write into one slow each other down
 LINE = 16
@@ -59,7 +59,7 @@ class Tape:
     """
 
     def __init__(self, engine, dtype, part=0, parts=1):
-        from muslin import compiled
+        from muslin.engines import compiled
 
         self.compiled, self.engine, self.dtype = compiled, engine, dtype
         self.part, self.parts, self.sharing = part, parts, False
@@ -88,7 +88,7 @@ class Tape:
         self.moves.append(moves or {})
 
     def loop(self, name, *arrays, moves=None):
-        """A call of one of `muslin.compiled`'s loops. moves: {which array: by how many bytes it moves on}."""
+        """A call of one of `muslin.engines.compiled`'s loops. moves: {which array: by how many bytes it moves on}."""
         loop = self.compiled.plain(name) if isinstance(name, str) else name
         arguments, places = [], []
         for array in arrays:
@@ -158,7 +158,7 @@ class Tape:
         self.write(self.compiled.ufunc(), [x or 0 for x in arguments], keep=[*views, *keep])
 
     def barrier(self, meeting):
-        """All threads wait here for the last one.  meeting: see `muslin.compiled.barrier`."""
+        """All threads wait here for the last one.  meeting: see `muslin.engines.compiled.barrier`."""
         if self.parts > 1:
             yield_ = ctypes.cast(ctypes.CDLL(None).sched_yield, ctypes.c_void_p).value
             self.write(self.compiled.barrier(), [meeting.ctypes.data, self.parts, yield_], keep=[meeting])

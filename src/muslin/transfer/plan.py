@@ -6,11 +6,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from muslin import blas, datasets
-from muslin.config import Settings
+from muslin import datasets
+from muslin.engines import blas
 from muslin.errors import InputError
 from muslin.network import FeedForwardNeuralNetwork
 from muslin.runs import need_test
+from muslin.runs.settings import Settings
 from muslin.training import evaluate
 from muslin.training.transfer import transplant
 

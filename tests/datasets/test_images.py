@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from muslin import FeedForwardNeuralNetwork, blas, datasets, images
+from muslin import FeedForwardNeuralNetwork, datasets
+from muslin.datasets import images
+from muslin.engines import blas
 from muslin.errors import InputError
 
 SHAPE = (28, 28)

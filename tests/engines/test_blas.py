@@ -3,7 +3,7 @@
 import pytest
 from threadpoolctl import threadpool_info
 
-from muslin import blas
+from muslin.engines import blas
 from muslin.errors import InputError
 
 

@@ -84,8 +84,8 @@ class NumbaEngine(NumpyEngine):
             super().update(rule, theta, g, slots, scalars, decay)
 
     def made(self, kind, dtype, *formula):
-        """What `muslin.compiled` makes of a formula; None if it cannot."""
-        from muslin import compiled
+        """What `muslin.engines.compiled` makes of a formula; None if it cannot."""
+        from muslin.engines import compiled
 
         key = kind, dtype, *formula
         if key not in self._made:

@@ -17,11 +17,12 @@ from pathlib import Path
 
 import numpy as np
 
-from muslin import blas, datasets
-from muslin.config import Settings
+from muslin import datasets
+from muslin.engines import blas
 from muslin.errors import InputError
 from muslin.files import read_json, read_json_lines, read_tensors, write_json, write_json_lines
 from muslin.network import FeedForwardNeuralNetwork
+from muslin.runs.settings import Settings
 from muslin.training import Callback, evaluate
 from muslin.training.callbacks import best_epoch
 from muslin.training.fit import check

@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from muslin.engine import ENGINES
+from muslin.engines import ENGINES
 from muslin.errors import InputError, unknown
 from muslin.network import FeedForwardNeuralNetwork
 from muslin.schedules import SCHEDULES

@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-from muslin import FeedForwardNeuralNetwork, timing
+from muslin import FeedForwardNeuralNetwork
 from muslin.optimizers import OPTIMIZERS
+from muslin.runs import timing
 
 
 def test_a_step_is_that_of_training():

@@ -13,8 +13,8 @@ from numpy import tanh as numpy_tanh
 
 from muslin import InputError
 from muslin.activations import ACTIVATIONS
-from muslin.engine import ENGINES, engine
-from muslin.split import Split
+from muslin.engines import ENGINES, engine
+from muslin.engines.formula import Split
 from muslin.training.step import signature
 
 needs_numba = pytest.mark.skipif(
@@ -213,7 +213,7 @@ def test_an_edited_formula_is_compiled_anew(tmp_path, monkeypatch):
 FRESH = """
 import numpy as np
 from rules import rule
-from muslin.engine import engine
+from muslin.engines import engine
 theta = np.ones(1)
 engine("numba").update(rule, theta, np.ones(1), [], {"learning_rate": 0.25})
 print(theta[0])

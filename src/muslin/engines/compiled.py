@@ -12,7 +12,7 @@ from numba.core import cgutils
 from numba.core.errors import NumbaError
 from numba.extending import intrinsic
 
-from muslin.split import Split, define
+from muslin.engines.formula import Split, define
 
 # Loops around the function of one element. Samples are rows here: each matrix is given as its transpose.
 

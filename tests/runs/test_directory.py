@@ -8,9 +8,10 @@ import pytest
 from toys import bars, files
 
 from muslin import datasets, runs
-from muslin.config import Settings
 from muslin.errors import InputError
 from muslin.files import read_tensors, write_json
+from muslin.runs import directory
+from muslin.runs.settings import Settings
 
 COURSE = "hl_3_hn_128_opt_nadam_act_sigmoid_lr_0.001_bs_32_init_xavier_ep_10_l2_0"
 
@@ -147,8 +148,8 @@ def test_without_validation_every_sample_trains(data, tmp_path):
 
 def test_threads_are_those_of_the_settings(data, tmp_path, monkeypatch):
     asked = []
-    threads = runs.blas.threads
-    monkeypatch.setattr(runs.blas, "threads", lambda n: asked.append(n) or threads(n))
+    threads = directory.blas.threads
+    monkeypatch.setattr(directory.blas, "threads", lambda n: asked.append(n) or threads(n))
     trained(data, tmp_path, threads=1)
     assert asked == [1]
 

@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from muslin.config import CHOICES, RIGHT, SPELLINGS, Settings, read_file
 from muslin.errors import InputError
+from muslin.runs.settings import CHOICES, RIGHT, SPELLINGS, Settings, read_file
 from muslin.training.fit import RULES
 
 
