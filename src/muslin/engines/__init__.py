@@ -84,13 +84,13 @@ class NumbaEngine(NumpyEngine):
             super().update(rule, theta, g, slots, scalars, decay)
 
     def made(self, kind, dtype, *formula):
-        """What `muslin.engines.compiled` makes of a formula; None if it cannot."""
-        from muslin.engines import compiled
+        """What `muslin.engines.templates` makes of a formula; None if it cannot."""
+        from muslin.engines import templates
 
         key = kind, dtype, *formula
         if key not in self._made:
             try:
-                self._made[key] = getattr(compiled, kind)(dtype, *formula)
+                self._made[key] = getattr(templates, kind)(dtype, *formula)
             except ValueError:
                 self._made[key] = None
         return self._made[key]

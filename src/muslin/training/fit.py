@@ -7,12 +7,12 @@ from types import SimpleNamespace
 
 import numpy as np
 
+from muslin.engines.player import trainer
 from muslin.errors import InputError, known, unknown
 from muslin.network import as_labels, as_samples, checked_seed
 from muslin.schedules import SCHEDULES, warm_up
 from muslin.training.callbacks import Callback, Checkpoint, Diagnostics, EachEpoch, EarlyStopping
 from muslin.training.metrics import measure
-from muslin.training.player import trainer
 from muslin.training.state import State, load_checkpoint
 from muslin.training.step import PROVIDED, Step, signature
 

@@ -75,13 +75,13 @@ class Step:
         network.forward(s)
         loss = float(network.batch_loss(s, Y)) / len(batch)
         if not math.isfinite(loss):
-            raise diverged(network, s, state.epoch, state.step + 1)
+            raise self.diverged(s, state.epoch, state.step + 1)
         network.deltas(s, Y, self.freeze)
         network.gradients(s, self.freeze)
         if self.clip_norm:
             norm = math.sqrt(float(np.dot(network.gradient, network.gradient)))
             if not math.isfinite(norm):
-                raise diverged(network, s, state.epoch, state.step + 1)
+                raise self.diverged(s, state.epoch, state.step + 1)
             if norm > self.clip_norm:
                 network.gradient *= self.clip_norm / norm
         state.step += 1
@@ -93,7 +93,11 @@ class Step:
 
     def check(self, state):
         if not np.isfinite(self.network.theta).all():
-            raise diverged(self.network, self.signals, state.epoch, state.step)
+            raise self.diverged(self.signals, state.epoch, state.step)
+
+    def diverged(self, s, epoch, step):
+        """The error that says in which layer the numbers first left the finite ones."""
+        return diverged(self.network, s, epoch, step)
 
 
 def diverged(network, s, epoch, step):

@@ -10,10 +10,11 @@ import pytest
 
 from muslin import FeedForwardNeuralNetwork
 from muslin.activations import ACTIVATIONS
+from muslin.engines import player
 from muslin.errors import Diverged
 from muslin.losses import LOSSES
 from muslin.optimizers import OPTIMIZERS
-from muslin.training import Callback, player
+from muslin.training import Callback
 
 pytestmark = pytest.mark.skipif(
     importlib.util.find_spec("numba") is None, reason="numba is missing: pip install 'muslin[fast]'"

@@ -20,8 +20,7 @@ from contextlib import contextmanager
 import numpy as np
 
 from muslin.engines import GATHERED, blas, scale
-from muslin.training.step import diverged
-from muslin.training.tape import CannotRecord, Tape, plain
+from muslin.engines.tape import CannotRecord, Tape, plain
 
 #: samples that are trained on between two looks at the clock and the keyboard
 AT_ONCE = 16_384
@@ -48,7 +47,7 @@ class Program:
         self.meeting = np.zeros((3, 8), np.int64)  # a cache line for each of three numbers
         self.tapes = [self._record(Tape(step.network.engine, step.network.dtype, i, parts)) for i in range(parts)]
         self.played = [np.empty_like(tape.calls) for tape in self.tapes]
-        self.play = self.tapes[0].compiled.player()
+        self.play = self.tapes[0].functions.player()
 
     def _scalars(self, part, rates, t):
         """The scalars of the update of a part of θ, decay first, for the steps from t on: a row each."""
@@ -137,7 +136,7 @@ class Program:
         done = runs[0].result()
         state.step += done
         if done < n:
-            raise diverged(self.step.network, self.signals, state.epoch, state.step + 1)
+            raise self.step.diverged(self.signals, state.epoch, state.step + 1)
         losses, correct = self.losses[:n].sum(axis=1) / self.batch, self.correct[:n].sum(axis=1)
         return zip([self.batch] * n, losses.tolist(), correct.tolist(), strict=True)
 

@@ -59,16 +59,16 @@ class Tape:
     """
 
     def __init__(self, engine, dtype, part=0, parts=1):
-        from muslin.engines import compiled
+        from muslin.engines import calls, templates
 
-        self.compiled, self.engine, self.dtype = compiled, engine, dtype
+        self.functions, self.templates, self.engine, self.dtype = calls, templates, engine, dtype
         self.part, self.parts, self.sharing = part, parts, False
         self.calls, self.moves, self.kept = [], [], []
         product = blas.product(dtype)
         if product is None:
             raise CannotRecord("NumPy's BLAS cannot be called")
         self.product, size = product
-        self.gemm = compiled.gemm(dtype, size)
+        self.gemm = calls.gemm(dtype, size)
 
     def traced(self, array):
         view = np.asarray(array).view(Traced)
@@ -88,15 +88,15 @@ class Tape:
         self.moves.append(moves or {})
 
     def loop(self, name, *arrays, moves=None):
-        """A call of one of `muslin.engines.compiled`'s loops. moves: {which array: by how many bytes it moves on}."""
-        loop = self.compiled.plain(name) if isinstance(name, str) else name
+        """A call of one of `muslin.engines.templates`'s loops. moves: {which array: by how many bytes it moves on}."""
+        loop = self.templates.plain(name) if isinstance(name, str) else name
         arguments, places = [], []
         for array in arrays:
             if not array.flags.c_contiguous:
                 raise CannotRecord("a loop over rows that do not lie side by side")
             places.append(len(arguments))
             arguments += [array.ctypes.data, *array.shape]
-        entry = self.compiled.entry(loop, *((array.dtype, array.ndim) for array in arrays))
+        entry = self.functions.entry(loop, *((array.dtype, array.ndim) for array in arrays))
         moves = {places[i]: by for i, by in (moves or {}).items()}
         self.write(entry, arguments, moves, keep=arrays)
 
@@ -155,17 +155,17 @@ class Tape:
         arguments += [view.ctypes.data for view in views]
         arguments += [view.strides[outer] for view in views]
         arguments += [view.strides[inner] for view in views]
-        self.write(self.compiled.ufunc(), [x or 0 for x in arguments], keep=[*views, *keep])
+        self.write(self.functions.ufunc(), [x or 0 for x in arguments], keep=[*views, *keep])
 
     def barrier(self, meeting):
-        """All threads wait here for the last one.  meeting: see `muslin.engines.compiled.barrier`."""
+        """All threads wait here for the last one.  meeting: see `muslin.engines.calls.barrier`."""
         if self.parts > 1:
             yield_ = ctypes.cast(ctypes.CDLL(None).sched_yield, ctypes.c_void_p).value
-            self.write(self.compiled.barrier(), [meeting.ctypes.data, self.parts, yield_], keep=[meeting])
+            self.write(self.functions.barrier(), [meeting.ctypes.data, self.parts, yield_], keep=[meeting])
 
     def finite(self, summands, by):
         """The tape stops where the sum is not finite."""
-        self.write(self.compiled.finite(), [summands.ctypes.data, summands.size], {0: by}, [summands])
+        self.write(self.functions.finite(), [summands.ctypes.data, summands.size], {0: by}, [summands])
 
     def finish(self):
         """Makes tables of what was written: calls, and by how much their arguments move on."""
