@@ -33,13 +33,14 @@ def command(
     """Every trial is a run directory in the sweep's directory. The same command again goes on, and --count tells how
     far: a killed sweep loses no finished trial. Stop it with Ctrl-C."""
     from muslin import tracking
-    from muslin.sweeps import names, schema, search
+    from muslin.sweeps import search
+    from muslin.sweeps.file import schema, spellings
 
     engine = known({"local": None, "wandb": None}, "engine", engine)
     lookup(search.SAMPLERS, "sampler", sampler)
     try:
         sweep = schema.read(file)
-        found = [] if sweep.program else names.problems(sweep)
+        found = [] if sweep.program else spellings.problems(sweep)
     except schema.InvalidSweep as error:
         found = error.problems
     for problem in found:
@@ -100,11 +101,11 @@ def _run(sweep, place, storage, count, workers, json, tracker):
 
 def _tracker(name, where):
     """The arguments of the workers' trackers: one group of runs, the metric under the sweep file's name of it."""
-    from muslin.sweeps import names
+    from muslin.sweeps.file import spellings
 
     if name == "none":
         return None
-    sweep, also = where.sweep, {where.metric.name: names.metric(where.metric.name)}
+    sweep, also = where.sweep, {where.metric.name: spellings.metric(where.metric.name)}
     return {"name": name, "project": sweep.project, "entity": sweep.entity, "group": where.path.name, "also": also}
 
 
@@ -131,12 +132,12 @@ def _run_wandb(sweep, runs_dir, name, count, json):
 def _fetch(sweep):
     """Have the data set, which the workers share, before they all want it; say at once if it is not to be had."""
     from muslin import datasets
-    from muslin.sweeps import names
+    from muslin.sweeps.file import spellings
 
     if sweep.program:
         return
-    searched = names.settings({leaf.path[-1]: None for leaf in sweep.space.searched}).keys()
-    settings = names.fixed(sweep)
+    searched = spellings.settings({leaf.path[-1]: None for leaf in sweep.space.searched}).keys()
+    settings = spellings.fixed(sweep)
     if settings.dataset != "digits" and not searched & {"dataset", "data_dir"}:
         datasets.load(settings.dataset, data_dir=settings.data_dir)
 
@@ -205,7 +206,7 @@ def flat(config, before=""):
 
 
 def _check(sweep, file, json):
-    from muslin.sweeps.space import Grid
+    from muslin.sweeps.file.space import Grid
 
     size = Grid(sweep.space).size if sweep.method == "grid" else None
     leaves = {leaf.name: str(leaf) for leaf in sweep.space.leaves}

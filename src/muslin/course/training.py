@@ -14,7 +14,8 @@ from muslin.cli.options import console
 from muslin.course.arguments import Parser, add_runs_dir, positive
 from muslin.errors import InputError
 from muslin.network import FeedForwardNeuralNetwork
-from muslin.sweeps import directory, names, retrain, schema
+from muslin.sweeps import directory, retrain
+from muslin.sweeps.file import schema, spellings
 from muslin.tracking import wandb_run
 
 
@@ -65,7 +66,7 @@ def _show_data(file, where):
     """Get the data that the sweep is about, say how they are split, and draw an image of each class."""
     if file.program:
         raise InputError("The sweep file has a program; only that can train its best configuration again.")
-    settings = names.fixed(file)
+    settings = spellings.fixed(file)
     data = datasets.load(settings.dataset, data_dir=settings.data_dir)
     runs.need_test(data)
     train, validation = runs.split(settings, data)

@@ -13,13 +13,15 @@ from hypothesis import strategies as st
 from sweep_files import FILES, INVALID, VALID, load
 
 from muslin.errors import InputError
-from muslin.sweeps.check import problems, warnings
-from muslin.sweeps.fields import EARLY_TERMINATE, METRIC, REQUIRED
-from muslin.sweeps.hyperband import Hyperband
-from muslin.sweeps.schema import InvalidSweep, Metric, parse, read
-from muslin.sweeps.space import Grid
+from muslin.sweeps.file.check import problems, warnings
+from muslin.sweeps.file.fields import EARLY_TERMINATE, METRIC, REQUIRED
+from muslin.sweeps.file.hyperband import Hyperband
+from muslin.sweeps.file.schema import InvalidSweep, Metric, parse, read
+from muslin.sweeps.file.space import Grid
 
-VERDICTS = json.loads((Path(__file__).parent / "references" / "sweeps.json").read_text(encoding="utf-8"))["verdicts"]
+VERDICTS = json.loads((Path(__file__).parents[1] / "references" / "sweeps.json").read_text(encoding="utf-8"))[
+    "verdicts"
+]
 
 #: file → why our verdict is not that of the package sweeps 0.2.0 (schema, search and stopping rule together)
 NEWER = "W&B's schema has had the key since"

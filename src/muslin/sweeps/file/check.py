@@ -4,8 +4,8 @@ import re
 from collections import Counter
 
 from muslin.errors import unknown
-from muslin.sweeps.distributions import DISTRIBUTIONS
-from muslin.sweeps.fields import (
+from muslin.sweeps.file.distributions import DISTRIBUTIONS
+from muslin.sweeps.file.fields import (
     CONTROLLER,
     CUSTOM,
     EARLY_TERMINATE,
@@ -18,8 +18,8 @@ from muslin.sweeps.fields import (
     choice,
     is_number,
 )
-from muslin.sweeps.hyperband import Hyperband
-from muslin.sweeps.space import GRID, infer, leaf
+from muslin.sweeps.file.hyperband import Hyperband
+from muslin.sweeps.file.space import GRID, infer, leaf
 
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
 LARGEST_AXIS = 1_000_000  # values of one parameter of a grid

@@ -7,8 +7,8 @@ from sweep_files import VALID, load
 
 from muslin.errors import InputError
 from muslin.runs.settings import Settings
-from muslin.sweeps.names import OTHER_NAMES, SETTINGS, metric, plain, problems, setting, settings
-from muslin.sweeps.schema import parse
+from muslin.sweeps.file.schema import parse
+from muslin.sweeps.file.spellings import OTHER_NAMES, SETTINGS, metric, plain, problems, setting, settings
 
 
 def sweep(parameters, **keys):

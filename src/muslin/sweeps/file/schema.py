@@ -6,10 +6,10 @@ from functools import cached_property
 from pathlib import Path
 
 from muslin.errors import InputError
-from muslin.sweeps.check import problems, unlisted, warnings
-from muslin.sweeps.fields import is_number
-from muslin.sweeps.hyperband import Hyperband
-from muslin.sweeps.space import Space
+from muslin.sweeps.file.check import problems, unlisted, warnings
+from muslin.sweeps.file.fields import is_number
+from muslin.sweeps.file.hyperband import Hyperband
+from muslin.sweeps.file.space import Space
 
 
 @dataclass(frozen=True)

@@ -1,13 +1,13 @@
 """Hyperparameters and metrics by the names that course projects and other libraries give them → ours.
 
-Case, spaces and punctuation do not matter. The values' spellings, such as MGD for momentum, are config.py's.
+Case, spaces and punctuation do not matter. The values' spellings, such as MGD for momentum, are runs/settings.py's.
 """
 
 from difflib import get_close_matches
 
 from muslin.errors import InputError
 from muslin.runs.settings import Settings
-from muslin.sweeps.space import LARGEST, SMALLEST
+from muslin.sweeps.file.space import LARGEST, SMALLEST
 
 #: setting → its other names
 OTHER_NAMES = {
