@@ -9,7 +9,7 @@ from muslin.sweeps.scheduler import best
 
 def choose(directory, trials):
     """(trial, why), the best trial and a sentence on what made it so. Raises InputError if there is none."""
-    if directory.sweep.program:
+    if directory.sweep.runs_program:
         raise InputError(f"The trials of {directory.path} are a program's; only it can train its best one again.")
     metric = directory.metric
     trial = best(trials, metric)

@@ -7,4 +7,5 @@ hyperband.py      W&B's rule for stopping a run early
 check.py          every problem of a file at once; what in a valid one is doubtful
 schema.py         the file → a `Sweep`
 spellings.py      hyperparameters and metrics by their other names → our settings
+ours.py           what keeps a file from training our own network
 """
