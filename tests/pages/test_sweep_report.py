@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 
-from muslin.sweeps import directory, schema
+from muslin.sweeps import directory
+from muslin.sweeps.file import schema
 from muslin.sweeps.report import write
 from muslin.sweeps.search import SEARCHES
 

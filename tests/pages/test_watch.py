@@ -282,7 +282,8 @@ class Sweep:
     """A sweep of one hyperparameter, whose trials end when they are told to."""
 
     def __init__(self, folder):
-        from muslin.sweeps import directory, schema
+        from muslin.sweeps import directory
+        from muslin.sweeps.file import schema
 
         raw = {
             "method": "random",

@@ -213,6 +213,14 @@ parameters: {a: {value: 1}}
  d: {distribution: beta}, e: {parameters: {f: {distribution: normal}}}}}
 """,
     "a target": "{method: random, metric: {name: acc, goal: maximize, target: 1}, parameters: {a: {value: 1}}}",
+    "course: early_stopping": """
+method: random
+metric: {name: val_accuracy, goal: maximize}
+early_stopping: {type: hyperband, min_iter: 3, max_iter: 20}
+parameters: {lr: {values: [1, 2]}}
+""",
+    "unknown key at the top": "{method: random, colour: red, parameters: {a: {value: 1}}}",
+    "count": "{method: random, count: 5, parameters: {a: {value: 1}}}",
 }
 
 #: name → (file, what the problems must name, in the order of the problems)
@@ -227,11 +235,11 @@ early_terminate: {type: hyperband, s: 0, eta: 0, max_iter: 0}
 """,
         (
             "Unknown method '<insert>'",
-            "parameter: Unknown key 'parameter';.*mean 'parameters'",
             "parameters is missing",
             "metric is missing",
             "early_terminate.eta is 0; it must be a number above 1",
             "early_terminate.max_iter is 0",
+            "parameter is no key of a sweep file, and is not used. Did you mean 'parameters'?",
         ),
     ),
     "course: probabilities that sum to 0.9": (
@@ -239,15 +247,6 @@ early_terminate: {type: hyperband, s: 0, eta: 0, max_iter: 0}
 {method: random, parameters: {batch_size: {values: [16, 32, 64, 128], probabilities: [0.1, 0.3, 0.4, 0.1]}}}
 """,
         ("parameters.batch_size.probabilities is .*sum to 1",),
-    ),
-    "course: early_stopping": (
-        """
-method: random
-metric: {name: val_accuracy, goal: maximize}
-early_stopping: {type: hyperband, min_iter: 3, max_iter: 20}
-parameters: {lr: {values: [1, 2]}}
-""",
-        ("early_stopping: Unknown key",),
     ),
     "no mapping": ("[method, random]", ("holds keys",)),
     "empty": ("", ("holds keys",)),
@@ -261,8 +260,6 @@ parameters: {lr: {values: [1, 2]}}
     "method in capitals": ("{method: Grid, parameters: {a: {value: 1}}}", ("Unknown method.*mean 'grid'",)),
     "method custom": ("{method: custom, parameters: {a: {value: 1}}}", ("method custom is for W&B's own",)),
     "method a number": ("{method: 3, parameters: {a: {value: 1}}}", ("method is 3; it must be 'bayes' or",)),
-    "unknown key at the top": ("{method: random, colour: red, parameters: {a: {value: 1}}}", ("colour: Unknown key",)),
-    "count": ("{method: random, count: 5, parameters: {a: {value: 1}}}", ("count is no key.*run_cap: N",)),
     "several metrics": (
         "{method: random, metrics: [{name: a}, {name: b}], parameters: {a: {value: 1}}}",
         ("metrics, several at once",),
@@ -330,6 +327,11 @@ parameters: {lr: {values: [1, 2]}}
             ("min_iter of two", "{type: hyperband, min_iter: [3, 9]}", "early_terminate.min_iter is \\[3, 9\\]"),
             ("eta 1", "{type: hyperband, min_iter: 3, eta: 1}", "early_terminate.eta is 1"),
             ("strict a text", '{type: hyperband, min_iter: 3, strict: "no"}', "early_terminate.strict is 'no'"),
+            (
+                "bands without end",
+                "{type: hyperband, max_iter: 27, s: 1000000000, eta: 1.0000001}",
+                "more than 1,000 bands",
+            ),
             ("no band", "{type: hyperband, max_iter: 2, s: 2}", "early_terminate has no band"),
             ("s 0", "{type: hyperband, max_iter: 27, s: 0}", "early_terminate has no band"),
             ("unknown key", "{type: hyperband, min_iters: 3, min_iter: 3}", "min_iters: .*mean 'min_iter'"),
@@ -351,9 +353,23 @@ parameters: {lr: {values: [1, 2]}}
                 "parameters.x.min is miss",
             ),
             ("value and values", "random", "{value: 1, values: [1]}", "parameters.x.values: Unknown key"),
+            ("a list of texts", "random", f"{['x' * 500] * 500}", r"parameters.x is \[.{,900}\.\.\."),
             ("no values", "random", "{values: []}", "parameters.x.values is \\[\\]; .*at least one"),
             ("values a text", "random", "{values: adam}", "parameters.x.values is 'adam'"),
-            ("a date", "random", "{value: 2021-03-04}", "parameters.x.value is .*JSON"),
+            (
+                "a date",
+                "random",
+                "{value: 2021-03-04}",
+                "JSON.*YAML takes 2021-03-04 for a date; as a text",
+            ),
+            ("dates", "random", "{values: [2021-03-04]}", "parameters.x.values is .*YAML takes 2021-03-04 for a date"),
+            (
+                "a bound of 400 digits",
+                "random",
+                f"{{min: 0, max: {10**400}}}",
+                "parameters.x.max is 1000.*whole number",
+            ),
+            ("a bound of a large number", "random", f"{{min: 0.5, max: {10**400}}}", "x: of min 0.5 and max .*ambig"),
             ("min above max", "random", "{min: 2, max: 1}", "parameters.x.min is 2; .*less than max, 1"),
             ("min equal to max", "random", "{min: 0.5, max: 0.5}", "parameters.x.min is 0.5; .*less than max, 0.5"),
             ("no max", "random", "{min: 1}", "parameters.x.max is missing"),

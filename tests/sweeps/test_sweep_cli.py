@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from muslin import runs
-from muslin.sweeps import schema
+from muslin.sweeps.file import schema
 
 READY = sorted((Path(__file__).parents[2] / "sweeps").glob("*.yaml"))
 

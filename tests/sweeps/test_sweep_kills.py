@@ -81,7 +81,7 @@ def check_whole(sweep, count, seed=0):
     done = [t for t in trials.values() if t.state in ("finished", "stopped_early")]
     assert len(done) == count
     assert {t.state for t in trials.values()} <= {"finished", "stopped_early", "failed"}
-    from muslin.sweeps.space import draw
+    from muslin.sweeps.file.space import draw
 
     assert {n: t.config for n, t in trials.items()} == {n: draw(where.sweep.space, seed, n) for n in trials}
     assert len({t.run for t in trials.values()}) == len(trials)

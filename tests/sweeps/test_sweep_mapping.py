@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from muslin.errors import InputError
+from muslin.sweeps.file.space import LARGEST, SMALLEST, Grid, Space, draw, point
 from muslin.sweeps.mapping import parameters
-from muslin.sweeps.space import LARGEST, SMALLEST, Grid, Space, draw, point
 
 REFERENCES = Path(__file__).parent / "references"
 RECORD = json.loads((REFERENCES / "wandb.json").read_text(encoding="utf-8"))["distributions"]
@@ -151,7 +151,7 @@ def test_without_optuna_the_error_names_the_command(monkeypatch):
 
 
 def test_optuna_is_loaded_only_where_it_is_needed():
-    script = "import sys; from muslin.sweeps import mapping, names, schema; print('optuna' in sys.modules)"
+    script = "import sys; import muslin.sweeps.mapping, muslin.sweeps.file.schema; print('optuna' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", script], capture_output=True, text=True).stdout == "False\n"
 
 

@@ -6,9 +6,9 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from muslin.sweeps.file.schema import Metric
+from muslin.sweeps.file.space import Space, draw
 from muslin.sweeps.recommend import CANDIDATES, ENOUGH, recommend
-from muslin.sweeps.schema import Metric
-from muslin.sweeps.space import Space, draw
 
 SPACE = Space.of(
     {

@@ -6,7 +6,8 @@ from types import SimpleNamespace
 import pytest
 
 from muslin.errors import InputError
-from muslin.sweeps import directory, schema
+from muslin.sweeps import directory
+from muslin.sweeps.file import schema
 from muslin.sweeps.scheduler import Scheduler, best
 from muslin.sweeps.study import Trial
 

@@ -3,9 +3,9 @@ from importlib.util import find_spec
 import pytest
 
 from muslin.errors import InputError
-from muslin.sweeps import schema
+from muslin.sweeps.file import schema
+from muslin.sweeps.file.space import Grid, draw
 from muslin.sweeps.search import SAMPLERS, SEARCHES
-from muslin.sweeps.space import Grid, draw
 from muslin.sweeps.study import Trial
 
 RAW = {

@@ -3,7 +3,8 @@ import sqlite3
 import pytest
 
 from muslin.errors import InputError
-from muslin.sweeps import directory, schema, study
+from muslin.sweeps import directory, study
+from muslin.sweeps.file import schema
 
 RAW = {
     "method": "random",

@@ -154,7 +154,8 @@ def test_a_failure_of_wandb_is_said_once_and_forgiven(tmp_path, capsys):
 
 
 def test_the_same_command_goes_on_with_the_same_sweep(tmp_path, monkeypatch):
-    from muslin.sweeps import schema, wandb_agent
+    from muslin.sweeps import wandb_agent
+    from muslin.sweeps.file import schema
 
     monkeypatch.setenv("WANDB_SILENT", "true")
     monkeypatch.setattr(wandb_agent, "has_key", lambda: True)
@@ -168,7 +169,7 @@ def test_the_same_command_goes_on_with_the_same_sweep(tmp_path, monkeypatch):
 
 @needs_wandb
 def test_the_agent_tells_a_stopped_run_from_a_failed_one(tmp_path, monkeypatch):
-    from muslin.sweeps import schema
+    from muslin.sweeps.file import schema
     from muslin.sweeps.wandb_agent import Agent
 
     def ends(*errors):

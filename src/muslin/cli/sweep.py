@@ -12,6 +12,7 @@ from rich.console import Console
 
 from muslin.cli.options import Json, console, emit, same_command
 from muslin.errors import InputError, known, lookup
+from muslin.sweeps.file import ours, spellings
 
 
 def command(
@@ -33,18 +34,16 @@ def command(
     """Every trial is a run directory in the sweep's directory. The same command again goes on, and --count tells how
     far: a killed sweep loses no finished trial. Stop it with Ctrl-C."""
     from muslin import tracking
-    from muslin.sweeps import names, schema, search
+    from muslin.sweeps import search
+    from muslin.sweeps.file import schema
 
     engine = known({"local": None, "wandb": None}, "engine", engine)
     lookup(search.SAMPLERS, "sampler", sampler)
     try:
-        sweep = schema.read(file)
-        found = [] if sweep.program else names.problems(sweep)
+        sweep = ours.read(file)
     except schema.InvalidSweep as error:
-        found = error.problems
-    for problem in found:
-        print(f"muslin: {file}: {problem}", file=sys.stderr)
-    if found:
+        for problem in error.problems:
+            print(f"muslin: {file}: {problem}", file=sys.stderr)
         sys.exit(2)
     for warning in sweep.warnings:
         print(f"muslin: {file}: {warning}", file=sys.stderr)
@@ -53,7 +52,7 @@ def command(
         return
     name = name or sweep.name or file.stem
     tracking.check(tracker)
-    if sweep.program and (engine == "wandb" or tracker.lower() != "none"):
+    if sweep.runs_program and (engine == "wandb" or tracker.lower() != "none"):
         raise InputError(f"{file} has a program: it logs to W&B itself, and for W&B's search there is `wandb agent`.")
     if engine == "wandb":
         _run_wandb(sweep, runs_dir, name, count, json)
@@ -100,11 +99,9 @@ def _run(sweep, place, storage, count, workers, json, tracker):
 
 def _tracker(name, where):
     """The arguments of the workers' trackers: one group of runs, the metric under the sweep file's name of it."""
-    from muslin.sweeps import names
-
     if name == "none":
         return None
-    sweep, also = where.sweep, {where.metric.name: names.metric(where.metric.name)}
+    sweep, also = where.sweep, {where.metric.name: spellings.metric(where.metric.name)}
     return {"name": name, "project": sweep.project, "entity": sweep.entity, "group": where.path.name, "also": also}
 
 
@@ -131,12 +128,11 @@ def _run_wandb(sweep, runs_dir, name, count, json):
 def _fetch(sweep):
     """Have the data set, which the workers share, before they all want it; say at once if it is not to be had."""
     from muslin import datasets
-    from muslin.sweeps import names
 
-    if sweep.program:
+    if sweep.runs_program:
         return
-    searched = names.settings({leaf.path[-1]: None for leaf in sweep.space.searched}).keys()
-    settings = names.fixed(sweep)
+    searched = spellings.settings({leaf.path[-1]: None for leaf in sweep.space.searched}).keys()
+    settings = spellings.fixed(sweep)
     if settings.dataset != "digits" and not searched & {"dataset", "data_dir"}:
         datasets.load(settings.dataset, data_dir=settings.data_dir)
 
@@ -192,7 +188,7 @@ def _show(out, where, scheduler, result, pictures):
         out.print(f"run        {where.path / best.run}")
     for picture in pictures:
         out.print(f"picture    {where.path / picture}")
-    if best and not scheduler.sweep.program:
+    if best and not scheduler.sweep.runs_program:
         out.print(f"next       muslin best {shlex.quote(str(where.path))}")
 
 
@@ -205,7 +201,7 @@ def flat(config, before=""):
 
 
 def _check(sweep, file, json):
-    from muslin.sweeps.space import Grid
+    from muslin.sweeps.file.space import Grid
 
     size = Grid(sweep.space).size if sweep.method == "grid" else None
     leaves = {leaf.name: str(leaf) for leaf in sweep.space.leaves}
@@ -226,5 +222,11 @@ def _check(sweep, file, json):
     if sweep.run_cap:
         out.print(f"run_cap    {sweep.run_cap}")
     width = max(map(len, leaves), default=0)
-    for name, words in leaves.items():
-        out.print(f"parameter  {name:<{width}}  {words}")
+    for leaf in sweep.space.leaves:
+        out.print(f"parameter  {leaf.name:<{width}}  {leaf}{_read_as(leaf, sweep)}")
+
+
+def _read_as(leaf, sweep):
+    """Our name of a hyperparameter, where the file has another."""
+    name = None if sweep.runs_program else spellings.setting(leaf.path[-1])
+    return f"  ({name})" if name not in (None, leaf.path[-1]) else ""

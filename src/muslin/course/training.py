@@ -14,7 +14,8 @@ from muslin.cli.options import console
 from muslin.course.arguments import Parser, add_runs_dir, positive
 from muslin.errors import InputError
 from muslin.network import FeedForwardNeuralNetwork
-from muslin.sweeps import directory, names, retrain, schema
+from muslin.sweeps import directory, retrain
+from muslin.sweeps.file import ours, spellings
 from muslin.tracking import wandb_run
 
 
@@ -54,7 +55,7 @@ def work(given):
     """given: what `parser` makes of a command line. Returns the `Outcome`. Raises InputError, Diverged."""
     engine = given.engine or ("wandb" if wandb_run.online() else "local")
     tracker = given.tracker or ("wandb" if engine.lower() == "wandb" else "none")
-    file, runs_dir = schema.read(given.sweep), given.runs_dir or Path("runs")
+    file, runs_dir = ours.read(given.sweep), given.runs_dir or Path("runs")
     where = directory.folder(runs_dir, given.name or file.name or given.sweep.stem)
     _show_data(file, where)
     sweep.command(given.sweep, given.count, given.workers, None, where.name, runs_dir, engine=engine, tracker=tracker)
@@ -63,9 +64,9 @@ def work(given):
 
 def _show_data(file, where):
     """Get the data that the sweep is about, say how they are split, and draw an image of each class."""
-    if file.program:
+    if file.runs_program:
         raise InputError("The sweep file has a program; only that can train its best configuration again.")
-    settings = names.fixed(file)
+    settings = spellings.fixed(file)
     data = datasets.load(settings.dataset, data_dir=settings.data_dir)
     runs.need_test(data)
     train, validation = runs.split(settings, data)

@@ -34,7 +34,6 @@ SPELLINGS = {
     "logistic": "sigmoid",
     "swish": "silu",
     "lrelu": "leaky_relu",
-    "leakyrelu": "leaky_relu",
     "xavier_normal": "xavier",
     "glorot": "xavier",
     "glorot_normal": "xavier",
@@ -43,17 +42,39 @@ SPELLINGS = {
     "kaiming": "he",
     "random_normal": "random",
     "zero": "zeros",
-    "nesterov": "nag",
+    "gd": "sgd",
+    "vgd": "sgd",
+    "vanilla": "sgd",
+    "vanilla_gd": "sgd",
+    "stochastic": "sgd",
+    "gradient_descent": "sgd",
+    "stochastic_gradient_descent": "sgd",
     "mgd": "momentum",
+    "sgdm": "momentum",
+    "sgd_momentum": "momentum",
+    "momentum_gd": "momentum",
+    "momentum_sgd": "momentum",
+    "nesterov": "nag",
+    "nesterov_accelerated_gradient": "nag",
+    "nesterov_momentum": "nag",
     "mse": "mean_squared_error",
     "mse_loss": "mean_squared_error",
     "squared_error": "mean_squared_error",
+    "squared_loss": "mean_squared_error",
     "mean_squared_error_loss": "mean_squared_error",
     "cross": "cross_entropy",
-    "crossentropy": "cross_entropy",
     "cross_entropy_loss": "cross_entropy",
+    "categorical_cross_entropy": "cross_entropy",
     "categorical_crossentropy": "cross_entropy",
 }
+
+
+def _letters(name):
+    """XavierUniform, xavier-uniform, Xavier uniform: in whatever way the words of a name are joined."""
+    return "".join(c for c in str(name).lower() if c.isalnum())
+
+
+LETTERS = {_letters(spelling): name for spelling, name in SPELLINGS.items()}
 
 #: setting → what is right, where the training loop has no rule for it
 RIGHT = (
@@ -138,8 +159,8 @@ class Settings(BaseModel):
     @field_validator(*CHOICES, mode="before")
     @classmethod
     def _name(cls, value, info):
-        table, name = CHOICES[info.field_name], "_".join(str(value).lower().replace("-", " ").split())
-        for spelling in (str(value), name, SPELLINGS.get(name)):
+        table, letters = CHOICES[info.field_name], _letters(value)
+        for spelling in (str(value), *(name for name in table if _letters(name) == letters), LETTERS.get(letters)):
             if spelling in table:
                 return spelling
         raise unknown(info.field_name, value, table)

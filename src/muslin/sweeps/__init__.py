@@ -1,13 +1,7 @@
 """Sweeps: W&B's sweep file, run on one's own machine.
 
-fields.py         the keys of the file, and what each may be
-distributions.py  each distribution as a map from u in (0, 1) to a value
-space.py          parameters → leaves; random draws and the grid
-hyperband.py      W&B's rule for stopping a run early
-check.py          every problem of a file at once; what in a valid one is doubtful
-schema.py         the file → a `Sweep`
-names.py          hyperparameters and metrics by their other names → our settings
-mapping.py        leaves as Optuna's distributions
+file/             all that reads a sweep file
+mapping.py        leaves of its space as Optuna's distributions
 
 claims.py         who runs which trial
 study.py          the trials in their storage
@@ -20,5 +14,5 @@ pool.py           the workers, seen from their parent
 scheduler.py      the loop
 retrain.py        the best trial, trained again on all data
 analysis.py       what a sweep teaches
-watched.py       the page of a sweep that goes on
+watched.py        the page of a sweep that goes on
 """

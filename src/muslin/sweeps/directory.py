@@ -8,7 +8,7 @@ from pathlib import Path
 from muslin.errors import InputError
 from muslin.files import read_json, write_json
 from muslin.runs import Run
-from muslin.sweeps import names, schema
+from muslin.sweeps.file import schema, spellings
 from muslin.sweeps.study import Study, Trial, definition, differences, shown
 
 
@@ -40,7 +40,7 @@ class SweepDirectory:
         return [self._trial(*found) for found in enumerate(sorted(self.path.glob("hl_*/summary.json")))]
 
     def _trial(self, number, summary):
-        run, key = Run(summary.parent), names.metric(self.metric.name)
+        run, key = Run(summary.parent), spellings.metric(self.metric.name)
         value = self.metric.best([row[key] for row in run.history if key in row])
         facts = {"state": "finished", "value": value, "parameters": run.summary["parameters"]}
         return Trial(number, run.settings.model_dump(), run.path.name, **facts)

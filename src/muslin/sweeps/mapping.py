@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from muslin.errors import InputError
-from muslin.sweeps.distributions import between, exp, nearest_multiple, place
-from muslin.sweeps.space import Leaf
+from muslin.sweeps.file.distributions import between, exp, nearest_multiple, place
+from muslin.sweeps.file.space import Leaf
 
 
 @dataclass(frozen=True)

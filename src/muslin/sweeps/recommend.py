@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from muslin.sweeps.analysis import at, columns
-from muslin.sweeps.space import point
+from muslin.sweeps.file.space import point
 
 #: trials below which the forest is not asked; configurations that it is asked about; its trees
 ENOUGH, CANDIDATES, TREES = 10, 2000, 200

@@ -3,13 +3,13 @@
 from muslin.errors import InputError
 from muslin.runs import Run
 from muslin.runs.settings import Settings
-from muslin.sweeps import names
+from muslin.sweeps.file import spellings
 from muslin.sweeps.scheduler import best
 
 
 def choose(directory, trials):
     """(trial, why), the best trial and a sentence on what made it so. Raises InputError if there is none."""
-    if directory.sweep.program:
+    if directory.sweep.runs_program:
         raise InputError(f"The trials of {directory.path} are a program's; only it can train its best one again.")
     metric = directory.metric
     trial = best(trials, metric)
@@ -26,7 +26,7 @@ def choose(directory, trials):
 
 def final_settings(directory, trial, seed=None):
     """The trial's settings on all training data. Where early stopping chose the epoch, that many epochs."""
-    settings = Settings.read(names.settings(trial.config)).model_dump()
+    settings = Settings.read(spellings.settings(trial.config)).model_dump()
     if settings["patience"] is not None:
         summary = Run(directory.path / trial.run).summary
         settings |= {"epochs": summary["best_epoch"], "patience": None, "monitor": None}

@@ -15,9 +15,9 @@ from collections import Counter
 from contextlib import suppress
 
 from muslin.errors import InputError
-from muslin.sweeps import names
 from muslin.sweeps.claims import BEAT
-from muslin.sweeps.hyperband import stops
+from muslin.sweeps.file import spellings
+from muslin.sweeps.file.hyperband import stops
 from muslin.sweeps.pool import Pool
 from muslin.sweeps.search import SEARCHES
 from muslin.sweeps.study import ENDED
@@ -39,9 +39,9 @@ class Scheduler:
         self.tracker = tracker  # None, or the arguments of `muslin.tracking.tracker`
         agreed = directory.facts["definition"]
         self.metric = directory.metric
-        self.key = self.sweep.metric.name if self.sweep.program and self.sweep.metric else None
-        if not self.sweep.program:
-            self.key = names.metric(self.metric.name)
+        self.key = self.sweep.metric.name if self.sweep.runs_program and self.sweep.metric else None
+        if not self.sweep.runs_program:
+            self.key = spellings.metric(self.metric.name)
         self.search = SEARCHES[self.sweep.method](self.sweep, agreed["seed"], agreed.get("sampler"))
         self.limit = min(n for n in (count, self.sweep.run_cap, self.search.size, math.inf) if n is not None)
         self.pool = pool or Pool(workers, directory.path / "workers.log")
@@ -177,8 +177,8 @@ class Scheduler:
 
     def _task(self, trial):
         path = str(self.directory.path / trial.run)
-        if not self.sweep.program:
-            return {"run": path, "settings": names.settings(trial.config), "tracker": self.tracker}
+        if not self.sweep.runs_program:
+            return {"run": path, "settings": spellings.settings(trial.config), "tracker": self.tracker}
         task = {"run": path, "config": trial.config, "metric": self.key, "sweep": self.study.name}
         return task | {"program": self.sweep.program, "command": self.sweep.command}
 
@@ -243,7 +243,7 @@ class Scheduler:
     def _never_logged(self, trial, summary):
         if trial.history or self.key in summary:
             return f"The metric {self.metric.name} was never finite."
-        if self.sweep.program:
+        if self.sweep.runs_program:
             return (
                 f"The program never logged the metric {self.metric.name}: no line of its output is a JSON object with "
                 "that key, and there is no W&B run that has it; see its log.txt."
@@ -281,7 +281,7 @@ def run_name(config, sweep):
     from muslin.runs.settings import Settings
 
     try:
-        name = default_name(Settings.read(names.settings(config))) if not sweep.program else None
+        name = default_name(Settings.read(spellings.settings(config))) if not sweep.runs_program else None
     except (InputError, ValueError):
         name = None
     words = (f"{key}_{value:g}" if isinstance(value, float) else f"{key}_{value}" for key, value in config.items())

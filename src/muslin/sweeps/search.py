@@ -13,8 +13,8 @@ from importlib.util import find_spec
 import numpy as np
 
 from muslin.errors import InputError, lookup
+from muslin.sweeps.file.space import Grid, point
 from muslin.sweeps.mapping import parameters
-from muslin.sweeps.space import Grid, point
 from muslin.sweeps.study import load_optuna
 
 

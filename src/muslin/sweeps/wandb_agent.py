@@ -11,8 +11,8 @@ from muslin import datasets, runs
 from muslin.errors import Diverged, InputError
 from muslin.files import read_json, write_json
 from muslin.runs.settings import Settings
-from muslin.sweeps import names
 from muslin.sweeps.directory import metric
+from muslin.sweeps.file import spellings
 from muslin.sweeps.scheduler import AT_START
 from muslin.tracking.wandb_run import (
     WandbTracker,
@@ -78,7 +78,7 @@ class Agent:
     def __init__(self, sweep, folder, count=None):
         self.folder, self.count = Path(folder), count
         self.metric = metric(sweep)
-        self.key = names.metric(self.metric.name)
+        self.key = spellings.metric(self.metric.name)
         self.ended = []
 
     def run(self, path):
@@ -130,7 +130,7 @@ class Agent:
     def _train(self, end):
         active = wandb().init(dir=self.folder, settings=quiet_settings())
         end.params = active.config.as_dict()
-        settings = Settings.read(names.settings(end.params))
+        settings = Settings.read(spellings.settings(end.params))
         data = _data(settings.dataset, settings.data_dir)
         end.run = runs.create(settings, data, self.folder)
         also = {self.metric.name: self.key}  # the server knows the metric by the file's name

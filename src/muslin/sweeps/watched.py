@@ -31,7 +31,7 @@ class WatchedSweep:
         return sorted(self.study.trials().values(), key=lambda t: (t.ended is None, t.ended or t.created))
 
     def page(self, live):
-        path, ours = self.directory.path, not self.directory.sweep.program
+        path, ours = self.directory.path, not self.directory.sweep.runs_program
         facts = contents(self.directory, self.study, path)
         for row in facts["table"]:  # their pages are made when they are asked for
             begun = (path / row["run"] / "config.json").exists()

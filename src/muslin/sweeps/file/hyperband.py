@@ -7,6 +7,9 @@ runs came by before it, rather than with a fixed bracket, is nearer to ASHA (Li 
 
 import math
 from dataclasses import dataclass
+from itertools import takewhile
+
+MANY = 1000
 
 
 @dataclass(frozen=True)
@@ -31,11 +34,20 @@ class Hyperband:
     def bands(self, iterations):
         """The bands up to this number of iterations, ascending."""
         if self.max_iter is not None and self.s is not None:  # both pairs given: W&B takes this one
-            found = {int(self.max_iter / self.eta**k) for k in range(1, self.s + 1)}
+            found = self._shrinking(MANY)
         else:
-            powers = int(math.log(max(1, iterations / self.min_iter), self.eta)) + 2
-            found = {int(self.min_iter * self.eta**k) for k in range(min(powers, 100))}  # W&B has 100 at most
-        return sorted(band for band in found if 1 <= band <= iterations)
+            powers = (self.min_iter * self.eta**k for k in range(100))  # W&B has 100 at most
+            found = takewhile(lambda band: band < iterations + 1, powers)
+        return sorted({int(band) for band in found if 1 <= int(band) <= iterations})
+
+    @property
+    def many(self):
+        """Whether there are more bands than anyone means."""
+        return self.max_iter is not None and self.s is not None and len(self._shrinking(MANY + 1)) > MANY
+
+    def _shrinking(self, most):
+        found = (self.max_iter / self.eta**k for k in range(1, min(self.s, most) + 1))
+        return [*takewhile(lambda band: band >= 1, found)]
 
 
 def stops(history, histories, rule, goal="minimize"):

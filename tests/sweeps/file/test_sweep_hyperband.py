@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from muslin.sweeps.hyperband import Hyperband, stops
+from muslin.sweeps.file.hyperband import Hyperband, stops
 
-REFERENCES = Path(__file__).parent / "references"
+REFERENCES = Path(__file__).parents[1] / "references"
 RECORD = json.loads((REFERENCES / "sweeps.json").read_text(encoding="utf-8"))["stopped"]
 MAKE = runpy.run_path(str(REFERENCES / "make.py"))
 

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from scipy.stats import ks_2samp
 
-from muslin.sweeps.distributions import DISTRIBUTIONS
-from muslin.sweeps.space import LARGEST, SMALLEST, Grid, Space, draw, infer, leaf, point
+from muslin.sweeps.file.distributions import DISTRIBUTIONS
+from muslin.sweeps.file.space import LARGEST, SMALLEST, Grid, Space, draw, infer, leaf, point
 
-REFERENCES = Path(__file__).parent / "references"
+REFERENCES = Path(__file__).parents[1] / "references"
 RECORD = json.loads((REFERENCES / "sweeps.json").read_text(encoding="utf-8"))
 MAKE = runpy.run_path(str(REFERENCES / "make.py"))
 PARAMETERS, POINTS, GRIDS, SECTIONS = (MAKE[name] for name in ("PARAMETERS", "POINTS", "GRIDS", "SECTIONS"))

@@ -11,7 +11,7 @@ from itertools import accumulate
 
 from scipy.special import betaincinv, ndtri
 
-from muslin.sweeps.fields import INTEGER, NOT_NEGATIVE, NUMBER, POSITIVE, PROBABILITIES, VALUE, VALUES, Field
+from muslin.sweeps.file.fields import INTEGER, NOT_NEGATIVE, NUMBER, POSITIVE, PROBABILITIES, VALUE, VALUES, Field
 
 # u → value; the fields follow in the order of the table below
 

@@ -2,11 +2,14 @@
 
 import re
 from collections import Counter
+from datetime import date
+from difflib import get_close_matches
 
 from muslin.errors import unknown
-from muslin.sweeps.distributions import DISTRIBUTIONS
-from muslin.sweeps.fields import (
+from muslin.sweeps.file.distributions import DISTRIBUTIONS
+from muslin.sweeps.file.fields import (
     CONTROLLER,
+    COUNT_IS_NONE,
     CUSTOM,
     EARLY_TERMINATE,
     EXAMPLE,
@@ -17,9 +20,10 @@ from muslin.sweeps.fields import (
     TOP,
     choice,
     is_number,
+    shown,
 )
-from muslin.sweeps.hyperband import Hyperband
-from muslin.sweeps.space import GRID, infer, leaf
+from muslin.sweeps.file.hyperband import MANY, Hyperband
+from muslin.sweeps.file.space import GRID, infer, leaf
 
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
 LARGEST_AXIS = 1_000_000  # values of one parameter of a grid
@@ -32,7 +36,8 @@ def problems(raw):
     """All that is wrong with a sweep file, a sentence each, naming the key and what is right; none if it is valid."""
     if not isinstance(raw, dict):
         return ["A sweep file holds keys, a line each, such as 'method: random'."]
-    return [*_top(raw), *_metric(raw), *_early_terminate(raw), *_parameters(raw)]
+    found = [*_top(raw), *_metric(raw), *_early_terminate(raw), *_parameters(raw)]
+    return [*found, *_strangers(raw)] if found else []
 
 
 def unlisted(given):
@@ -44,12 +49,24 @@ def _top(raw):
     if raw.get("method") == "custom":
         yield CUSTOM
     yield from (OTHERS[key] for key in raw if key in OTHERS)
-    handled = OTHERS.keys() | ({"method"} if raw.get("method") == "custom" else set())
-    fields = {key: rule for key, rule in TOP.items() if key not in handled}
-    yield from _keys("", {key: value for key, value in raw.items() if key not in handled}, fields)
+    fields = {key: rule for key, rule in TOP.items() if key != "method" or raw.get("method") != "custom"}
+    yield from _keys("", {key: value for key, value in raw.items() if key in fields}, fields)
     controller = raw.get("controller")
     if isinstance(controller, dict):  # other keys than type are right in it
         yield from _keys("controller", {key: v for key, v in controller.items() if key in CONTROLLER}, CONTROLLER)
+
+
+def _strangers(raw):
+    """Keys at the top that W&B does not know. It warns of them; they may be the home of YAML's anchors."""
+    for key in raw.keys() - TOP.keys() - OTHERS.keys():
+        near = get_close_matches(str(key)[:100], TOP, n=1)
+        hint = COUNT_IS_NONE if key == "count" else f" Did you mean {near[0]!r}?" if near else ""
+        yield f"{_name(key)} is no key of a sweep file, and is not used.{hint}"
+
+
+def _name(key):
+    """A key in a message."""
+    return key if isinstance(key, str) and key.isprintable() and len(key) <= 100 else shown(key)
 
 
 def _metric(raw):
@@ -72,6 +89,8 @@ def _early_terminate(raw):
 def _bands(given):
     if "min_iter" not in given and not {"max_iter", "s"} <= given.keys():
         yield "early_terminate has neither min_iter nor both max_iter and s; give one of them, such as min_iter: 3."
+    elif Hyperband.of(given).many:
+        yield f"early_terminate has more than {MANY:,} bands; a larger eta, or a smaller s, has fewer."
     elif not Hyperband.of(given).bands(max(given.get("min_iter", 1), given.get("max_iter", 1))):
         yield "early_terminate has no band: the last one, max_iter/eta, must be at least 1, and s at least 1."
 
@@ -81,30 +100,42 @@ def _parameters(raw):
     if not isinstance(parameters, dict):
         return
     yield from _group("parameters", parameters, raw.get("method"))
-    for name, times in Counter(_names(parameters)).items():
+    for name, times in Counter(map(".".join, paths(raw))).items():
         if times > 1:
             yield f"parameters: {times} parameters have the name {name}, by a point or by nesting; rename one."
 
 
-def _names(parameters):
+def paths(raw):
+    """The path of keys to each parameter that is no group, whether it is right or not."""
+    return [*_paths(raw.get("parameters"))] if isinstance(raw.get("parameters"), dict) else []
+
+
+def _paths(parameters, groups=()):
     for name, spec in parameters.items():
         if isinstance(spec, dict) and isinstance(spec.get("parameters"), dict):
-            yield from (f"{name}.{inner}" for inner in _names(spec["parameters"]))
+            yield from _paths(spec["parameters"], (*groups, str(name)))
         else:
-            yield str(name)
+            yield (*groups, str(name))
+
+
+def sound(raw):
+    """Those of the parameters in which nothing is wrong."""
+    parameters = raw.get("parameters")
+    parameters = parameters if isinstance(parameters, dict) else {}
+    return {name: spec for name, spec in parameters.items() if not [*_group("", {name: spec}, raw.get("method"))]}
 
 
 def _group(path, parameters, method):
     for name, spec in parameters.items():
         if not isinstance(name, str) or not NAME.fullmatch(name):
-            yield f"{path}: the name {name!r} must begin with a letter or _ and have letters, digits, _ . - only."
-        yield from _parameter(f"{path}.{name}", spec, method)
+            yield f"{path}: the name {shown(name)} must begin with a letter or _ and have letters, digits, _ . - only."
+        yield from _parameter(f"{path}.{_name(name)}", spec, method)
 
 
 def _parameter(path, spec, method):
     if not isinstance(spec, dict):
-        example = f"{{values: {spec}}}" if isinstance(spec, list) else f"{{value: {spec}}}"
-        return [f"{path} is {spec!r}; it must be a mapping such as {example}."]
+        example = f"{{values: {shown(spec)}}}" if isinstance(spec, list) else f"{{value: {shown(spec)}}}"
+        return [f"{path} is {shown(spec)}; it must be a mapping such as {example}."]
     name = infer(spec)
     if name == "nested":
         return _nested(path, spec, method)
@@ -116,7 +147,7 @@ def _parameter(path, spec, method):
     if name is None:
         return _shapeless(path, spec)
     if not isinstance(name, str) or name not in DISTRIBUTIONS:
-        return [str(unknown(f"{path}.distribution", name, DISTRIBUTIONS))]
+        return [str(unknown(f"{path}.distribution", _name(name), DISTRIBUTIONS))]
     fields = DISTRIBUTIONS[name].fields | {"distribution": choice(name, *LOOSE).or_else(name)}
     return [*_keys(path, spec, fields)] or [*_relations(path, spec), *_grid(path, spec, name, method)]
 
@@ -130,7 +161,7 @@ def _nested(path, spec, method):
 def _shapeless(path, spec):
     """Neither a distribution nor keys from which one could be inferred."""
     known = {"distribution", "parameters"}.union(*(d.fields for d in DISTRIBUTIONS.values()))
-    strangers = [f"{path}.{key}: {unknown('key', key, known)}" for key in spec if key not in known]
+    strangers = [f"{path}.{_name(key)}: {unknown('key', _name(key), known)}" for key in spec if key not in known]
     return strangers or [f"{path} must have value, values, min and max, a distribution, or parameters."]
 
 
@@ -155,9 +186,9 @@ def _grid(path, spec, name, method):
 def _keys(path, given, fields):
     """Keys that are unknown, wrong or missing."""
     for key, value in given.items():
-        at = f"{path}.{key}" if path else str(key)
+        at = f"{path}.{_name(key)}" if path else _name(key)
         if key not in fields:
-            yield f"{at}: {unknown('key', key, fields)}"
+            yield f"{at}: {unknown('key', _name(key), fields)}"
         elif not fields[key].test(value):
             yield _wrong(at, value, fields[key].right)
     for key in fields:
@@ -167,8 +198,8 @@ def _keys(path, given, fields):
 
 def _wrong(at, value, right):
     if isinstance(right, tuple) and isinstance(value, str):
-        return str(unknown(at, value, right))
-    return f"{at} is {value!r}; it must be {_words(right)}{_hint(value)}."
+        return str(unknown(at, _name(value), right))
+    return f"{at} is {shown(value)}; it must be {_words(right)}{_hint(value)}."
 
 
 def _words(right):
@@ -176,17 +207,31 @@ def _words(right):
 
 
 def _hint(value):
-    """For the numbers that YAML 1.1 takes for texts, such as 1e-5."""
+    """For what YAML 1.1 takes for something else than is meant."""
+    if dates := [v for v in (value if isinstance(value, list) else [value]) if isinstance(v, date)]:
+        return f" (YAML takes {dates[0]} for a date; as a text it has quotes: '{dates[0]}')"
+    return f" ({TEXT_NUMBER})" if _is_text_number(value) else ""
+
+
+#: for the numbers that YAML 1.1 takes for texts, such as 1e-5
+TEXT_NUMBER = "this is a text to YAML; its numbers have no quotes, and a point before the e: 1.0e-5"
+
+
+def _is_text_number(value):
     try:
-        float(value if isinstance(value, str) else "")
+        return isinstance(value, str) and float(value) is not None
     except ValueError:
-        return ""
-    return " (this is a text to YAML; its numbers have no quotes, and a point before the e: 1.0e-5)"
+        return False
+
+
+def runs_program(raw):
+    """Whether the trials of a sweep file are programs: it names one, or a command."""
+    return bool(raw.get("program") or raw.get("command"))
 
 
 def warnings(raw):
     """What a valid file says in a way that W&B refuses or discourages, or that may not be meant, a sentence each."""
-    return [*_doubtful_bands(raw), *_doubtful_goal(raw), *_doubtful_parameters(raw)]
+    return [*_strangers(raw), *_doubtful_bands(raw), *_doubtful_goal(raw), *_doubtful_parameters(raw)]
 
 
 def _doubtful_bands(raw):
@@ -213,6 +258,9 @@ def _doubtful_parameters(raw):
         if f"{name}_values" in DISTRIBUTIONS:
             words = f"{leaf((), spec)}"
             yield f"{path}: {name} is deprecated, its bounds are exponents ({words}); W&B has {name}_values instead."
+        texts = [v for v in (*spec.get("values", ()), spec.get("value")) if _is_text_number(v)]
+        if texts and runs_program(raw):  # our own settings read them as numbers
+            yield f"{path} has {shown(texts[0])}: {TEXT_NUMBER}. The program gets the text, as on W&B."
         if LOOSE.get(name) in spec:
             yield f"{path}: W&B refuses distribution: {name} with {LOOSE[name]}; leave the distribution out."
 

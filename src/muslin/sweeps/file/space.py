@@ -12,7 +12,7 @@ from functools import cached_property
 
 import numpy as np
 
-from muslin.sweeps.distributions import DISTRIBUTIONS, between
+from muslin.sweeps.file.distributions import DISTRIBUTIONS, between
 
 STREAM = int.from_bytes(b"sweep")  # keeps these draws apart from others made with the same seed
 LISTS = ("values", "probabilities")  # the fields that are lists; a constant's value may be one by chance

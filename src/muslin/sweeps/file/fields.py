@@ -4,11 +4,13 @@ The keys of a parameter stand with its distribution, in distributions.py.
 """
 
 import json
-import math
+import reprlib
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 
 REQUIRED = object()
+LARGEST_INTEGER = 2**63  # of W&B's server, and of databases
 
 
 @dataclass(frozen=True)
@@ -25,7 +27,8 @@ class Field:
 
 
 def is_number(value):
-    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < math.inf
+    """Whether it is a finite number, to a double."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= sys.float_info.max
 
 
 def is_whole(value):
@@ -50,6 +53,15 @@ def _is_command(value):
     return isinstance(value, list) and all(isinstance(v, str) or is_number(v) for v in value)
 
 
+def shown(value):
+    """A value as a message shows it: cut before it is written out, as a few aliases of YAML stand for megabytes."""
+    return SHORT.repr(value)
+
+
+SHORT = reprlib.Repr()
+SHORT.maxlevel, SHORT.maxstring, SHORT.maxother = 3, 100, 100
+
+
 def choice(*choices):
     return Field(choices, lambda v: isinstance(v, str) and v in choices)
 
@@ -61,7 +73,10 @@ def mapping(example):
 NUMBER = Field("a finite number", is_number)
 POSITIVE = Field("a positive number", lambda v: is_number(v) and v > 0)
 NOT_NEGATIVE = Field("a number from 0", lambda v: is_number(v) and v >= 0)
-INTEGER = Field("a whole number, written without a point", lambda v: isinstance(v, int) and not isinstance(v, bool))
+INTEGER = Field(
+    "a whole number, written without a point",
+    lambda v: isinstance(v, int) and not isinstance(v, bool) and abs(v) < LARGEST_INTEGER,
+)
 COUNT = Field("a whole number from 1", lambda v: is_whole(v) and v >= 1, None)
 FLAG = Field("true or false", lambda v: isinstance(v, bool))
 TEXT = Field("a text", lambda v: isinstance(v, str), None)
@@ -104,10 +119,10 @@ EARLY_TERMINATE = {
 
 CONTROLLER = {"type": choice("local", "cloud")}
 
-#: keys at the top that are none here → what to do
+#: keys at the top that change what a sweep is, and are none here → what to do
 OTHERS = {
     "metrics": "metrics, several at once, is for W&B's own schedulers only; give one metric.",
     "scheduler": "scheduler is for W&B's own schedulers only; leave it out.",
-    "count": "count is no key of the file; give --count N on the command line, or run_cap: N here.",
 }
+COUNT_IS_NONE = " Give --count N on the command line, or run_cap: N here."
 CUSTOM = f"method custom is for W&B's own schedulers, on its servers only; here it must be one of {', '.join(METHODS)}."

@@ -6,10 +6,10 @@ from functools import cached_property
 from pathlib import Path
 
 from muslin.errors import InputError
-from muslin.sweeps.check import problems, unlisted, warnings
-from muslin.sweeps.fields import is_number
-from muslin.sweeps.hyperband import Hyperband
-from muslin.sweeps.space import Space
+from muslin.sweeps.file.check import problems, runs_program, unlisted, warnings
+from muslin.sweeps.file.fields import is_number
+from muslin.sweeps.file.hyperband import Hyperband
+from muslin.sweeps.file.space import Space
 
 
 @dataclass(frozen=True)
@@ -48,6 +48,11 @@ class Sweep:
     entity: str | None = None
     raw: dict = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
+
+    @property
+    def runs_program(self):
+        """Whether a trial is a program of the user's own, else it is our own network."""
+        return runs_program(self.raw)
 
     @cached_property
     def space(self):
