@@ -16,7 +16,9 @@ import muslin
 #: from the ground up; a part may import from the floors below its own. "muslin" is the package's own __init__.py
 FLOORS = (
     {"errors"},
-    {"files", "paired"},
+    {"digests", "paired"},
+    {"files"},
+    {"documents"},
     {"activations", "losses", "initializers", "optimizers", "schedules"},
     {"engines"},
     {"network"},

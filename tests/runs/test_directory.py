@@ -234,7 +234,7 @@ def without(name):
         (write("model.safetensors", "model"), "model", "model.safetensors is not a model file that muslin wrote"),
         (without("model.safetensors"), "model", "There is no model file"),
         (write("history.jsonl", '{"epoch": 1}\n{"epo'), "history", "history.jsonl is not valid JSON"),
-        (without("history.jsonl"), "history", "Cannot read"),
+        (without("history.jsonl"), "history", "There is no file"),
     ],
 )
 def test_damage_is_named(damage, ask, sentence, copy):

@@ -7,6 +7,7 @@ from importlib.util import find_spec
 import pytest
 
 from muslin.errors import InputError
+from muslin.files import read_json_lines
 from muslin.sweeps import program, wandb_file
 
 CONFIG = {"lr": 0.1, "fast": True, "slow": False, "layers": {"n": 2}}
@@ -75,7 +76,7 @@ def test_json_lines_are_what_it_logs(run, tmp_path):
     assert (summary["iterations"], stopped) == (6, None)
     assert [row["score"] for row in rows] == pytest.approx([0.6, 0.7, 0.8, 0.9, 1.0, 1.1])
     assert "sweep s run run mode offline" in (tmp_path / "run" / "log.txt").read_text()
-    kept = [json.loads(line) for line in (tmp_path / "run" / "history.jsonl").read_text().splitlines()]
+    kept = read_json_lines(tmp_path / "run" / "history.jsonl")
     assert kept == rows
     assert json.loads((tmp_path / "run" / "config.json").read_text())["config"] == {"x": 0.5, "n": 1}
     assert json.loads((tmp_path / "run" / "summary.json").read_text()) == summary

@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 from muslin.errors import InputError
-from muslin.files import write_json, write_json_lines
+from muslin.files import write_json, write_json_lines, write_text
 from muslin.sweeps import wandb_file
 
 DEFAULT = ["${env}", "${interpreter}", "${program}", "${args}"]
@@ -69,7 +69,7 @@ def train(task, report):
     run, metric = Path(task["run"]), task["metric"]
     run.mkdir(parents=True, exist_ok=True)
     words = command(task["command"], task["program"], task["config"], (run / "args.json").absolute())
-    write_json(run / "args.json", task["config"])
+    write_text(run / "args.json", json.dumps(task["config"], indent=2))  # for the program: no digest in it
     write_json(run / "config.json", {"name": run.name, "config": task["config"], "command": words})
     rows, stopped = [], None
     with open(run / "log.txt", "w", encoding="utf-8") as log:

@@ -27,8 +27,7 @@ from muslin.training.callbacks import Callback
 
 #: how the reasons begin that the parent gives; those of a run's own early stopping do not
 EARLY = "hyperband:"
-#: None is safetensors' word for a full disk
-FATAL = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, None}
+FATAL = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM}
 
 
 def main():

@@ -1,0 +1,41 @@
+"""YAML and JSON files that a person wrote: settings, sweeps. They are small, and may be a stranger's."""
+
+import json
+
+from muslin.errors import InputError, visible
+from muslin.files import MIB, check_size, read_bytes
+
+#: values that a document stands for, with its aliases unfolded
+ITEMS = 100_000
+
+
+def read_document(path, what="file"):
+    """The value in a YAML or JSON file. Raises InputError, naming the file and the line, where it is neither, or cannot
+    be meant: megabytes, nested a hundred levels deep, aliases that unfold to more than `ITEMS` values."""
+    try:
+        text = read_bytes(path, what, MIB).decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise _invalid(path, error) from error
+    value = _parsed(text, path)
+    check_size(value, path, ITEMS)
+    return value
+
+
+def _parsed(text, path):
+    import yaml
+
+    try:
+        return json.loads(text)  # first: YAML would take JSON's 1e-5 for a text
+    except (ValueError, RecursionError) as error:
+        if getattr(path, "suffix", "").lower() == ".json":
+            raise _invalid(path, error) from error
+    try:
+        return yaml.safe_load(text)
+    except Exception as error:  # of a value that does not fit its tag, such as !!int x, PyYAML lets anything through
+        raise _invalid(path, error) from error
+
+
+def _invalid(path, error):
+    mark = getattr(error, "problem_mark", None)
+    line = mark.line + 1 if mark else getattr(error, "lineno", None)
+    return InputError(f"{visible(str(path))}{f', line {line}' if line else ''}: not valid YAML or JSON.")
