@@ -132,3 +132,15 @@ def test_the_setting_loss_is_a_setting(muslin, copy, weaker):
     (copy.path / "config.json").write_text(json.dumps(config | {"loss": "mean_squared_error"}))
     told = json.loads(muslin("compare", copy.path, weaker.path, "--json", "--no-test").out)
     assert [row["loss"] for row in told["runs"]] == ["mean_squared_error", "cross_entropy"]
+
+
+def test_epochs_that_were_planned_are_not_taken_for_done(muslin, copy, weaker):
+    """``epochs`` is the setting; what was done stands beside it where it is another number."""
+    assert "epochs_done" not in json.loads(muslin("compare", copy.path, weaker.path, "--json").out)["runs"][0]
+    config = json.loads((copy.path / "config.json").read_text())
+    (copy.path / "config.json").write_text(json.dumps(config | {"epochs": 50}))
+    told = json.loads(muslin("compare", copy.path, weaker.path, "--json", "--no-test").out)
+    assert [row["epochs_done"] for row in told["runs"]] == [config["epochs"], None]
+    (copy.path / "summary.json").unlink()
+    told = json.loads(muslin("compare", copy.path, weaker.path, "--json", "--no-test").out)
+    assert told["runs"][0]["epochs_done"] == config["epochs"]

@@ -96,3 +96,13 @@ def test_most_confused_pairs_are_named(muslin, copy):
     assert told["most_confused"][0]["true"] == "right"
     assert told["most_confused"][0]["predicted"] == "left"
     assert "× right taken for left" in muslin("evaluate", copy.path).out
+
+
+def test_a_table_has_no_picture_of_samples(muslin, alone):
+    X, y = bars(60, 0)
+    rows = X.reshape(60, -1)[:, :13] / 255
+    np.savez("table.npz", X=rows, y=y, X_test=rows, y_test=y)
+    assert muslin("train", "-d", "table.npz", "-e", "1", "--hidden-size", "4", "--name", "t").code == 0
+    told = json.loads(muslin("evaluate", "runs/t", "--json").out)
+    assert told["pictures"] == ["runs/t/confusion_matrix.png"]
+    assert not (alone / "runs/t/most_confused.png").exists()

@@ -58,7 +58,6 @@ DRAWN = {
     "confused": (plots.confused, DATA, confused(DATA, PAIRS), PAIRS),
     "confused, one pair": (plots.confused, DATA, confused(DATA, PAIRS[:1]), PAIRS[:1]),
     "confused, none": (plots.confused, DATA, DATA.y_test, []),
-    "confused, no images": (plots.confused, replace(DATA, image_shape=None), DATA.y_test, PAIRS),
     "confused, long names": (plots.confused, dataset(LONG), confused(dataset(LONG), PAIRS), PAIRS),
     "confused, odd names": (plots.confused, dataset(ODD), confused(dataset(ODD), PAIRS), PAIRS),
     "samples": (plots.samples, DATA),
@@ -100,7 +99,6 @@ def different(one, other, tmp_path):
         ("curves", "curves without validation"),
         ("confusion", "confusion, odd names"),
         ("confused", "confused, one pair"),
-        ("confused, none", "confused, no images"),
     ],
 )
 def test_what_differs_looks_different(one, other, tmp_path):
@@ -183,3 +181,27 @@ def test_a_figure_that_fails_leaves_no_file(tmp_path):
 )
 def test_short(name, expected):
     assert short(name) == expected
+
+
+def test_the_shade_of_a_mistake_is_its_share_of_the_class():
+    matrix = [[90, 9, 1], [0, 970, 30], [5, 0, 5]]
+    np.testing.assert_allclose(plots.heat(matrix), [[1, 0.3, 1 / 30], [0, 1, 0.1], [1, 0, 1]])
+    assert (plots.heat(np.zeros((2, 2), int)) == 0).all()
+
+
+def test_many_epochs_have_no_markers(tmp_path):
+    def markers(epochs):
+        axes = Figure().subplots(ncols=2)
+        history = [HISTORY[0] | {"epoch": e} for e in range(1, epochs + 1)]
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(plots, "figure", lambda *_, **__: nullcontext(axes))
+            plots.curves(history, "none.png")
+        return {line.get_marker() for ax in axes for line in ax.lines}
+
+    assert markers(60) == {"."}
+    assert markers(61) == {""}
+
+
+def test_a_constant_rate_is_nothing_to_draw():
+    assert not plots.varies([{"learning_rate": 0.1}] * 3)
+    assert plots.varies([{"learning_rate": 0.1}, {"learning_rate": 0.05}])

@@ -17,7 +17,7 @@ from muslin.report.comparison import curves, histories, labels, p_text, pairwise
 
 #: figures of a run that the table has, in this order, where the runs have them
 FIGURES = ("value", "loss", "accuracy", "val_loss", "val_accuracy", "test_loss", "test_accuracy")
-AFTER = ("parameters", "seconds")
+AFTER = ("epochs_done", "parameters", "seconds")
 OPERATORS = {
     "<=": operator.le,
     ">=": operator.ge,
@@ -51,9 +51,9 @@ def command(
     """One row a run: the settings that differ, then the figures. Below, for finished runs on the same data set,
     McNemar's test of each pair: are the two right on the test set equally often?"""
     lookup(dict.fromkeys(FORMATS), "format", format)
-    rows, descending = [], {"accuracy", "val_accuracy", "test_accuracy"}
+    rows, descending, values = [], {"accuracy", "val_accuracy", "test_accuracy"}, set()
     for path in paths:
-        rows += _rows(path, storage, descending)
+        rows += _rows(path, storage, descending, values)
     first, settings, figures = _columns(rows, all or len(rows) == 1)
     columns = [*first, *settings, *figures]
     rows = _filtered(rows, filter)
@@ -70,6 +70,9 @@ def command(
         emit({"runs": rows, "tests": tests, "html": html and str(html), "png": png and str(png)})
     elif table:
         _show(console(json), rows, columns)
+        for metric in sorted(values & set(columns)):
+            what = f"the best {metric} of a trial's epochs; the column {metric} is that of the network it ended with"
+            console(json).print(f"value is {what}.")
         _show_tests(console(json), tests)
         for what, path in (("page", html), ("picture", png)):
             if path:
@@ -78,10 +81,11 @@ def command(
         _write_csv(rows, columns)
 
 
-def _rows(path, storage, descending):
-    """A row for each run: {"run", "state", settings…, figures…}. Adds to the columns of which more is better."""
+def _rows(path, storage, descending, values):
+    """A row for each run: {"run", "state", settings…, figures…}. Adds to the columns of which more is better, and to
+    the metrics of which a sweep's ``value`` is the best."""
     if (path / "sweep.json").exists():
-        return _sweep_rows(path, storage, descending)
+        return _sweep_rows(path, storage, descending, values)
     if (path / "config.json").exists():
         return [_row(path)]
     inside = sorted(inner for inner in path.glob("*") if (inner / "config.json").exists()) if path.is_dir() else []
@@ -91,10 +95,11 @@ def _rows(path, storage, descending):
     return [_row(inner) for inner in inside]
 
 
-def _sweep_rows(path, storage, descending):
+def _sweep_rows(path, storage, descending, values):
     from muslin.sweeps.directory import SweepDirectory
 
     directory = SweepDirectory(path)
+    values.add(directory.metric.name)
     trials = directory.study(storage).trials().values()
     if directory.metric.goal == "maximize":
         descending |= {"value", directory.metric.name}
@@ -111,13 +116,16 @@ def _sweep_rows(path, storage, descending):
 
 
 def _row(path):
-    from muslin.files import read_json
+    from muslin.files import read_json, read_json_lines
     from muslin.runs.settings import Settings
 
-    config = read_json(path / "config.json")
+    config, history = read_json(path / "config.json"), path / "history.jsonl"
     settings = config.get("config") or {key: config[key] for key in Settings.model_fields if key in config}
     summary = read_json(path / "summary.json") if (path / "summary.json").exists() else {}
     figures = {key: value for key, value in summary.items() if isinstance(value, int | float) and key not in settings}
+    done = summary["epochs"] if "epochs" in summary else len(read_json_lines(history)) if history.exists() else 0
+    if done != settings.get("epochs", done):  # stopped early, or not at its end yet
+        figures["epochs_done"] = done
     return {"run": str(path), "state": "finished" if summary else "unfinished", **settings, **figures}
 
 

@@ -24,12 +24,15 @@ def measure(run, data):
 
     figures, predicted = runs.evaluate_test(run, data)
     pairs = most_confused(np.array(figures["confusion_matrix"]))
-    plots.confusion(figures["confusion_matrix"], data.class_names, run.path / "confusion_matrix.png")
-    plots.confused(data, predicted, pairs, run.path / "most_confused.png")
+    pictures = [run.path / "confusion_matrix.png"]
+    plots.confusion(figures["confusion_matrix"], data.class_names, pictures[0])
+    if data.image_shape:
+        pictures.append(run.path / "most_confused.png")
+        plots.confused(data, predicted, pairs, pictures[1])
     names = data.class_names
     return figures | {
         "most_confused": [{"true": names[t], "predicted": names[p], "count": n} for t, p, n in pairs],
-        "pictures": [str(run.path / name) for name in ("confusion_matrix.png", "most_confused.png")],
+        "pictures": list(map(str, pictures)),
     }
 
 

@@ -6,6 +6,11 @@ from muslin.report.style import DASHES, INK, RIGHT, SERIES, TRAINING, VALIDATION
 
 #: from more classes than these, a confusion matrix has no room for names and numbers
 LEGIBLE = 50
+#: up to so many epochs, each has a marker of its own
+MARKED = 60
+#: the share of a class that is taken for one other class from which a cell of the confusion matrix has its full shade:
+#: of a fixed size, so that a good network's matrix looks like one
+ALARMING = 0.3
 
 
 def curves(history, path):
@@ -13,10 +18,11 @@ def curves(history, path):
     epochs = [row["epoch"] for row in history]
     with figure(path, 6.4, 2.6, ncols=2) as axes:
         for ax, key in zip(axes, ("loss", "accuracy"), strict=True):
-            ax.plot(epochs, [row[key] for row in history], color=TRAINING, marker=".", label="training")
+            marker = _marker(history)
+            ax.plot(epochs, [row[key] for row in history], color=TRAINING, marker=marker, label="training")
             if f"val_{key}" in history[0]:
                 values = [row[f"val_{key}"] for row in history]
-                ax.plot(epochs, values, color=VALIDATION, marker=".", linestyle="--", label="validation")
+                ax.plot(epochs, values, color=VALIDATION, marker=marker, linestyle="--", label="validation")
             ax.set(title=key.capitalize())
             _epochs(ax)
         axes[0].legend()
@@ -26,7 +32,8 @@ def curves(history, path):
 def learning_rate(history, path):
     """η at the end of every epoch."""
     with figure(path, 3.4, 2.4) as ax:
-        ax.plot([row["epoch"] for row in history], [row["learning_rate"] for row in history], ".-", color=TRAINING)
+        rates = [row["learning_rate"] for row in history]
+        ax.plot([row["epoch"] for row in history], rates, marker=_marker(history), color=TRAINING)
         ax.set(title="Learning rate", ylim=(0, None))
         ax.yaxis.get_major_formatter().set_powerlimits((-3, 4))
         _epochs(ax)
@@ -41,7 +48,7 @@ def diagnostics(history, path):
         for ax, key in zip(axes, ("gradient_norms", "dead_units"), strict=True):
             for k, values in enumerate(zip(*(row[key] for row in history), strict=True)):
                 style = {"color": SERIES[k % len(SERIES)], "linestyle": DASHES[k % len(DASHES)]}
-                ax.plot(epochs, np.array(values, float), marker=".", label=f"layer {k + 1}", **style)
+                ax.plot(epochs, np.array(values, float), marker=_marker(history), label=f"layer {k + 1}", **style)
             _epochs(ax)
         axes[0].set(title="Gradient norms", yscale="log")
         axes[0].yaxis.set(major_locator=LogLocator(subs=(1, 2, 5)), minor_locator=NullLocator())
@@ -50,6 +57,15 @@ def diagnostics(history, path):
         axes[1].yaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
         handles, labels = axes[0].get_legend_handles_labels()
         axes[0].figure.legend(handles, labels, loc="outside lower center", ncols=min(6, len(labels)))
+
+
+def varies(history):
+    """Whether the learning rate is not the same in all epochs: only then there is something to draw."""
+    return len({row.get("learning_rate") for row in history}) > 1
+
+
+def _marker(history):
+    return "." if len(history) <= MARKED else ""
 
 
 def _epochs(ax):
@@ -99,23 +115,24 @@ def mistakes(data, probabilities, rows, path, most=24, columns=8):
         for ax, row in zip(axes.flat, rows, strict=False):
             true, taken = (short(data.class_names[c], 12) for c in (data.y_test[row], probabilities[row].argmax()))
             _image(ax, data.X_test[row], data)
-            text = f"{true}\nfor {taken}\n{probabilities[row].max():.2%}"
+            text = f"is {true}\nsays {taken}\n{probabilities[row].max():.2%}"
             ax.set_title(text, loc="center", fontweight="normal", fontsize=7)
 
 
 def confusion(matrix, names, path):
-    """A confusion matrix [true][predicted]. The shade is that of the mistakes alone, so that they can be read beside
-    the diagonal, which has a color of its own; the numbers are counts (of up to 50 classes)."""
+    """A confusion matrix [true][predicted]. The shade is the `heat` of the mistakes; what is right, on the diagonal,
+    has a color of its own; the numbers are counts (of up to 50 classes)."""
     matrix = np.asarray(matrix)
     n = len(names)
-    wrong = np.ma.masked_array(matrix, np.eye(n, dtype=bool))
+    shade = heat(matrix)
+    wrong = np.ma.masked_array(shade, np.eye(n, dtype=bool))
     side = max(4.2, 0.46 * n + 1.6) if n <= LEGIBLE else 7.2
     with figure(path, side, side) as ax:
-        ax.imshow(wrong, cmap=WRONG, vmin=0, vmax=max(1, wrong.max() or 0))
+        ax.imshow(wrong, cmap=WRONG, vmin=0, vmax=1)
         ax.imshow(np.ma.masked_array(np.ones((n, n)), ~np.eye(n, dtype=bool)), cmap=_one_color(RIGHT), vmin=0, vmax=1)
         if n <= LEGIBLE:
             for t, p in np.argwhere(matrix):
-                color = "white" if t == p or matrix[t, p] > 0.6 * wrong.max() else INK
+                color = "white" if t == p or shade[t, p] > 0.6 else INK
                 ax.text(p, t, f"{matrix[t, p]:,}", ha="center", va="center", fontsize=8, color=color)
             ax.set_xticks(range(n), map(short, names), rotation=45, ha="right", rotation_mode="anchor")
             ax.set_yticks(range(n), map(short, names))
@@ -125,10 +142,15 @@ def confusion(matrix, names, path):
         ax.spines[:].set_visible(False)
 
 
+def heat(matrix):
+    """The shade of each cell of a confusion matrix, 0 to 1: the share of the true class that stands in the cell, 1 from
+    `ALARMING` on.  matrix: (classes × classes) counts, [true][predicted]."""
+    samples = np.maximum(1, np.sum(matrix, axis=1, keepdims=True))
+    return np.minimum(1, np.asarray(matrix) / samples / ALARMING)
+
+
 def confused(data, predicted, pairs, path, columns=8):
     """Test images of the most confused pairs, a row each.  pairs: [(true class, predicted class, count)]."""
-    if not pairs or data.image_shape is None:
-        pairs = pairs[:0]
     rows = max(1, len(pairs))
     with figure(
         path, 6.4, 0.78 * rows + 0.2, nrows=rows, ncols=columns + 1, squeeze=False, width_ratios=[3.2] + [1] * columns
@@ -136,8 +158,7 @@ def confused(data, predicted, pairs, path, columns=8):
         for ax in axes.flat:
             ax.axis("off")
         if not pairs:
-            text = "No test sample is confused." if data.image_shape else "The samples are not images."
-            axes[0, 0].text(0, 0.5, text)
+            axes[0, 0].text(0, 0.5, "No test sample is confused.")
         for line, (t, p, count) in zip(axes, pairs, strict=False):
             true, taken = short(data.class_names[t]), short(data.class_names[p])
             text = f"{true}\ntaken for {taken}\n{count} time{'s' * (count > 1)}"

@@ -128,6 +128,7 @@ def contents(facts):
         "names": facts.class_names,
         "classes": facts.summary.get("per_class"),
         "matrix": _matrix(facts),
+        "alarming": plots.ALARMING,
         "tests": tests,
         "settings": _settings(facts.settings),
         "command": command_line(facts.settings),
@@ -191,6 +192,8 @@ def _charts(history):
         "gradient_norms": ("Norms of the gradients", charts.gradient_norms),
         "dead_units": ("Dead units", charts.dead_units),
     }
+    if history and not plots.varies(history):
+        del drawn["learning_rate"]
     present = {key: row for key, row in drawn.items() if history and history[0].get(key) not in (None, [])}
     return [(key, title, draw(history, *names)) for key, (title, draw, *names) in present.items()]
 
@@ -224,11 +227,11 @@ def _matrix(facts):
     counts, names = facts.summary.get("confusion_matrix"), facts.class_names
     if not counts or len(counts) > plots.LEGIBLE:
         return None
-    most = max(max(n for p, n in enumerate(row) if p != t) for t, row in enumerate(counts)) or 1
+    shade = plots.heat(counts)
 
     def cell(t, p, n):
         what = ", right" if t == p else f" taken for {names[p]}"
-        return {"count": n, "heat": round(min(n / most, 1), 3), "label": f"{names[t]}{what}: {n:,}"}
+        return {"count": n, "heat": round(float(shade[t, p]), 3), "label": f"{names[t]}{what}: {n:,}"}
 
     return [[cell(t, p, n) for p, n in enumerate(row)] for t, row in enumerate(counts)]
 
@@ -307,6 +310,7 @@ def pictures(facts):
     history, drawn = facts.history, {}
     if history:
         drawn["curves"] = (plots.curves, history)
+    if history and plots.varies(history):
         drawn["learning_rate"] = (plots.learning_rate, history)
     if history and "gradient_norms" in history[0]:
         drawn["diagnostics"] = (plots.diagnostics, history)

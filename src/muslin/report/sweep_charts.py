@@ -39,8 +39,8 @@ def _dimension(name, scale, values):
     places, texts = zip(*scale.ticks(), strict=True)  # here plotly takes ticks for plain text
     return {
         "label": escape(name),
-        "values": [scale.place(value) for value in values],
-        "range": [-0.02, 1.02],
+        "values": [scale.beside(value, i) for i, value in enumerate(values)],
+        "range": [-0.1, 1.1],
         "tickvals": places,
         "ticktext": texts,
     }

@@ -63,47 +63,71 @@ def correlation(rows, metric, path, most=24):
 
 
 def parallel_coordinates(rows, names, logarithmic, metric, path):
-    """One line a trial through an axis for each hyperparameter; color and the last axis are the metric."""
+    """One line a trial through an axis for each hyperparameter and one for the metric. The color is the rank by the
+    metric, the best is thick and on top; at a step of an axis the lines lie beside each other."""
     from matplotlib import colormaps
-    from matplotlib.patches import PathPatch
-    from matplotlib.path import Path
 
     axes_names = [*names, metric.name]
     scales = [Scale([row[name] for row in rows], name in logarithmic) for name in axes_names]
     values = np.array([row[metric.name] for row in rows])
     order = np.argsort(values if metric.goal == "maximize" else -values, kind="stable")  # the best are drawn last
-    shade = colormaps["cividis"]
-    with figure(path, max(6.4, 1.15 * len(axes_names) + 0.6), 3.6) as ax:
-        for rank, at in enumerate(order):
-            y = [scale.place(rows[at][name]) for scale, name in zip(scales, axes_names, strict=True)]
-            points, codes = [(0, y[0])], [Path.MOVETO]
-            for x in range(1, len(y)):
-                points += [(x - 0.5, y[x - 1]), (x - 0.5, y[x]), (x, y[x])]
-                codes += [Path.CURVE4] * 3
-            place = (rank + 1) / len(order)
-            color = shade(1 - place) if rank < len(order) - 1 else VALIDATION
-            width = 2.2 if rank == len(order) - 1 else 0.9
-            ax.add_patch(
-                PathPatch(Path(points, codes), fill=False, edgecolor=color, linewidth=width, alpha=0.35 + 0.6 * place)
-            )
+    shade, faint = colormaps["cividis_r"], min(0.9, 12 / len(rows))
+    with figure(path, max(6.4, 1.15 * len(axes_names) + 1.2), 3.6) as ax:
+        for rank, at in enumerate(order[:-1].tolist()):
+            place = rank / max(1, len(order) - 2)
+            look = {
+                "edgecolor": shade(place),
+                "linewidth": 0.6 + 0.6 * place,
+                "alpha": faint + (0.9 - faint) * place**3,
+            }
+            ax.add_patch(_line(rows[at], at, axes_names, scales, **look))
+        best = int(order[-1])
+        for look in ({"edgecolor": "white", "linewidth": 5}, {"edgecolor": VALIDATION, "linewidth": 2.6}):
+            ax.add_patch(_line(rows[best], best, axes_names, scales, **look))
         for x, scale in enumerate(scales):
-            ax.axvline(x, color=GREY, linewidth=0.9)
-            for place, label in scale.ticks():
-                ax.annotate(
-                    label,
-                    (x, place),
-                    (3, 0),
-                    textcoords="offset points",
-                    va="center",
-                    fontsize=7,
-                    color=INK,
-                    bbox={"boxstyle": "round,pad=0.15", "facecolor": "white", "edgecolor": FAINT, "alpha": 0.85},
-                )
-        ax.set_xticks(range(len(axes_names)), axes_names, rotation=20, ha="right", rotation_mode="anchor")
-        ax.set(title=f"{len(rows)} trials; thick: the best", xlim=(-0.1, len(axes_names) - 0.5), ylim=(-0.04, 1.04))
+            _axis(ax, x, scale)
+        ax.set_xticks(range(len(axes_names)), [short(n, 22) for n in axes_names], rotation=20, ha="right")
+        ax.set(title=f"{len(rows)} trials; thick: the best", xlim=(-0.15, len(axes_names) - 0.4), ylim=(-0.1, 1.1))
         ax.set_yticks([])
         ax.grid(False)
         ax.spines[:].set_visible(False)
+        _color_key(ax, shade, values[order], metric)
+
+
+def _line(row, i, names, scales, **look):
+    """The i-th trial's way through the axes."""
+    from matplotlib.patches import PathPatch
+    from matplotlib.path import Path
+
+    y = [scale.beside(row[name], i) for scale, name in zip(scales, names, strict=True)]
+    points, codes = [(0, y[0])], [Path.MOVETO]
+    for x in range(1, len(y)):
+        points += [(x - 0.5, y[x - 1]), (x - 0.5, y[x]), (x, y[x])]
+        codes += [Path.CURVE4] * 3
+    return PathPatch(Path(points, codes), fill=False, **look)
+
+
+def _axis(ax, x, scale, most=11):
+    """A vertical line with the names of its places, of many steps some."""
+    ax.axvline(x, color=GREY, linewidth=0.9)
+    ticks = scale.ticks()
+    for place, label in ticks[:: -(-len(ticks) // most)]:
+        box = {"boxstyle": "round,pad=0.15", "facecolor": "white", "edgecolor": FAINT, "alpha": 0.85}
+        where = {"xytext": (3, 0), "textcoords": "offset points", "va": "center"}
+        ax.annotate(short(label, 11), (x, place), fontsize=7, color=INK, bbox=box, **where)
+
+
+def _color_key(ax, shade, ascending, metric):
+    """What the colors say: the metric of the worst trial, of the one in the middle, of the best.  ascending: values"""
+    from matplotlib.cm import ScalarMappable
+
+    key = ax.figure.colorbar(ScalarMappable(cmap=shade), ax=ax, shrink=0.8, aspect=28, pad=0.01)
+    places = [0, 0.5, 1]
+    texts = [f"{ascending[round(place * (len(ascending) - 1))]:.4g}" for place in places]
+    key.set_ticks(places, labels=texts)
+    key.ax.set_title(short(metric.name, 14), fontsize=7, loc="center", fontweight="normal")
+    key.ax.tick_params(labelsize=7)
+    key.outline.set_visible(False)
 
 
 def hyperparameters(rows, states, names, logarithmic, metric, path, columns=3):

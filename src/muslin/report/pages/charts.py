@@ -4,6 +4,7 @@ import json
 
 from muslin.errors import InputError
 from muslin.report.pages import MISSING
+from muslin.report.plots import MARKED
 
 INK, GREY, LINE, CARD = "var(--ink)", "var(--grey)", "var(--line)", "var(--card)"
 TRAINING, VALIDATION = "var(--training)", "var(--validation)"
@@ -77,7 +78,8 @@ def _layers(history, key, axis):
 
 def _line(history, values, name, line):
     x = [row["epoch"] for row in history]
-    look = {"type": "scatter", "mode": "lines+markers", "cliponaxis": False}
+    mode = "lines+markers" if len(history) <= MARKED else "lines"
+    look = {"type": "scatter", "mode": mode, "cliponaxis": False}
     return look | {"name": name, "x": x, "y": values, "line": line}
 
 
