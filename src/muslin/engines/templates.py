@@ -1,0 +1,245 @@
+"""Loops around formulas: numba compiles a template that a formula of one element is put into."""
+
+import hashlib
+from collections.abc import Callable
+from functools import cache
+from typing import NamedTuple
+
+import numba as nb
+import numpy as np
+
+from muslin.engines.formula import NotCertain, Split, define
+
+# Loops around the function of one element. Samples are rows here: each matrix is given as its transpose.
+
+GATHER = """
+def gather(X, rows, columns, scale, out):
+    start, stop = columns[0], columns[1]
+    for j in range(rows.size):
+        x, o = X[rows[j], start:stop], out[j, start:stop]
+        for i in range(x.size):
+            o[i] = x[i] * scale[0]
+"""
+
+ACTIVATE = """
+def activate(A, b, H):
+    for j in range(A.shape[0]):
+        for i in range(A.shape[1]):
+            a = A[j, i] + b[i]
+            A[j, i] = a
+            H[j, i] = formula(a)
+"""
+
+FINISH = """
+def finish(A, H):
+    for j in range(A.shape[0]):
+        for i in range(A.shape[1]):
+            H[j, i] = formula(A[j, i], H[j, i])
+"""
+
+INNER = """
+def inner(A, H, dA):
+    for j in range(A.shape[0]):
+        for i in range(A.shape[1]):
+            dA[j, i] = formula(A[j, i], H[j, i])
+"""
+
+SLOPE = """
+def slope(dH, A, H, dA):
+    for j in range(A.shape[0]):
+        for i in range(A.shape[1]):
+            dA[j, i] = dH[j, i] * formula(A[j, i], H[j, i]{applied})
+"""
+
+UPDATE = """
+def update(theta, g{slots}, scalars):
+    decay = _real(scalars[0])
+{unpacked}
+    for i in range(theta.size):
+        theta[i]{elements} = formula(theta[i], g[i] + decay * theta[i]{elements}{scalars})
+"""
+
+# What else a step does: no formulas, only the way from the data to them and to the figures of the epoch.
+
+TARGETS = """
+def targets(table, y, rows, Y):
+    for j in range(rows.size):
+        for i in range(Y.shape[0]):
+            Y[i, j] = table[i, y[rows[j]]]
+"""
+
+VDOT = """
+def vdot(a, b, out):
+    total = 0.0
+    for i in range(a.shape[0]):
+        for j in range(a.shape[1]):
+            total += a[i, j] * b[i, j]
+    out[0] = total
+"""
+
+SUM = """
+def sum(x, out):
+    total = 0.0
+    for i in range(x.shape[0]):
+        for j in range(x.shape[1]):
+            total += x[i, j]
+    out[0] = total
+"""
+
+KEEP = """
+def keep(x, out):
+    out[0] = x[0]
+"""
+
+CAST = """
+def cast(x, out):
+    for i in range(x.size):
+        out[i] = x[i]
+"""
+
+CORRECT = """
+def correct(P, y, rows, out):
+    n = 0
+    for j in range(rows.size):
+        best = 0
+        for i in range(1, P.shape[0]):
+            if P[i, j] > P[best, j]:
+                best = i
+        n += best == y[rows[j]]
+    out[0] = n
+"""
+
+
+#: the loops without a formula, by name
+PLAIN = {
+    "gather": GATHER,
+    "targets": TARGETS,
+    "vdot": VDOT,
+    "sum": SUM,
+    "keep": KEEP,
+    "cast": CAST,
+    "correct": CORRECT,
+}
+
+
+class Pass(NamedTuple):
+    """A function, compiled or NumPy's own, and the names of the arrays that it takes; the last one is written."""
+
+    function: Callable
+    operands: tuple[str, ...]
+
+
+class CompiledRule(NamedTuple):
+    """An optimizer's rule: the loop over θ, gradient, slots and a vector of scalars (float64), and what gives these
+    scalars of (decay, keyword arguments of the rule)."""
+
+    loop: Callable
+    scalars: Callable
+
+
+@cache
+def plain(name):
+    """The loop without a formula that has this name. Raises NotCertain where numba is switched off."""
+    _switched_on()
+    return jit(define(PLAIN[name], {"__name__": __name__}, __file__), PLAIN[name])
+
+
+def activate(formula, dtype, bindings):
+    """[Pass, …]: what makes A + b and f(A) of A."""
+    split = Split(formula, bindings)
+    _without_scalars(split)
+    if split.ufunc is None:
+        return [Pass(_loop(ACTIVATE, dtype, split, ranks=(2, 1, 2)), ("A", "b", "H"))]
+    return [
+        Pass(_loop(ACTIVATE, dtype, split, split.inner, ranks=(2, 1, 2)), ("A", "b", "H")),
+        Pass(split.ufunc, ("H", "H")),
+        Pass(_loop(FINISH, dtype, split, ranks=(2, 2)), ("A", "H")),
+    ]
+
+
+def slope(formula, dtype, bindings):
+    """[Pass, …]: what makes dA of dH."""
+    split = Split(formula, bindings)
+    _without_scalars(split)
+    applied = ", dA[j, i]" if split.ufunc else ""
+    last = Pass(_loop(SLOPE, dtype, split, ranks=(2, 2, 2, 2), applied=applied), ("dH", "A", "H", "dA"))
+    if split.ufunc is None:
+        return [last]
+    inner = _loop(INNER, dtype, split, split.inner, ranks=(2, 2, 2))
+    return [Pass(inner, ("A", "H", "dA")), Pass(split.ufunc, ("dA", "dA")), last]
+
+
+def update(formula, dtype, bindings):
+    """The `CompiledRule` of an optimizer's rule."""
+    split = Split(formula, bindings)
+    if split.ufunc:
+        raise NotCertain("a rule with a function that only NumPy has vectorized")
+    slots = split.arrays[2:]
+    doubles = {name: f"scalars[{i}]" for i, name in enumerate(split.scalars, 1)}
+    reals = {name: text if name in split.doubles else f"_real({text})" for name, text in doubles.items()}
+    loop = _loop(
+        UPDATE,
+        dtype,
+        split,
+        ranks=[1] * (2 + len(slots)),
+        more=[np.zeros(1 + len(split.scalars))],
+        slots="".join(f", {s}" for s in slots),
+        elements="".join(f", {s}[i]" for s in slots),
+        unpacked="\n".join(f"    {name} = {text}" for name, text in reals.items()),
+        scalars="".join(f", {name}" for name in split.scalars),
+    )
+    return CompiledRule(loop, lambda decay, scalars: (decay, *split.once(**scalars)))
+
+
+MAKERS = {"activate": activate, "slope": slope, "update": update}
+
+
+def _switched_on():
+    if nb.config.DISABLE_JIT:
+        raise NotCertain("numba is switched off (NUMBA_DISABLE_JIT)")
+
+
+def _without_scalars(split):
+    if split.scalars:
+        raise NotCertain(f"an activation has no scalars: {', '.join(split.scalars)}")
+
+
+def _loop(template, dtype, split, element=None, ranks=(), more=(), **filling):
+    """The template's loop around the function of one element (that of the split if none is given), compiled and tried.
+
+    ranks: dimensions of its arguments, to try it with; more: further ones.
+    """
+    _switched_on()
+    constants = tuple((n, v if type(v) is np.float64 else dtype.type(v)) for n, v in split.constants.items())
+    loop = _loop_of(template.format(**filling), element or split.source, constants, dtype)
+    with np.errstate(all="ignore"):
+        loop(*(np.zeros((64,) if rank == 1 else (1, 1), dtype) for rank in ranks), *more)
+    return loop
+
+
+@cache
+def _loop_of(source, element, constants, dtype):
+    """By its text: a formula that is defined again and again is compiled once, and nothing of its module is kept."""
+    space = dict(constants) | {"np": np, "_real": dtype.type, "__name__": __name__}  # numba's cache imports that module
+    space["formula"] = jit(define(element, space, __file__))
+    return jit(define(source, space, __file__), f"{source}{element}{constants!r}{dtype}")
+
+
+def jit(function, identity=None):
+    """The function compiled by numba; kept on disk if its identity is told.
+
+    Numba finds compiled code by the function's name and the date of the file. Here the name holds a digest of all that
+    the code is made from, so that a formula that was edited is a new one, whichever file it stands in.
+    """
+    if identity is None:
+        return nb.njit(error_model="numpy")(function)
+    return kept(nb.njit, function, identity, error_model="numpy")
+
+
+def kept(compile_, function, identity, *arguments, **options):
+    """What numba makes of the function, from its cache on disk if it is there."""
+    function.__qualname__ += "_" + hashlib.sha256(identity.encode()).hexdigest()[:16]
+    try:
+        return compile_(*arguments, cache=True, **options)(function)
+    except RuntimeError:  # no folder to write to
+        return compile_(*arguments, **options)(function)
