@@ -52,7 +52,7 @@ class Bindings:
     """
 
     def __init__(self, function):
-        self.function, self.code, self.read = function, function.__code__, {}
+        self.function, self.code, self.read = function, getattr(function, "__code__", None), {}
 
     def changed(self):
         space = self.function.__globals__
@@ -68,6 +68,8 @@ class Bindings:
 
     def tree(self):
         """The function's syntax tree."""
+        if self.code is None:
+            raise NotCertain("the formula is no plain function")
         if self.function.__closure__:
             raise NotCertain("the formula uses variables of the function around it")
         try:

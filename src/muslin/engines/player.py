@@ -18,7 +18,7 @@ anything at all goes wrong with it, the plain step is taken, and the player's ``
 import logging
 import os
 from concurrent.futures import ThreadPoolExecutor, wait
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 import numpy as np
 
@@ -326,7 +326,7 @@ class Trial:
 
     @staticmethod
     def _equal(what, expected, actual):
-        if any(np.asarray(a).tobytes() != np.asarray(b).tobytes() for a, b in zip(expected, actual, strict=True)):
+        if not all(np.array_equal(a, b) for a, b in zip(expected, actual, strict=True)):
             raise CannotRecord(f"played from tape, a step gives other {what} than the plain step")
 
     @staticmethod
@@ -413,21 +413,17 @@ class Player:
 @contextmanager
 def trainer(step, one_by_one=False):
     """What trains on rows: a `Player` of the step or, where it cannot be recorded, a `OneByOne`."""
-    pool = None
-    try:
-        if why := "each step is watched by a callback" if one_by_one else _refusal(step):
-            raise CannotRecord(why)
-        threads = _threads(step)
-        pool = ThreadPoolExecutor(threads, initializer=blas.begin_thread)
-        player = Player(step, pool, threads)
-    except Exception as error:  # whatever it is, the plain step can do it
-        player = OneByOne(step, _reason(error))
-        log.info("%s", player.note)
-    try:
+    with ExitStack() as stack:
+        try:
+            if why := "each step is watched by a callback" if one_by_one else _refusal(step):
+                raise CannotRecord(why)
+            threads = _threads(step)
+            pool = stack.enter_context(ThreadPoolExecutor(threads, initializer=blas.begin_thread))
+            player = Player(step, pool, threads)
+        except Exception as error:  # whatever it is, the plain step can do it
+            player = OneByOne(step, _reason(error))
+            log.info("%s", player.note)
         yield player
-    finally:
-        if pool is not None:
-            pool.shutdown()
 
 
 class OneByOne:
