@@ -45,7 +45,7 @@ def test_an_optimizer_of_ones_own_is_compiled(eve):
     pytest.importorskip("numba")
     from muslin.engines import engine
 
-    assert engine("numba").made("update", np.dtype("float32"), eve)
+    assert engine("numba").compiled("update", eve, np.dtype("float32"))
     np.testing.assert_array_equal(trained("numba")[0], trained("numpy")[0])
 
 

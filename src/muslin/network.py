@@ -17,6 +17,7 @@ from numbers import Integral, Real
 import numpy as np
 
 from muslin import activations, initializers, losses, optimizers
+from muslin.engines import blas
 from muslin.engines import engine as make_engine
 from muslin.errors import InputError, known
 from muslin.files import damaged, read_tensors, write_tensors
@@ -86,7 +87,7 @@ class FeedForwardNeuralNetwork:
         self.initializer_scale = _checked_scale(initializer_scale)
         self.engine = make_engine(engine)
         self.function, self.slope = self.activations[self.activation]
-        self._loss, self._delta = self.losses[self.loss]
+        self.loss_function, self.delta_function = self.losses[self.loss]
         self._make_views()
         initialize, rng = self.initializers[self.initializer], np.random.default_rng(self.seed)
         for W in self.weights.values():
@@ -112,15 +113,15 @@ class FeedForwardNeuralNetwork:
 
     # Forward and backward propagation
 
-    def forward(self, s):
-        """Forward propagation of the columns of ``s.H[0]``: fills ``s.A``, ``s.H``; Ŷ is ``s.H[L]``."""
-        np.matmul(self.weights[1], s.H[0], out=s.A[1])
-        self.forward_from_first(s)
+    def forward(self, s, engine=None):
+        """Forward propagation of the columns of ``s.H[0]``: fills ``s.A``, ``s.H``; Ŷ is ``s.H[L]``.
 
-    def forward_from_first(self, s):
-        """`forward` where A⁽¹⁾ = W⁽¹⁾X is there already, still without b⁽¹⁾."""
+        engine: who applies the formulas (see `muslin.engines.contract`), the network's own if none is given.
+        """
+        engine = engine or self.engine
+        np.matmul(self.weights[1], s.H[0], out=s.A[1])
         for k in range(1, self.L):
-            self.engine.activate(self.function, s.A[k], self.biases[k], s.H[k])
+            engine.activate(self.function, s.A[k], self.biases[k], s.H[k])
             if s.masks:
                 np.multiply(s.H[k], s.masks[k], out=s.inputs[k])
             np.matmul(self.weights[k + 1], s.inputs[k], out=s.A[k + 1])
@@ -136,18 +137,19 @@ class FeedForwardNeuralNetwork:
         self.deltas(s, Y)
         self.gradients(s)
 
-    def deltas(self, s, Y, freeze=0):
+    def deltas(self, s, Y, freeze=0, engine=None):
         """Fills ``s.dA``, the loss's slope at each A, from the last layer down to the first that is not frozen.
 
         dA⁽ᴸ⁾ = ∂loss/∂A⁽ᴸ⁾
         dH⁽ᵏ⁻¹⁾ = W⁽ᵏ⁾ᵀ dA⁽ᵏ⁾,      dA⁽ᵏ⁻¹⁾ = dH⁽ᵏ⁻¹⁾ ∘ f′(A⁽ᵏ⁻¹⁾)
         """
-        np.divide(self._delta(s.H[self.L], Y), s.batch, out=s.dA[self.L])
+        engine = engine or self.engine
+        np.divide(self.delta_function(s.H[self.L], Y), s.batch, out=s.dA[self.L])
         for k in range(self.L, freeze + 1, -1):
             np.matmul(self.weights[k].T, s.dA[k], out=s.dH[k - 1])
             if s.masks:
                 s.dH[k - 1] *= s.masks[k - 1]
-            self.engine.slope(self.slope, s.dH[k - 1], s.A[k - 1], s.H[k - 1], s.dA[k - 1])
+            engine.slope(self.slope, s.dH[k - 1], s.A[k - 1], s.H[k - 1], s.dA[k - 1])
 
     def gradients(self, s, freeze=0):
         """Fills ``weight_gradients`` and ``bias_gradients`` of the layers that are not frozen, after `deltas`.
@@ -160,7 +162,7 @@ class FeedForwardNeuralNetwork:
 
     def batch_loss(self, s, Y):
         """The loss of the batch, summed over its samples, after `forward`.  Y: targets, (n_L × B)."""
-        return self._loss(s.log_Y_hat, s.H[self.L], Y)
+        return self.loss_function(s.log_Y_hat, s.H[self.L], Y)
 
     # The door: samples are rows
 
@@ -182,8 +184,9 @@ class FeedForwardNeuralNetwork:
         for i in range(0, len(rows), CHUNK):
             chunk = rows[i : i + CHUNK]
             s = signals.first(len(chunk))
-            self.engine.gather(X, chunk, s.H[0].T)
-            self.forward(s)
+            with blas.together():
+                self.engine.gather(X, chunk, s.H[0].T)
+                self.forward(s)
             yield chunk, s
 
     def loss_and_gradients(self, X, y):
@@ -195,9 +198,10 @@ class FeedForwardNeuralNetwork:
         y = as_labels(y, len(X), self.sizes[-1])
         s = Signals(self.sizes, len(X), self.dtype)
         Y = losses.targets(self.sizes[-1], self.dtype).take(y, axis=1)
-        self.engine.gather(X, np.arange(len(X)), s.H[0].T)
-        self.forward(s)
-        self.backward(s, Y)
+        with blas.together():
+            self.engine.gather(X, np.arange(len(X)), s.H[0].T)
+            self.forward(s)
+            self.backward(s, Y)
         return (
             float(self.batch_loss(s, Y)) / len(X),
             {k: dW.copy() for k, dW in self.weight_gradients.items()},

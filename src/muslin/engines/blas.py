@@ -1,14 +1,17 @@
 """BLAS, the library under `np.matmul`: how many threads it uses, and which one it is."""
 
 import ctypes
-from contextlib import nullcontext
+import os
+import threading
+from contextlib import contextmanager, nullcontext
+from functools import cache
 from importlib.util import find_spec
 
 from muslin.errors import InputError
 
 
-def threads(n=None):
-    """A context in which BLAS uses n threads; None leaves it alone.
+def threads(n: int | None = None):
+    """A context in which BLAS uses n threads, in the whole process; None leaves it alone.
 
     Raises InputError: n below 1, or threadpoolctl not installed.
     """
@@ -18,9 +21,170 @@ def threads(n=None):
         raise InputError(f"threads is {n}; it must be a whole number from 1.")
     if find_spec("threadpoolctl") is None:
         raise InputError("threads needs threadpoolctl: pip install 'muslin[fast]' (or set OPENBLAS_NUM_THREADS).")
-    from threadpoolctl import threadpool_limits
+    return _USE.limited(n)
 
-    return threadpool_limits(n, user_api="blas")
+
+def alone(bell):
+    """A context in which BLAS computes on the thread that calls it alone: while tapes are played, which have threads of
+    their own. It begins when nothing is `together`; when someone waits for that, ``bell[0]`` becomes 1.
+
+    bell: an array of whole numbers, looked at after each step.
+    """
+    return _Phase("alone", bell)
+
+
+def together():
+    """A context in which BLAS computes on all of its threads: the number is one for the whole process, and results
+    depend on it. So what is computed `alone` meanwhile, in other threads, is asked to stop, and goes on afterwards."""
+    return _Phase("together")
+
+
+class _Use:
+    """Who uses BLAS how. Its number of threads belongs to the whole process, so that it is kept here and nowhere else.
+
+    `limited` and phases may be nested and may overlap between threads; in the end the number is what it was. Phases of
+    the two kinds take turns: whoever comes while the other kind waits, waits too, so that nobody waits for ever.
+    """
+
+    def __init__(self):
+        self.lock, self.own = threading.Lock(), threading.local()
+        self.changed = threading.Condition(self.lock)
+        self.kind, self.inside, self.bells = None, 0, []
+        self.waiting, self.turns = {"alone": 0, "together": 0}, {"alone": 0, "together": 0}
+        self.limits, self.before = [], {}
+
+    def n_threads(self):
+        """How many threads NumPy's BLAS has where no tape is played."""
+        with self.lock:
+            if self.limits:
+                return self.limits[-1][1]
+            pool = _pool()
+            return self.before.get(pool.filepath, pool.num_threads) if pool else 1
+
+    @contextmanager
+    def limited(self, n):
+        limit = (object(), n)
+        with self.lock:
+            self.limits.append(limit)
+            self._apply(_pools())
+        try:
+            yield
+        finally:
+            with self.lock:
+                self.limits.remove(limit)
+                self._apply(_pools())
+
+    def _apply(self, pools):
+        """Gives each BLAS the number of threads that it has to have now."""
+        own = _pool()
+        for pool in pools:
+            alone_ = self.kind == "alone" and own is not None and pool.filepath == own.filepath
+            n = 1 if alone_ else self.limits[-1][1] if self.limits else None
+            if n is None:
+                n = self.before.pop(pool.filepath, pool.num_threads)
+            else:
+                self.before.setdefault(pool.filepath, pool.num_threads)
+            if n != pool.num_threads:
+                _set_threads(pool, n)
+
+    def enter(self, kind, bell):
+        other = "together" if kind == "alone" else "alone"
+        with self.lock:
+            if self.kind in (None, kind) and not self.waiting[other]:
+                self.inside += 1
+                self._begin(kind)
+            else:
+                self._wait(kind)
+            if bell is not None:
+                self.bells.append(bell)
+                bell[0] = self.waiting[other] > 0
+
+    def _wait(self, kind):
+        turn = self.turns[kind]
+        self.waiting[kind] += 1
+        for bell in self.bells:
+            bell[0] = 1
+        try:
+            self.changed.wait_for(lambda: self.turns[kind] != turn)
+        except BaseException:  # Ctrl-C
+            if self.turns[kind] == turn:
+                self.waiting[kind] -= 1
+            else:
+                self._end()
+            raise
+
+    def leave(self, bell):
+        with self.lock:
+            if bell is not None:
+                self.bells = [other for other in self.bells if other is not bell]
+            self._end()
+
+    def _begin(self, kind):
+        if self.kind != kind:
+            self.kind = kind
+            if kind == "alone" or self.before:
+                self._apply([_pool()] if _pool() else [])
+
+    def _end(self):
+        self.inside -= 1
+        if self.inside:
+            return
+        last = self.kind
+        following = [kind for kind in sorted(self.waiting, key=lambda kind: kind == last) if self.waiting[kind]]
+        self._begin(following[0] if following else None)
+        if following:
+            kind = following[0]
+            self.inside, self.waiting[kind] = self.waiting[kind], 0
+            self.turns[kind] += 1
+            self.changed.notify_all()
+
+
+class _Phase:
+    """A context in which BLAS is used in one way; within another one of the same thread that one's way holds."""
+
+    def __init__(self, kind, bell=None):
+        self.kind, self.bell = kind, bell
+
+    def __enter__(self):
+        self.outermost = not getattr(_USE.own, "inside", False)
+        if self.outermost:
+            _USE.enter(self.kind, self.bell)
+            _USE.own.inside = True
+
+    def __exit__(self, *error):
+        if self.outermost:
+            _USE.own.inside = False
+            _USE.leave(self.bell)
+
+
+def _set_threads(pool, n):
+    """threadpoolctl lets one thread set the number, and silently ignores all others; here `_Use` keeps the order."""
+    release = getattr(pool, "clear_controlling_thread", lambda force: None)
+    release(force=True)
+    pool.set_num_threads(n)
+    release(force=True)
+
+
+def begin_thread():
+    """To be called first in a thread that plays tapes: with OpenMP the number of threads belongs to each thread."""
+    pool = _pool()
+    if getattr(pool, "threading_layer", None) == "openmp":
+        _set_threads(pool, 1)
+
+
+_USE = _Use()
+
+
+def _after_fork():
+    """In a child process no other thread is there any more, whatever it held."""
+    limits, before = _USE.limits, _USE.before
+    _USE.__init__()
+    _USE.limits, _USE.before = limits, before
+    _USE._apply([_pool()] if _pool() else [])
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
 
 
 def description():
@@ -58,18 +222,23 @@ def product(dtype):
     return None
 
 
-def n_threads():
-    """How many threads NumPy's BLAS uses now."""
-    pool = _pool()
-    return pool.num_threads if pool else 1
+def n_threads() -> int:
+    """How many threads NumPy's BLAS uses where no tape is played."""
+    return _USE.n_threads()
 
 
+@cache
 def _pool():
-    """threadpoolctl's controller of NumPy's BLAS, or None."""
-    if find_spec("threadpoolctl") is None:
-        return None
-    from threadpoolctl import ThreadpoolController
-
-    pools = [pool for pool in ThreadpoolController().lib_controllers if pool.user_api == "blas"]
+    """threadpoolctl's controller of NumPy's BLAS, or None. NumPy has loaded it for good."""
+    pools = _pools()
     numpys = [pool for pool in pools if "numpy" in pool.filepath]
     return (numpys or (pools if len(pools) == 1 else [None]))[0]
+
+
+def _pools():
+    """threadpoolctl's controllers of every BLAS that is loaded now."""
+    if find_spec("threadpoolctl") is None:
+        return []
+    from threadpoolctl import ThreadpoolController
+
+    return [pool for pool in ThreadpoolController().lib_controllers if pool.user_api == "blas"]

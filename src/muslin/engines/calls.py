@@ -177,30 +177,36 @@ def ufunc():
     return _entry(ufunc, SOURCE)
 
 
+#: what a call tells the player, if not 0
+OTHERS_LEFT, NOT_FINITE = 1, 2
+#: places of the whole numbers by which threads meet, in bytes: a cache line for each
+ARRIVED, ROUND, LEFT, BELL = 0, 64, 128, 192
+
+
 @cache
 def barrier():
-    """All threads wait for the last; or the tape stops, where it was told to.
+    """All threads wait for the last; or the tape stops, where one of them has left and will not come.
 
-    Arguments: address of three whole numbers, 64 bytes apart; number of threads; address of the function that lets
+    Arguments: address of the four whole numbers of a meeting; number of threads; address of the function that lets
     others work.
 
-    The three numbers: how many have arrived, how often all have, and whether to stop.
+    The four numbers: how many have arrived, how often all have, whether one has left, whether they are asked to.
     """
 
     def barrier(args):
-        arrived, round_, stop = args[0], args[0] + 64, args[0] + 128
-        now = _load(round_)
-        if _add(arrived, 1) == args[1] - 1:
-            _add(arrived, -args[1])
-            _add(round_, 1)
+        meeting = args[0]
+        now = _load(meeting + ROUND)
+        if _add(meeting + ARRIVED, 1) == args[1] - 1:
+            _add(meeting + ARRIVED, -args[1])
+            _add(meeting + ROUND, 1)
         else:
             tries = 0
-            while _load(round_) == now:
+            while _load(meeting + ROUND) == now:
                 tries += 1
                 _pause()
                 if tries > 200:
-                    if _load(stop):
-                        return 1
+                    if _load(meeting + LEFT):
+                        return OTHERS_LEFT
                     _call_yield(args[2])
         return 0
 
@@ -215,23 +221,32 @@ def finite():
         total = 0.0
         for part in nb.carray(_pointer(args[0], nb.float64), (args[1],)):
             total += part
-        return 0 if np.isfinite(total) else 1
+        return 0 if np.isfinite(total) else NOT_FINITE
 
     return _entry(finite, SOURCE)
 
 
 @cache
 def player():
-    """play(tape, moves, times): the calls of the tape (calls × (address, arguments…)), again and again; after each
-    time the arguments are moved on. Returns how often the tape was played to its end."""
+    """play(table, moves, times, meeting): the calls of a tape (calls × (address, arguments…)), again and again; after
+    each time the arguments are moved on. Returns how often the tape was played to its end, n, or −1 − n where a sum is
+    no longer finite.
 
-    def play(tape, moves, times):
+    After each time the thread looks whether it is asked to leave. It tells the others, who wait for it before they
+    write anything that counts: so all of them leave after the same step.
+    """
+
+    def play(table, moves, times, meeting):
         for time in range(times):
-            for i in range(len(tape)):
-                call = tape[i]
-                if _call(call[0], call.ctypes.data + 8):
-                    return time
+            for i in range(len(table)):
+                call = table[i]
+                answer = _call(call[0], call.ctypes.data + 8)
+                if answer:
+                    return time if answer == OTHERS_LEFT else -1 - time
                 call += moves[i]
+            if _load(meeting + BELL):
+                _add(meeting + LEFT, 1)
+                return time + 1
         return times
 
     return kept(nb.njit, play, SOURCE, nogil=True)

@@ -1,14 +1,18 @@
-"""Splits a formula into what is done once and what is done for each element, so that a loop can be made of it.
+"""Reads a formula: what of it is done once and what for each element, and whether a loop can give the same numbers.
 
 What NumPy does with the Python scalars of a formula must hold in a compiled loop too (NEP 50): ``1 - beta1`` is
 computed in double precision, once a step, and takes the precision of the array where it meets one. A compiler that
 sees only the loop would make all of it double precision: half as fast, and with other results.
+
+Here everything is refused that is not listed. A formula that is refused is slow and right.
 """
 
 import ast
+import builtins
 import inspect
 import math
 import textwrap
+from types import ModuleType
 
 import numpy as np
 
@@ -23,11 +27,77 @@ EXACT = {"np.sqrt", "np.abs"}
 
 #: what these do to one element: as a choice it is one vector instruction
 CHOICES = {
-    "np.where": "({1} if {0} else {2})",
-    "np.maximum": "({0} if {0} > {1} else {1} if {0} == {0} else {0})",
-    "np.minimum": "({0} if {0} < {1} else {1} if {0} == {0} else {0})",
-    "np.sign": "(1.0 if {0} > 0.0 else -1.0 if {0} < 0.0 else {0})",
+    "np.where": (3, "({1} if {0} else {2})"),
+    "np.maximum": (2, "({0} if {0} > {1} else {1} if {0} == {0} else {0})"),
+    "np.minimum": (2, "({0} if {0} < {1} else {1} if {0} == {0} else {0})"),
+    "np.sign": (1, "({one} if {0} > {zero} else {minus} if {0} < {zero} else {0})"),
 }
+NUMBERS = {"one": "1.0", "minus": "-1.0", "zero": "0.0"}
+
+#: what may be called with numbers alone, beside all of `math`
+OF_SCALARS = {*VECTORIZED, *EXACT, "np.maximum", "np.minimum", "np.float64", "abs", "min", "max", "float"}
+
+ARITHMETIC = (ast.Add, ast.Sub, ast.Mult, ast.Div)
+
+
+class NotCertain(ValueError):
+    """It is not certain that what is made of a formula gives the same numbers as the formula; says why."""
+
+
+class Bindings:
+    """The text of a plain function, and the values of the names that it takes from its module: what is made of a
+    function holds as long as they have not `changed`.
+
+    Raises nothing when it is made; `tree` raises NotCertain where there is no text, or another one than what runs.
+    """
+
+    def __init__(self, function):
+        self.function, self.code, self.read = function, getattr(function, "__code__", None), {}
+
+    def changed(self):
+        space = self.function.__globals__
+        return self.function.__code__ is not self.code or any(
+            space.get(name, _MISSING) is not value for name, value in self.read.items()
+        )
+
+    def value(self, name):
+        """What a name of the module stands for (or of Python itself); it is remembered that it was asked for."""
+        value = self.function.__globals__.get(name, _MISSING)
+        self.read[name] = value
+        return vars(builtins).get(name, _MISSING) if value is _MISSING else value
+
+    def tree(self):
+        """The function's syntax tree."""
+        if self.code is None:
+            raise NotCertain("the formula is no plain function")
+        if self.function.__closure__:
+            raise NotCertain("the formula uses variables of the function around it")
+        try:
+            source = textwrap.dedent(inspect.getsource(self.function))
+            module = ast.parse(source)
+        except (OSError, TypeError, SyntaxError) as error:  # typed into a bare interpreter, a lambda, a builtin
+            raise NotCertain("the formula has no source text") from error
+        tree = module.body[0]
+        if not isinstance(tree, ast.FunctionDef) or tree.decorator_list:
+            raise NotCertain("the formula is not a plain function")
+        if tree.args.posonlyargs or tree.args.vararg or tree.args.kwarg or tree.args.defaults:
+            raise NotCertain("the formula's arrays must be plain arguments without defaults")
+        if not any(self._is_code_of(start + source, tree.name) for start in (f"import {self._modules()}\n", "")):
+            raise NotCertain("the formula's file was edited after it was imported")
+        return tree
+
+    def _modules(self):
+        """The names of the function that are modules; Python makes other code of an attribute of an imported name."""
+        space = self.function.__globals__
+        return ", ".join(n for n in self.code.co_names if isinstance(space.get(n), ModuleType)) or "math"
+
+    def _is_code_of(self, source, name):
+        made = compile(source, "", "exec").co_consts
+        code = next(c for c in made if inspect.iscode(c) and c.co_name == name)
+        return all(getattr(code, part) == getattr(self.code, part) for part in ("co_code", "co_consts", "co_names"))
+
+
+_MISSING = object()
 
 
 class Split(ast.NodeTransformer):
@@ -39,81 +109,175 @@ class Split(ast.NodeTransformer):
     ``source``     text of the function of one element: its arguments are the arrays' elements, then the ``scalars``
     ``once``       function of the keyword arguments that returns the values of the ``scalars``, in double precision
     ``constants``  {name: value} of the expressions that hold numbers only
+    ``doubles``    those of the scalars that NumPy keeps in double precision where they meet an array
     ``ufunc``      the `VECTORIZED` function in the formula, or None; where there is one, ``source`` takes its result
                    as one more argument, and ``inner`` is the text of the function of what it is applied to
 
-    Raises ValueError for a formula that is more than a straight line of assignments, or of which it is not certain that
+    Raises NotCertain for a formula that is more than a straight line of assignments, or of which it is not certain that
     the loop gives the same numbers: one with branches, a scalar that changes, several `VECTORIZED` functions or others
     than those listed above, without source text, or within another function.
     """
 
-    def __init__(self, formula):
-        tree = _tree(formula)
-        self.globals = formula.__globals__
+    def __init__(self, formula, bindings=None):
+        bindings = bindings or Bindings(formula)
+        tree = bindings.tree()
         self.arrays = [a.arg for a in tree.args.args]
         keywords = [a.arg for a in tree.args.kwonlyargs]
-        numbers = {n for n, v in self.globals.items() if isinstance(v, int | float)} | {"np", "math"}
         self.assigned = [name for statement in tree.body for name in targets(statement)]
-        self.numbers = numbers - {*self.arrays, *keywords, *self.assigned}
+        own = {*self.arrays, *keywords, *self.assigned}
+        values = {name: bindings.value(name) for name in sorted(names(tree) - own)}
+        modules = {name: value for name, value in {"np": np, "math": math}.items() if values.get(name) is value}
+        self.numbers = modules | {n: v for n, v in values.items() if type(v) in (int, float, np.float64)}
+        self.calls = {"abs", "min", "max", "float"} & {n for n, v in values.items() if v is vars(builtins).get(n)}
+        self.doubles_named = {n for n, v in self.numbers.items() if type(v) is np.float64}
         self.known = {*keywords, *self.numbers}
-        self.found, self.lines, self.ufunc, self.inner = {}, [], None, None
+        self.replaced, self.lines, self.ufunc, self.inner = {}, [], None, None
 
-        body = [kept for statement in tree.body if (kept := self.visit(statement))]
-        self.scalars = [name for name in self.found.values() if name.startswith("_scalar")]
-        texts = {name: text for text, name in self.found.items()}
+        returns = [i for i, statement in enumerate(tree.body) if isinstance(statement, ast.Return)]
+        if returns != [len(tree.body) - 1] or tree.body[-1].value is None:
+            raise NotCertain("the formula does not end with what it returns")
+        body = [line for statement in tree.body if (line := self.visit(statement))]
+        self.scalars = [name for name in self.replaced.values() if not name.startswith("_constant")]
+        self.doubles = [name for name in self.scalars if name.startswith("_double")]
+        texts = {name: text for text, name in self.replaced.items()}
         self.constants = {name: self._value(texts[name]) for name in texts if name.startswith("_constant")}
         self.source = _function(tree.name, [*self.arrays, *(["_applied"] if self.ufunc else []), *self.scalars], body)
         once = [f"def once({'*, ' if keywords else ''}{', '.join(keywords)}):", *self.lines]
         once.append(f"return ({''.join(f'{texts[name]}, ' for name in self.scalars)})")
-        self.once = define("\n    ".join(once), dict(self.globals))
+        self.once = define("\n    ".join(once), dict(self.numbers))
 
     def visit(self, node):
-        if not (isinstance(node, ast.expr) and names(node) <= self.known):
+        if not isinstance(node, ast.expr):
             return super().visit(node)
-        kind = "_constant" if names(node) <= self.numbers else "_scalar"
-        return ast.Name(self.found.setdefault(ast.unparse(node), f"{kind}_{len(self.found)}"), ast.Load())
+        if self._scalar(node):
+            return self._named(node)
+        kind = type(node).__name__
+        if kind not in ("Name", "BinOp", "UnaryOp", "Call", "IfExp", "Tuple"):
+            raise NotCertain(f"a compiled loop may do something else with {ast.unparse(node)}")
+        return super().visit(node)
+
+    def _scalar(self, node):
+        if not names(node) <= self.known | self.calls or isinstance(node, ast.Tuple):
+            return False
+        for part in ast.walk(node):
+            if isinstance(part, ast.Call):
+                function = ast.unparse(part.func)
+                if part.keywords or not (function in OF_SCALARS or function.startswith("math.")):
+                    raise NotCertain(f"{function} is not among the functions of numbers that are certain")
+            elif not isinstance(part, SCALAR_NODES) or (
+                isinstance(part, ast.Attribute) and ast.unparse(part.value) not in ("np", "math")
+            ):
+                raise NotCertain(f"{ast.unparse(node)} is more than arithmetic")
+        return True
+
+    def _double(self, node):
+        """Whether NumPy makes a double of it that keeps its precision beside an array of single precision."""
+        calls = {ast.unparse(part.func) for part in ast.walk(node) if isinstance(part, ast.Call)}
+        double = bool(names(node) & self.doubles_named or any(name.startswith("np.") for name in calls))
+        if double and (calls & self.calls or any(isinstance(part, ast.IfExp | ast.BoolOp) for part in ast.walk(node))):
+            raise NotCertain(f"the precision of {ast.unparse(node)}")
+        return double
+
+    def _named(self, node):
+        if names(node) <= self.numbers.keys() | self.calls:
+            kind = "_constant"
+        else:
+            kind = "_double" if self._double(node) else "_scalar"
+        return ast.Name(self.replaced.setdefault(ast.unparse(node), f"{kind}_{len(self.replaced)}"), ast.Load())
 
     def visit_Expr(self, node):  # the docstring
         return None
 
     def visit_Assign(self, node):
-        scalar, own = names(node.value) <= self.known, set(targets(node))
+        scalar, own = self._scalar(node.value), set(targets(node))
         if own & self.known or (scalar and any(self.assigned.count(name) > 1 for name in own)):
-            raise ValueError("a scalar of the formula changes")
+            raise NotCertain("a scalar of the formula changes")
         if not scalar:
-            return self.generic_visit(node)
+            node.value = self.visit(node.value)
+            return node
         self.lines.append(ast.unparse(node))  # a scalar with a name of its own: the whole line is done once
         self.known |= own
+        if self._double(node.value):
+            self.doubles_named |= own
         return None
 
     def visit_Call(self, node):
         function = ast.unparse(node.func)
-        if function in CHOICES:
-            arguments = (f"({ast.unparse(argument)})" for argument in node.args)
-            return self.visit(ast.parse(CHOICES[function].format(*arguments), mode="eval").body)
+        if node.keywords or any(isinstance(argument, ast.Starred) for argument in node.args):
+            raise NotCertain(f"{function} with further arguments")
+        if "np" not in self.numbers or function not in {*CHOICES, *VECTORIZED, *EXACT}:
+            raise NotCertain(f"{function} may give other results for one element than for an array")
+        count, text = CHOICES.get(function, (1, None))
+        if len(node.args) != count:
+            raise NotCertain(f"{function} of {len(node.args)} arguments")
+        if function == "np.where":
+            return self._where(*node.args)
+        if text:
+            return self._choice(text, node.args)
         node.args = [self.visit(argument) for argument in node.args]
-        if function in VECTORIZED:
-            return self._vectorized(node, function)
-        if function not in EXACT:
-            raise ValueError(f"{function} may give other results for one element than for an array")
-        return node
+        return self._vectorized(node, function) if function in VECTORIZED else node
+
+    def _choice(self, text, arguments):
+        parts = [f"({ast.unparse(self.visit(argument))})" for argument in arguments]
+        numbers = {
+            name: ast.unparse(self._named(_expression(NUMBERS[name]))) for name in NUMBERS if f"{{{name}}}" in text
+        }
+        return _expression(text.format(*parts, **numbers))
+
+    def _where(self, condition, yes, no):
+        if not (isinstance(condition, ast.Compare) and len(condition.ops) == 1) or self._scalar(condition):
+            raise NotCertain(f"np.where with {ast.unparse(condition)}, which is not one comparison of arrays")
+        if self._scalar(yes) and self._scalar(no):  # NumPy makes an array of doubles of two numbers
+            yes, no = (_expression(f"np.float64({ast.unparse(x)})") for x in (yes, no))
+        left, right = self.visit(condition.left), self.visit(condition.comparators[0])
+        test = ast.Compare(left, condition.ops, [right])
+        if not isinstance(condition.ops[0], ast.Lt | ast.LtE | ast.Gt | ast.GtE | ast.Eq | ast.NotEq):
+            raise NotCertain(f"np.where with {ast.unparse(condition)}")
+        return ast.IfExp(test, self.visit(yes), self.visit(no))
 
     def _vectorized(self, node, function):
-        unchanged = {*self.arrays, *self.found.values(), "np"} - {*self.assigned}
+        unchanged = {*self.arrays, *self.replaced.values(), "np"} - {*self.assigned}
         if self.ufunc or not names(node.args[0]) <= unchanged:
-            raise ValueError(f"more than one function such as {function}, or one of an intermediate result")
+            raise NotCertain(f"more than one function such as {function}, or one of an intermediate result")
+        if any(name.startswith(("_scalar", "_double")) for name in names(node.args[0])):
+            raise NotCertain(f"{function} of a scalar and an array")
         self.ufunc = getattr(np, function.removeprefix("np."))
         self.inner = _function("inner", self.arrays, [ast.Return(node.args[0])])
         return ast.Name("_applied", ast.Load())
 
     def visit_BinOp(self, node):
-        if isinstance(node.op, ast.Pow) and isinstance(node.right, ast.Constant):
+        if isinstance(node.op, ast.Pow) and isinstance(node.right, ast.Constant) and node.right.value in (2, 3):
             node.left = self.visit(node.left)  # a**3 keeps its number and becomes a product
             return node
+        if not isinstance(node.op, ARITHMETIC):
+            raise NotCertain(f"a compiled loop may do something else with {ast.unparse(node)}")
+        return self.generic_visit(node)
+
+    def visit_UnaryOp(self, node):
+        if not isinstance(node.op, ast.USub | ast.UAdd):
+            raise NotCertain(f"a compiled loop may do something else with {ast.unparse(node)}")
+        return self.generic_visit(node)
+
+    def visit_IfExp(self, node):
+        if not self._scalar(node.test):
+            raise NotCertain(f"a choice by an array: {ast.unparse(node)}")
         return self.generic_visit(node)
 
     def _value(self, text):
-        return eval(text, dict(self.globals) | {"np": np, "math": math})
+        value = eval(text, dict(self.numbers))
+        if not isinstance(value, int | float):
+            raise NotCertain(f"{text} is no number")
+        return value
+
+
+SCALAR_NODES = (
+    *(ast.Name, ast.Constant, ast.Attribute, ast.BinOp, ast.UnaryOp, ast.IfExp, ast.Compare, ast.BoolOp),
+    *(ast.operator, ast.unaryop, ast.cmpop, ast.boolop, ast.expr_context),
+)
+
+
+def _expression(text):
+    return ast.parse(text, mode="eval").body
 
 
 def names(node):
@@ -122,32 +286,23 @@ def names(node):
 
 
 def targets(statement):
-    """The names that a statement assigns to. Raises ValueError for one that a straight line does not have."""
+    """The names that a statement assigns to. Raises NotCertain for one that a straight line does not have."""
     if isinstance(statement, ast.Return) or (
         isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant)
     ):
         return []
     if not isinstance(statement, ast.Assign):
-        raise ValueError(f"the formula has a statement that is no assignment: {ast.unparse(statement)}")
-    return [n.id for target in statement.targets for n in ast.walk(target) if isinstance(n, ast.Name)]
+        raise NotCertain(f"the formula has a statement that is no assignment: {ast.unparse(statement)}")
+    named = [n for target in statement.targets for n in (target.elts if isinstance(target, ast.Tuple) else [target])]
+    if not all(isinstance(target, ast.Name) for target in named):
+        raise NotCertain(f"the formula writes into an array: {ast.unparse(statement)}")
+    return [target.id for target in named]
 
 
 def define(source, globals_, file=__file__):
     """The function that the source text defines."""
     exec(compile(source, file, "exec"), globals_)
     return globals_[ast.parse(source).body[0].name]
-
-
-def _tree(formula):
-    if getattr(formula, "__closure__", None):
-        raise ValueError("the formula uses variables of the function around it")
-    try:
-        tree = ast.parse(textwrap.dedent(inspect.getsource(formula))).body[0]
-    except (OSError, TypeError, SyntaxError) as error:  # typed into a bare interpreter, a lambda, a builtin
-        raise ValueError("the formula has no source text") from error
-    if not isinstance(tree, ast.FunctionDef) or tree.decorator_list:
-        raise ValueError("the formula is not a plain function")
-    return tree
 
 
 def _function(name, arguments, body):

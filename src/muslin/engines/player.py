@@ -3,29 +3,166 @@
 Each of several threads has a tape of its own:
 
     X, W⁽¹⁾X             its share of the inputs, all samples
-    — all wait —
+    — all meet —
     forward, deltas      its share of the samples
-    — all wait —
+    — all meet —
     gradients, update    its share of the columns of each W
 
-On one thread the parameters are, bit for bit, those of `Step`; on several, matrices of other sizes are multiplied,
-which rounds differently. Either way the same number of threads gives the same bits. Where a step cannot be written
-down, `Step` takes it, batch by batch.
+On one thread the parameters are, bit for bit, those of the plain step; on several, matrices of other sizes are
+multiplied, which rounds differently. Either way the same number of threads gives the same bits.
+
+A tape is played beside the plain step, on two batches, before it is trusted. Where a step cannot be written down, or
+anything at all goes wrong with it, the plain step is taken, and the player's ``note`` says why.
 """
 
+import logging
 import os
 from concurrent.futures import ThreadPoolExecutor, wait
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 import numpy as np
 
-from muslin.engines import GATHERED, blas, scale
-from muslin.engines.tape import CannotRecord, Tape, plain
+from muslin.engines import blas
+from muslin.engines.contract import GATHERED
+from muslin.engines.numba_engine import scale
+from muslin.engines.symbol import CannotRecord, Symbol, check
+from muslin.engines.tape import Recorder
 
 #: samples that are trained on between two looks at the clock and the keyboard
 AT_ONCE = 16_384
 #: floating-point operations of a step below which a second thread is slower
 SMALL = 500_000
+#: learning rate of the steps by which a tape is tried
+TRIED_AT = 1e-3
+#: how much larger than what rounding the parameters does to a gradient the difference between threads may be
+ROUNDING = 100
+
+log = logging.getLogger(__name__)
+
+
+class StepRecorder(Recorder):
+    """Writes down a thread's part of a `muslin.training.step.Step`, whose order of things it is led through."""
+
+    def __init__(self, program, part):
+        step = program.step
+        super().__init__(step.network.engine, step.network.dtype, part, len(program.sums))
+        self.program, self.step, self.whole = program, step, program.signals
+        self.samples, self.inputs = self.share(program.batch), self.share(step.network.sizes[0])
+        self.rows = program.rows[0, self.samples]
+        self.met = self.told = False
+        self.names.add(program.names())
+
+    def signals(self):
+        """The `Signals` as symbols: this thread's samples, and behind them all."""
+        return self.whole.map(self._share, self.program.batch)
+
+    def _share(self, array):
+        if self.parts == 1 and array.flags.forc:
+            return self.symbol(array)
+        return self.symbol(_columns(array, self.samples), array)
+
+    # The parts of a step, in the order in which the step asks for them
+
+    def gather(self, X, rows, out):
+        columns, H0 = np.array([self.inputs.start, self.inputs.stop]), out.whole
+        self.names.add({"X": X, "columns": columns, "scale": (factor := scale(X.dtype, self.dtype))})
+        self.loop("gather", X, self.program.rows[0], columns, factor, H0, moves={1: self.program.by_batch})
+
+    def targets(self, table, y, rows):
+        Y = np.zeros((len(table), self.rows.size), self.dtype)
+        self.names.add({"table": table, "y": y, "Y": Y})
+        self.loop("targets", table, y, self.rows, Y, moves={2: self.program.by_batch})
+        return self.symbol(Y)
+
+    def draw_masks(self, masks, dropout, rng):
+        raise CannotRecord("dropout")
+
+    def figures(self, loss, P):
+        if not isinstance(loss, Symbol) or loss.array.size != 1 or loss.array.dtype.kind != "f":
+            raise CannotRecord("the loss is not a sum over the batch")
+        by_part, y = self.program.by_part, self.program.y
+        losses, correct = (array[0, self.part :][:1] for array in (self.program.losses, self.program.correct))
+        self.loop("keep", loss.array.reshape(1), losses, moves={1: by_part})
+        self.loop("correct", P.array, y, self.rows, correct, moves={2: self.program.by_batch, 3: by_part})
+        self.told = True
+
+    def clip(self, parts, norm):
+        raise CannotRecord("the norm of the gradient")
+
+    def update_parts(self, parts):
+        compiled, vectors = self.program.compiled, self.program.vectors
+        for scalars, where in self._updated(parts):
+            operands = [vector[where] for vector in vectors]
+            writes = [0, *range(2, len(operands))]
+            self.loop(
+                self.step.rule.__name__,
+                *operands,
+                scalars[0],
+                loop=compiled.loop,
+                writes=writes,
+                moves={len(operands): scalars.strides[0]},
+            )
+
+    def _updated(self, parts):
+        """(scalars, slice of θ) of all that the thread updates: what it has the gradients of."""
+        if self.parts == 1:
+            yield from ((scalars, part.where) for part, scalars in zip(parts, self.program.scalars, strict=True))
+            return
+        network, at = self.step.network, 0
+        weights, biases = self.program.scalars[0], self.program.scalars[-1]
+        shapes = [(weights, k, *W.shape) for k, W in network.weights.items()]
+        for scalars, k, n, m in [*shapes, *((biases, k, 1, b.size) for k, b in network.biases.items())]:
+            columns = self.share(m)
+            if k > self.step.freeze:
+                yield scalars, slice(at + n * columns.start, at + n * columns.stop)
+            at += n * m
+
+    # Where the work is divided
+
+    def product_of(self, A, B, out):
+        """C ← A B. Of products that stay (gradients) each thread makes some columns, over all samples; of others those
+        of its samples; and of the first one, W⁽¹⁾X, what its inputs add to every sample."""
+        if not isinstance(out, Symbol):
+            self._meet()
+            columns = self.share(out.shape[1])
+            self.multiply(A.whole, B.whole[:, columns], out[:, columns])
+        elif self.parts > 1 and B.whole is self.whole.H[0]:
+            self._first_product(A, B.whole, out.array)
+        else:
+            self.multiply(*(x.array if isinstance(x, Symbol) else x for x in (A, B)), out.array)
+        return out
+
+    def _first_product(self, W, H0, A):
+        """A⁽¹⁾ = W⁽¹⁾X as the sum of what each thread has of it: some columns of W⁽¹⁾ times these rows of X.
+
+        So a thread needs of W⁽¹⁾, the largest of all, only what it updates itself, and it stays in its core's cache.
+        """
+        first, second, *more = self.program.sums
+        self.multiply(W[:, self.inputs], H0[self.inputs], self.program.sums[self.part])
+        self.barrier(self.program.meeting)
+        self.apply(np.add, [first[:, self.samples], second[:, self.samples]], A)
+        for summand in more:
+            self.apply(np.add, [A, summand[:, self.samples]], A)
+
+    def _reduced(self, function, X, out, axis=0, keepdims=False):
+        if isinstance(X, Symbol) and isinstance(out, np.ndarray) and axis == 1 and keepdims:
+            self._meet()
+            rows = self.share(len(X.whole))
+            self.reduce(function, X.whole[rows], out[rows], axis, keepdims)
+            return out
+        return super()._reduced(function, X, out, axis, keepdims)
+
+    def other(self, function, arguments, options):
+        if self.told:
+            raise CannotRecord(f"{function.__name__} in a slope: a sum over the samples, which rounds in its own way")
+        return super().other(function, arguments, options)
+
+    def _meet(self):
+        """Before what takes the samples of all threads; nothing that counts is written until the losses are finite."""
+        if not self.met:
+            self.barrier(self.program.meeting)
+            self.finite(self.program.losses[0], self.program.by_part)
+            self.met = True
 
 
 class Program:
@@ -35,107 +172,97 @@ class Program:
     """
 
     def __init__(self, step, y, batch, steps, parts):
+        network = step.network
+        if 1 in (batch, *network.sizes):
+            raise CannotRecord("a size is 1: NumPy multiplies by vectors in another order than by matrices")
         self.step, self.y, self.batch = step, y, batch
-        self.update, self.once = step.network.engine.made("update", step.network.dtype, step.rule)
+        self.bindings = [b for f in (network.loss_function, network.delta_function) for b in check(f)]
+        self.compiled = network.engine.compiled("update", step.rule, network.dtype)
         self.signals = step.signals.first(batch)
+        self.vectors = (network.theta, network.gradient, *step.slots.values())
         self.rows = np.zeros((steps, batch), np.int64)
         self.losses, self.correct = np.zeros((steps, parts)), np.zeros((steps, parts), np.int64)
         widths = [len(self._scalars(part, [1.0], 1)[0]) for part in step.parts]
-        self.scalars = [np.zeros((steps, width), step.network.dtype) for width in widths]
-        shape = step.network.sizes[1], batch
-        self.sums = [np.zeros(shape, step.network.dtype, order="F") for _ in range(parts)]
-        self.meeting = np.zeros((3, 8), np.int64)  # a cache line for each of three numbers
-        self.tapes = [self._record(Tape(step.network.engine, step.network.dtype, i, parts)) for i in range(parts)]
-        self.played = [np.empty_like(tape.calls) for tape in self.tapes]
-        self.play = self.tapes[0].functions.player()
+        self.scalars = [np.zeros((steps, width)) for width in widths]
+        self.by_batch, self.by_part = self.rows.strides[0], self.losses.strides[0]
+        shape = network.sizes[1], batch
+        self.sums = [np.zeros(shape, network.dtype, order="F") for _ in range(parts)]
+        self.meeting = np.zeros((4, 8), np.int64)  # a cache line for each of four numbers
+        self.bell = self.meeting[3]
+        self.tapes = [self._record(part) for part in range(parts)]
+        self.formulas = self._formulas()
+        from muslin.engines import calls
+
+        self.play = calls.player()
+
+    def _record(self, part):
+        recorder = StepRecorder(self, part)
+        self.step.take(recorder, recorder.signals(), recorder.rows)
+        return recorder.tape()
+
+    def _formulas(self):
+        """What the engine made of the formulas; another thing, or nothing, if they are no longer the same."""
+        network = self.step.network
+        formulas = {"activate": network.function, "slope": network.slope, "update": self.step.rule}
+        return [network.engine.compiled(kind, formula, network.dtype) for kind, formula in formulas.items()]
+
+    def holds(self):
+        """Whether all that the formulas take from their modules is what it was when the tape was written."""
+        return not any(binding.changed() for binding in self.bindings) and all(
+            a is b for a, b in zip(self.formulas, self._formulas(), strict=True)
+        )
+
+    def names(self):
+        network, signals = self.step.network, self.signals
+        groups = {"W": network.weights, "b": network.biases, "dW": network.weight_gradients}
+        groups |= {"db": network.bias_gradients, "H": signals.H, "A": signals.A, "dA": signals.dA, "dH": signals.dH}
+        layers = {f"{name}{k}": array for name, group in groups.items() for k, array in group.items()}
+        vectors = zip(("θ", "g", *self.step.slots), self.vectors, strict=True)
+        own = {"rows": self.rows, "losses": self.losses, "right": self.correct}
+        own |= {f"sum{i}": array for i, array in enumerate(self.sums, 1)}
+        own |= {f"scalars{i}": array for i, array in enumerate(self.scalars, 1)}
+        return layers | dict(vectors) | own
 
     def _scalars(self, part, rates, t):
         """The scalars of the update of a part of θ, decay first, for the steps from t on: a row each."""
         nows = (self.step.now(learning_rate=rate, t=t + i) for i, rate in enumerate(rates))
-        return [self.once(part.decay, part.scalars | now) for now in nows]
+        return [self.compiled.scalars(part.decay, part.scalars | now) for now in nows]
 
-    def _record(self, tape):
-        network, freeze = self.step.network, self.step.freeze
-        samples = tape.share(self.batch)
-        rows = self.rows[0, samples]
-        own = self.signals.map(lambda array: _columns(array, samples), self.batch)
-        Y = np.zeros((network.sizes[-1], rows.size), network.dtype)
-        factor = scale(self.step.X.dtype, network.dtype)
-        by_batch, by_part = self.rows.strides[0], self.losses.strides[0]
+    def load(self, rows, rates, t):
+        """Makes ready for batches of these rows, with these learning rates; t: the number of the first step."""
+        n = len(rates)
+        self.rows[:n] = rows.reshape(n, self.batch)
+        for part, scalars in zip(self.step.parts, self.scalars, strict=True):
+            scalars[:n] = self._scalars(part, rates, t)
 
-        inputs = tape.share(network.sizes[0])
-        columns, H0 = np.array([inputs.start, inputs.stop]), self.signals.H[0]
-        tape.loop("gather", self.step.X, self.rows[0], columns, factor, H0.T, moves={1: by_batch})
-        tape.loop("targets", self.step.table, self.y, rows, Y, moves={2: by_batch})
-        network.engine, engine = tape, network.engine
+    def run(self, first, n, pool):
+        """Plays the steps from ``first`` on, up to n; returns how many of the n are done, and if all is finite."""
+        self.meeting[:3] = 0
+        tables = [(tape.rewind(first), tape.moves) for tape in self.tapes]
+        runs = []
         try:
-            s, Y = own.map(tape.traced, self.batch), tape.traced(Y)
-            if tape.parts == 1:
-                network.forward(s)
-            else:
-                self._first_product(tape, inputs, s.A[1], samples)
-                network.forward_from_first(s)
-            loss = plain(network.batch_loss(s, Y))
-            network.deltas(s, Y, freeze)
-            tape.loop("keep", loss.reshape(1), self.losses[0, tape.part :][:1], moves={1: by_part})
-            correct = self.correct[0, tape.part :][:1]
-            tape.loop("correct", own.H[network.L], self.y, rows, correct, moves={2: by_batch, 3: by_part})
-            tape.barrier(self.meeting)
-            tape.finite(self.losses[0], by_part)
-            tape.sharing = True
-            network.gradients(self.signals.map(tape.traced, self.batch), freeze)
-        finally:
-            network.engine = engine
-        for scalars, where in self._updated(tape):
-            self._update(tape, scalars, where)
-        return tape.finish()
-
-    def _first_product(self, tape, inputs, A, samples):
-        """A⁽¹⁾ = W⁽¹⁾X as the sum of what each thread has of it: some columns of W⁽¹⁾ times these rows of X.
-
-        So a thread needs of W⁽¹⁾, the largest of all, only what it updates itself, and it stays in its core's cache.
-        """
-        W, H0 = self.step.network.weights[1], tape.traced(self.signals.H[0])
-        np.matmul(W[:, inputs], H0[inputs], out=self.sums[tape.part])
-        tape.barrier(self.meeting)
-        np.add(self.sums[0][:, samples], self.sums[1][:, samples], out=A)
-        for summand in self.sums[2:]:
-            np.add(A, summand[:, samples], out=A)
-
-    def _updated(self, tape):
-        """(scalars, slice of θ) of all that the tape's thread updates: what it has the gradients of."""
-        network, weights, biases, at = self.step.network, self.scalars[0], self.scalars[-1], 0
-        shapes = [(weights, k, *W.shape) for k, W in network.weights.items()]
-        for scalars, k, n, m in [*shapes, *((biases, k, 1, b.size) for k, b in network.biases.items())]:
-            columns = tape.share(m)
-            if k > self.step.freeze:
-                yield scalars, slice(at + n * columns.start, at + n * columns.stop)
-            at += n * m
-
-    def _update(self, tape, scalars, where):
-        vectors = (self.step.network.theta, self.step.network.gradient, *self.step.slots.values())
-        given = [vector[where] for vector in vectors]
-        tape.loop(self.update, *given, scalars[0], moves={len(given): scalars.strides[0]})
+            for table, moves in tables:
+                runs.append(pool.submit(self.play, table, moves, n - first, self.meeting.ctypes.data))
+            wait(runs)
+        except BaseException:  # Ctrl-C
+            self.bell[0] = 1
+            if len(runs) < len(tables):  # those that wait for one that never comes do not wait for ever
+                self.meeting[2] = 1
+            wait(runs)
+            raise
+        played = runs[0].result()
+        return (first + played, True) if played >= 0 else (first - 1 - played, False)
 
     def __call__(self, rows, state, rate, pool):
         """Train on ``rows``, whole batches; yields (samples, mean loss, right predictions) of each."""
         n = len(rows) // self.batch
-        self.rows[:n] = rows.reshape(n, self.batch)
-        rates = [rate(state.step + i) for i in range(n)]
-        for part, scalars in zip(self.step.parts, self.scalars, strict=True):
-            scalars[:n] = self._scalars(part, rates, state.step + 1)
-        for tape, played in zip(self.tapes, self.played, strict=True):
-            played[...] = tape.calls
-        moves = [tape.moves for tape in self.tapes]
-        try:
-            runs = [pool.submit(self.play, *tables, n) for tables in zip(self.played, moves, strict=True)]
-            wait(runs)
-        except BaseException:  # Ctrl-C: those that wait for each other do not wait for ever
-            self.meeting[2] = 1
-            raise
-        done = runs[0].result()
+        self.load(rows, [rate(state.step + i) for i in range(n)], state.step + 1)
+        done, finite = 0, True
+        while done < n and finite:  # it stops early where another thread waits for BLAS
+            with blas.alone(self.bell):
+                done, finite = self.run(done, n, pool)
         state.step += done
-        if done < n:
+        if not finite:
             raise self.step.diverged(self.signals, state.epoch, state.step + 1)
         losses, correct = self.losses[:n].sum(axis=1) / self.batch, self.correct[:n].sum(axis=1)
         return zip([self.batch] * n, losses.tolist(), correct.tolist(), strict=True)
@@ -147,61 +274,186 @@ def _columns(array, columns):
     return view if view.flags.f_contiguous else np.zeros_like(view, order="C")
 
 
+class Trial:
+    """Plays tapes beside the plain step, on the same memory, and puts everything back as it was.
+
+    A tape of one thread has to do the same to the bit. On several threads the gradients may differ as rounding makes
+    them differ; how much that is, a gradient at parameters shows that are moved by some units of rounding.
+    """
+
+    def __init__(self, step, pool):
+        self.step, self.pool = step, pool
+
+    def __call__(self, program):
+        """Raises CannotRecord where the tapes of the program do something else than the plain step."""
+        vectors, n = program.vectors, len(self.step.X)
+        before = [vector.copy() for vector in vectors]
+        batches = [np.arange(program.batch) % n, np.arange(n, n - program.batch, -1) % n]
+        try:
+            with blas.alone(program.bell):
+                plain = [self._plain(program, rows, t) for t, rows in enumerate(batches, 1)]
+                self._restore(vectors, before)
+                if len(program.tapes) == 1:
+                    for t, (rows, (loss, correct, *after)) in enumerate(zip(batches, plain, strict=True), 1):
+                        self._play(program, rows, t)
+                        self._equal("parameters", after, vectors)
+                        self._equal("right predictions", [np.array(correct)], [program.correct[0].sum()])
+                        self._close_loss(program, loss)
+                else:
+                    self._play(program, batches[0], 1)
+                    self._close(program, before, plain[0])
+                    self._close_loss(program, plain[0][0])
+        finally:
+            self._restore(vectors, before)
+
+    @staticmethod
+    def _restore(vectors, before):
+        for vector, value in zip(vectors, before, strict=True):
+            vector[...] = value
+
+    def _plain(self, program, rows, t):
+        try:
+            loss, correct = self.step.compute(rows, t, TRIED_AT)
+        except FloatingPointError as error:
+            raise CannotRecord("the first numbers are not finite") from error
+        return loss, correct, *(vector.copy() for vector in program.vectors)
+
+    def _play(self, program, rows, t):
+        program.load(rows, [TRIED_AT], t)
+        done, finite = program.run(0, 1, self.pool)
+        if done < 1 or not finite:
+            raise CannotRecord("the tape stops where the plain step does not")
+
+    @staticmethod
+    def _equal(what, expected, actual):
+        if not all(np.array_equal(a, b) for a, b in zip(expected, actual, strict=True)):
+            raise CannotRecord(f"played from tape, a step gives other {what} than the plain step")
+
+    @staticmethod
+    def _close_loss(program, loss):
+        played = program.losses[0].sum() / program.batch
+        if not abs(played - loss) <= 1e-3 * abs(loss) + 1e-12:
+            raise CannotRecord("played from tape, a step gives another loss than the plain step")
+
+    def _close(self, program, before, plain):
+        """The gradients differ no more than by rounding; what is made of them is the same to the bit."""
+        step, network = self.step, self.step.network
+        played = [vector.copy() for vector in program.vectors]
+        self._restore(program.vectors, before)
+        program.vectors[1][...] = played[1]
+        step.update(1, TRIED_AT, None)
+        self._equal("parameters", played, program.vectors)
+        self._restore(program.vectors, before)
+        signs = np.random.default_rng(0).choice(np.array([-1, 1], network.dtype), network.theta.size)
+        network.theta[...] += 4 * np.finfo(network.dtype).eps * network.theta * signs
+        step.compute(program.rows[0], 1, TRIED_AT)
+        moved = network.gradient.copy()
+        for views in (network.weight_gradients, network.bias_gradients):
+            for k, view in views.items():
+                if k > step.freeze:
+                    self._close_view(view, network.gradient, (plain[3], played[1], moved))
+
+    @staticmethod
+    def _close_view(view, gradient, vectors):
+        at = (view.ctypes.data - gradient.ctypes.data) // gradient.itemsize
+        plain, played, moved = (vector[at : at + view.size].astype(np.float64) for vector in vectors)
+        rounding = np.linalg.norm(moved - plain) + np.finfo(gradient.dtype).eps * np.linalg.norm(plain)
+        if not np.linalg.norm(played - plain) <= ROUNDING * rounding:
+            raise CannotRecord("played from tape on several threads, a step gives other gradients than the plain step")
+
+
 class Player:
-    """Trains as a `Step` does, but many batches at a time. Raises CannotRecord."""
+    """Trains as a `Step` does, but many batches at a time. Raises CannotRecord.
+
+    ``note``  why some or all steps are plain ones; None where none is
+    """
 
     def __init__(self, step, pool, threads):
-        self.step, self.pool, self.threads, self.programs = step, pool, threads, {}
-        self.y = np.ascontiguousarray(step.y)
+        self.step, self.pool, self.threads, self.programs, self.note = step, pool, threads, {}, None
+        self.trial, self.y = Trial(step, pool), np.ascontiguousarray(step.y)
         self.stride = step.stride * max(1, AT_ONCE // step.stride)
-        self._program(step.stride)
+        self.programs[step.stride] = self._program(step.stride)
 
     def _program(self, batch):
+        steps, parts = self.stride // batch if batch == self.step.stride else 1, min(self.threads, batch)
+        if parts > 1:
+            self.trial(Program(self.step, self.y, batch, 1, 1))
+        program = Program(self.step, self.y, batch, steps, parts)
+        self.trial(program)
+        return program
+
+    def _played(self, batch):
+        """The program for batches of that size; None where there is none, or none that still holds."""
         if batch not in self.programs:
-            steps = self.stride // batch if batch == self.step.stride else 1
-            self.programs[batch] = Program(self.step, self.y, batch, steps, min(self.threads, batch))
+            try:
+                self.programs[batch] = self._program(batch)
+            except Exception as error:  # whatever it is, the plain step goes on
+                self._give_up(batch, f"a batch of {batch}: {_reason(error)}")
+        program = self.programs[batch]
+        if program is not None and not program.holds():
+            self._give_up(batch, "a value that a formula takes from its module was changed during training")
         return self.programs[batch]
+
+    def _give_up(self, batch, why):
+        self.programs[batch], self.note = None, why
+        log.info("%s", why)
 
     def __call__(self, rows, state, rate, rng):
         """Train on these rows; yields (samples, mean loss, right predictions) of each batch."""
         batch = self.step.stride
         whole = len(rows) // batch * batch
         for some in (rows[:whole], rows[whole:]):
-            if len(some):
-                yield from self._program(min(batch, len(some)))(some, state, rate, self.pool)
+            if len(some) and (program := self._played(min(batch, len(some)))):
+                yield from program(some, state, rate, self.pool)
+            else:
+                for start in range(0, len(some), batch):
+                    yield self.step(some[start : start + batch], state, rate, rng)
 
 
 @contextmanager
 def trainer(step, one_by_one=False):
-    """What trains on rows: a `Player` of the step or, where it cannot be recorded, the step itself."""
-    try:
-        if one_by_one:
-            raise CannotRecord("each step is watched")
-        _recordable(step)
-        threads = _threads(step)
-        pool = ThreadPoolExecutor(threads)
-        player = Player(step, pool, threads)
-    except CannotRecord:
-        yield step
-    else:
-        with pool, blas.threads(1):
-            yield player
+    """What trains on rows: a `Player` of the step or, where it cannot be recorded, a `OneByOne`."""
+    with ExitStack() as stack:
+        try:
+            if why := "each step is watched by a callback" if one_by_one else _refusal(step):
+                raise CannotRecord(why)
+            threads = _threads(step)
+            pool = stack.enter_context(ThreadPoolExecutor(threads, initializer=blas.begin_thread))
+            player = Player(step, pool, threads)
+        except Exception as error:  # whatever it is, the plain step can do it
+            player = OneByOne(step, _reason(error))
+            log.info("%s", player.note)
+        yield player
 
 
-def _recordable(step):
-    """Raises CannotRecord for what is known beforehand."""
+class OneByOne:
+    """Trains batch by batch, and says in ``note`` why."""
+
+    def __init__(self, step, note):
+        self.step, self.stride, self.note = step, step.stride, note
+
+    def __call__(self, rows, state, rate, rng):
+        yield self.step(rows, state, rate, rng)
+
+
+def _reason(error):
+    return str(error) if isinstance(error, CannotRecord) else f"{type(error).__name__}: {error}"
+
+
+def _refusal(step):
+    """Why the step is not recorded, as far as it is known beforehand; None if nothing is."""
     engine = step.network.engine
-    refused = {
-        "the engine": engine.name != "numba",
+    reasons = {
+        f"the {engine.name} engine takes each step by itself": engine.name != "numba",
         "dropout": step.dropout > 0,
-        "the norm of the gradient": step.clip_norm is not None,
-        "the loss in the optimizer's rule": "loss" in step.asked,
-        "the samples": not step.X.flags.c_contiguous or step.X.dtype not in GATHERED,
-        "the system": not hasattr(os, "sched_yield"),
-        "the rule": engine.name == "numba" and engine.made("update", step.network.dtype, step.rule) is None,
+        "the norm of the gradient (clip_norm)": step.clip_norm is not None,
+        "the optimizer's rule asks for the loss": "loss" in step.asked,
+        "the samples do not lie row by row, or are of a type that is not gathered": not step.X.flags.c_contiguous
+        or step.X.dtype not in GATHERED,
+        "the system has no sched_yield": not hasattr(os, "sched_yield"),
+        "the network's class has equations of its own": step.overridden(),
     }
-    if found := [name for name, there in refused.items() if there]:
-        raise CannotRecord(*found)
+    return next((reason for reason, holds in reasons.items() if holds), None)
 
 
 def _threads(step):

@@ -1,79 +1,117 @@
 """What a step does, written down so that it can be done again without Python: calls on memory that stays where it is.
 
-A `Tape` stands in for the engine while the network goes through one step, and the arrays that it hands out tell it
-what NumPy does with them: matrix products, loops of the engine's formulas, functions of NumPy. Nothing is computed in
-another way than NumPy or the engine would; the formulas stay where they are.
+    Call       one line: a C function of `muslin.engines.calls`, its arguments, and what it reads and writes
+    Recorder   writes calls down, while it is asked to do what NumPy or an engine would
+    Tape       the finished table of calls; ``print(tape)`` shows it by name
+
+Nothing is computed in another way than NumPy or the engine would. docs/tape.md explains the design.
 """
 
 import ctypes
+from dataclasses import dataclass
 
 import numpy as np
 
 from muslin.engines import blas
+from muslin.engines.symbol import CannotRecord, Symbol, numpys_own
 
 #: numbers in a cache line: two threads that write into one slow each other down
 LINE = 16
 
 
-class CannotRecord(Exception):
-    """The step does something that a tape has no call for."""
+@dataclass(frozen=True)
+class Call:
+    """One call: the C function, its arguments (addresses and sizes), and by how much some of them grow from one
+    playing to the next, {place: bytes}. ``memory`` keeps all alive that the addresses point to."""
 
-
-class Traced(np.ndarray):
-    """An array that has written down what NumPy does with it."""
-
-    def __array_finalize__(self, source):
-        self.tape = getattr(source, "tape", None)
-
-    def __array_ufunc__(self, function, method, *inputs, out=(None,), **options):
-        inputs, out = [plain(x) for x in inputs], [plain(x) for x in out]
-        if function is np.matmul and method == "__call__" and out[0] is not None:
-            self.tape.matmul(*inputs, *out)
-            return self.tape.traced(out[0])
-        if method == "__call__" and function.nout == 1 and not options:
-            result = function(*inputs, out=out[0])
-            self.tape.ufunc(function, [*inputs, result])
-        elif method == "reduce" and function.nin == 2 and not options.keys() - {"axis", "keepdims"}:
-            result = function.reduce(*inputs, out=out[0], **options)
-            self.tape.reduce(function, inputs[0], result, **options)
-        else:
-            raise CannotRecord(f"{function.__name__}.{method}")
-        return self.tape.traced(result)
-
-    def __array_function__(self, function, types, arguments, options):
-        if function is not np.vdot:
-            raise CannotRecord(function.__name__)
-        result = np.zeros(1)
-        self.tape.loop("vdot", *map(plain, arguments), result)
-        return self.tape.traced(result)
-
-
-def plain(x):
-    return x.view(np.ndarray) if isinstance(x, Traced) else x
+    name: str
+    reads: tuple[np.ndarray, ...]
+    writes: tuple[np.ndarray, ...]
+    function: object
+    arguments: tuple[int, ...]
+    moves: dict[int, int]
+    memory: tuple
 
 
 class Tape:
-    """The calls of one thread. It stands in for the network's engine while it writes.
+    """Calls in their order, and the tables that are played: a row a call, its address and arguments."""
 
-    part, parts: which share of the columns it takes where the work is divided.
+    def __init__(self, calls: list[Call], names: "Names"):
+        self.calls, self.names = tuple(calls), names
+        shape = len(calls), 1 + max(len(call.arguments) for call in calls)
+        self._first, self.moves = np.zeros(shape, np.int64), np.zeros(shape, np.int64)
+        for i, call in enumerate(calls):
+            self._first[i, : 1 + len(call.arguments)] = call.function.address, *call.arguments
+            for place, by in call.moves.items():
+                self.moves[i, 1 + place] = by
+        self.table = self._first.copy()
+
+    def rewind(self, time=0):
+        """The table as it is to be before the playing of that number; it is changed while it is played."""
+        np.multiply(self.moves, time, out=self.table)
+        self.table += self._first
+        return self.table
+
+    def __str__(self):
+        return "\n".join(map(self._line, self.calls))
+
+    def _line(self, call):
+        reads, writes = (" ".join(map(self.names.of, arrays)) for arrays in (call.reads, call.writes))
+        return f"{call.name:<16} {reads}{' → ' if writes else ''}{writes}".rstrip()
+
+
+class Names:
+    """What memory is called: W1, A1, …; the names are looked for only when a tape is printed."""
+
+    def __init__(self):
+        self._names, self._temporaries = {}, 0
+
+    def add(self, arrays):
+        """arrays: {name: array}, of which the first name of the same memory holds."""
+        for name, array in arrays.items():
+            self._names.setdefault((array.nbytes, array.ctypes.data), (name, array))
+
+    def of(self, array):
+        """The name of the array or of the smallest one that it is a part of; what has none is a temporary: t1, t2, …"""
+        at, size = array.ctypes.data, array.nbytes
+        around = [key for key in self._names if key[1] <= at and at + size <= key[1] + key[0]]
+        if not around:
+            self._temporaries += 1
+            self.add({f"t{self._temporaries}": array})
+            return f"t{self._temporaries}"
+        name, whole = self._names[min(around)]
+        first = (at - whole.ctypes.data) // whole.itemsize
+        if size == whole.nbytes:
+            return name
+        if whole.ndim == 1:
+            return f"{name}[{first}:{first + array.size}]"
+        if not whole.flags.f_contiguous or not array.flags.forc:
+            return f"{name}[…]"
+        rows = len(whole)
+        return f"{name}[:,{first // rows}:{first // rows + array.size // rows}]"
+
+
+class Recorder:
+    """Writes down what a thread does. It is the network's engine meanwhile, and whom its `Symbol`s ask.
+
+    engine: the numba engine, whose compiled formulas are called. part, parts: which share of the columns the thread
+    takes where the work is divided.
     """
 
     def __init__(self, engine, dtype, part=0, parts=1):
         from muslin.engines import calls, templates
 
         self.functions, self.templates, self.engine, self.dtype = calls, templates, engine, dtype
-        self.part, self.parts, self.sharing = part, parts, False
-        self.calls, self.moves, self.kept = [], [], []
+        self.part, self.parts, self.calls = part, parts, []
+        self.names = Names()
         product = blas.product(dtype)
         if product is None:
-            raise CannotRecord("NumPy's BLAS cannot be called")
+            raise CannotRecord("the BLAS that NumPy uses cannot be called by address")
         self.product, size = product
         self.gemm = calls.gemm(dtype, size)
 
-    def traced(self, array):
-        view = np.asarray(array).view(Traced)
-        view.tape = self
-        return view
+    def tape(self) -> Tape:
+        return Tape(self.calls, self.names)
 
     def share(self, n):
         """The slice of n columns that this thread takes. Of many columns it begins where a cache line does."""
@@ -81,29 +119,32 @@ class Tape:
         start, stop = (n * part // self.parts // step * step for part in (self.part, self.part + 1))
         return slice(start, n if self.part + 1 == self.parts else stop)
 
-    def write(self, function, arguments, moves=None, keep=()):
-        """Writes down a call. moves: {place of an argument: by how much it grows from one playing to the next}."""
-        self.kept += [function, *keep]
-        self.calls.append([function.address, *map(int, arguments)])
-        self.moves.append(moves or {})
+    # Calls
 
-    def loop(self, name, *arrays, moves=None):
-        """A call of one of `muslin.engines.templates`'s loops. moves: {which array: by how many bytes it moves on}."""
-        loop = self.templates.plain(name) if isinstance(name, str) else name
+    def write(self, name, function, arguments, reads=(), writes=(), moves=None, memory=()):
+        """Writes down a call. moves: {place of an argument: by how much it grows from one playing to the next}."""
+        arguments = tuple(map(int, arguments))
+        self.calls.append(Call(name, tuple(reads), tuple(writes), function, arguments, moves or {}, tuple(memory)))
+
+    def loop(self, name, *arrays, loop=None, writes=(-1,), moves=None):
+        """A call of one of `muslin.engines.templates`'s loops.  writes: which of the arrays it writes into;
+        moves: {which array: by how many bytes it moves on}."""
+        loop = loop or self.templates.plain(name)
         arguments, places = [], []
         for array in arrays:
             if not array.flags.c_contiguous:
-                raise CannotRecord("a loop over rows that do not lie side by side")
+                raise CannotRecord(f"{name} of rows that do not lie side by side")
             places.append(len(arguments))
             arguments += [array.ctypes.data, *array.shape]
         entry = self.functions.entry(loop, *((array.dtype, array.ndim) for array in arrays))
         moves = {places[i]: by for i, by in (moves or {}).items()}
-        self.write(entry, arguments, moves, keep=arrays)
+        written = [i % len(arrays) for i in writes]
+        reads = [array for i, array in enumerate(arrays) if i not in written]
+        self.write(name, entry, arguments, reads, [arrays[i] for i in written], moves, arrays)
 
-    def matmul(self, A, B, C):
-        if self.sharing:
-            columns = self.share(C.shape[1])
-            B, C = B[:, columns], C[:, columns]
+    def multiply(self, A, B, C):
+        """C ← A B, by BLAS."""
+        reads, result = (A, B), C
         if C.strides[0] != C.itemsize:
             A, B, C = B.T, A.T, C.T
         if not C.size:
@@ -113,93 +154,161 @@ class Tape:
         arguments = [self.product, *(t for t, _ in factors), m, n, k]
         for X, leading in (A, factors[0][1]), (B, factors[1][1]), (C, max(m, C.strides[1] // C.itemsize)):
             arguments += [X.ctypes.data, leading]
-        self.write(self.gemm, arguments, keep=(A, B, C))
+        self.write("gemm", self.gemm, arguments, reads, [result], memory=(A, B, C))
 
-    def ufunc(self, function, operands):
-        """A function of NumPy on up to two dimensions; the last operand is the result."""
-        shape, result = operands[-1].shape, operands[-1]
-        kinds = [np.asarray(x).dtype if isinstance(x, np.ndarray) else type(x) for x in operands[:-1]]
-        kinds = function.resolve_dtypes((*kinds, result.dtype))
-        operands = [np.asarray(x, kind) for x, kind in zip(operands, kinds, strict=True)]
-        views = [np.atleast_2d(np.broadcast_to(x, shape)) for x in operands]
-        if operands[-1].dtype != result.dtype or len(shape) > 2:
-            raise CannotRecord(f"{function.__name__} of {len(shape)} dimensions")
-        if len({view.strides for view in views}) == 1 and (result.flags.c_contiguous or result.flags.f_contiguous):
+    def apply(self, function, inputs, result):
+        """result ← function(*inputs), elementwise on up to two dimensions. Where NumPy would cast, so does the tape."""
+        if not numpys_own(function):
+            raise CannotRecord(f"{function.__name__} is no function of NumPy's own, or not of elements")
+        kinds = [x.dtype if isinstance(x, np.ndarray) else type(x) for x in inputs]
+        *kinds, out = function.resolve_dtypes((*kinds, None))
+        inputs = [self._as(x, kind) for x, kind in zip(inputs, kinds, strict=True)]
+        target = result if result.dtype == out else np.empty_like(result, out)
+        views = [np.atleast_2d(np.broadcast_to(x, result.shape)) for x in (*inputs, target)]
+        if result.ndim > 2:
+            raise CannotRecord(f"{function.__name__} of {result.ndim} dimensions")
+        if len({view.strides for view in views}) == 1 and (target.flags.c_contiguous or target.flags.f_contiguous):
             views = [view.reshape(1, -1, order="A") for view in views]
         inner = int(np.argmin(views[-1].strides)) if len(views[-1]) > 1 else 1
-        self.inner(function, views, inner, keep=operands)
+        self._inner(function, views, inner, (*inputs, target))
+        if target is not result:
+            self._cast(target, result)
+
+    def _as(self, x, kind):
+        """The operand in the type that NumPy casts it to: a number now, an array anew each time."""
+        if not isinstance(x, np.ndarray):
+            number = np.asarray(x, kind)
+            self.names.add({f"{x}": number})
+            return number
+        if x.dtype == kind:
+            return x
+        result = np.empty_like(x, kind)
+        self._cast(x, result)
+        return result
+
+    def _cast(self, x, result):
+        if not np.can_cast(x.dtype, result.dtype, "same_kind"):
+            raise CannotRecord(f"a cast of {x.dtype} to {result.dtype}")
+        if x.strides and [s // x.itemsize for s in x.strides] != [s // result.itemsize for s in result.strides]:
+            raise CannotRecord("a cast into another layout")
+        if not (x.flags.c_contiguous or x.flags.f_contiguous):
+            raise CannotRecord("a cast of an array with gaps")
+        self.loop("cast", *(array.reshape(-1, order="F" if x.flags.f_contiguous else "C") for array in (x, result)))
 
     def reduce(self, function, X, result, axis=0, keepdims=False):
-        """The function between the slices of X along an axis, in NumPy's order."""
-        if X.ndim != 2 or axis not in (0, 1):
-            raise CannotRecord(f"a sum over the axis {axis}")
-        if self.sharing and axis == 1:
-            X, result = X[self.share(len(X))], result[self.share(len(X))]
+        """result ← the function between the slices of X along an axis, in NumPy's order."""
+        if X.ndim != 2 or axis not in (0, 1) or not numpys_own(function) or function.nin != 2:
+            raise CannotRecord(f"{function.__name__}.reduce of {X.ndim} dimensions over the axis {axis}")
         if not X.size:
             return
+        if not result.dtype == X.dtype == function.resolve_dtypes((X.dtype, X.dtype, None))[2]:
+            raise CannotRecord(f"{function.__name__}.reduce of {X.dtype} to {result.dtype}")
         out = result if keepdims else np.expand_dims(result, axis)
         first, rest = (X[:1], X[1:]) if axis == 0 else (X[:, :1], X[:, 1:])
-        self.ufunc(np.positive, [first, out])
+        self.apply(np.positive, [first], out)
         if rest.size:
             out = np.broadcast_to(out, rest.shape)
-            self.inner(function, [out, rest, out], int(np.argmin(X.strides)), keep=(X, result))
+            self._inner(function, [out, rest, out], int(np.argmin(X.strides)), (X, result))
 
-    def inner(self, function, views, inner, keep):
+    def _inner(self, function, views, inner, memory):
         """NumPy's loop along the axis ``inner`` of two, for each row or column of the other."""
-        kinds = "".join(view.dtype.char for view in views[:-1]) + "->" + views[-1].dtype.char
-        if kinds not in function.types:
-            raise CannotRecord(f"{function.__name__} of {kinds}")
-        loops, i = _Ufunc.from_address(id(function)), function.types.index(kinds)
+        address, data = _inner_loop(function, [view.dtype for view in views])
         shape, outer = views[-1].shape, 1 - inner
-        arguments = [loops.functions[i], loops.data[i] if loops.data else 0, len(views), shape[outer], shape[inner]]
+        arguments = [address, data, len(views), shape[outer], shape[inner]]
         arguments += [view.ctypes.data for view in views]
         arguments += [view.strides[outer] for view in views]
         arguments += [view.strides[inner] for view in views]
-        self.write(self.functions.ufunc(), [x or 0 for x in arguments], keep=[*views, *keep])
+        *reads, result = memory
+        self.write(function.__name__, self.functions.ufunc(), arguments, reads, [result], memory=[*views, *memory])
 
     def barrier(self, meeting):
         """All threads wait here for the last one.  meeting: see `muslin.engines.calls.barrier`."""
         if self.parts > 1:
             yield_ = ctypes.cast(ctypes.CDLL(None).sched_yield, ctypes.c_void_p).value
-            self.write(self.functions.barrier(), [meeting.ctypes.data, self.parts, yield_], keep=[meeting])
+            function, arguments = self.functions.barrier(), [meeting.ctypes.data, self.parts, yield_]
+            self.write("— all meet —", function, arguments, memory=[meeting])
 
     def finite(self, summands, by):
         """The tape stops where the sum is not finite."""
-        self.write(self.functions.finite(), [summands.ctypes.data, summands.size], {0: by}, [summands])
-
-    def finish(self):
-        """Makes tables of what was written: calls, and by how much their arguments move on."""
-        width = 1 + max(map(len, self.calls))
-        calls, moves = np.zeros((2, len(self.calls), width), np.int64)
-        for i, (call, by) in enumerate(zip(self.calls, self.moves, strict=True)):
-            calls[i, : len(call)] = call
-            for place, amount in by.items():
-                moves[i, 1 + place] = amount
-        self.calls, self.moves = calls, moves
-        return self
+        arguments = [summands.ctypes.data, summands.size]
+        self.write("finite", self.functions.finite(), arguments, [summands], moves={0: by}, memory=[summands])
 
     # What the network asks of its engine
 
     def activate(self, function, A, b, H):
-        self._formula("activate", function, {"A": A.T, "b": b[:, 0], "H": H.T})
+        arrays = {"A": _plain(A).T, "b": b[:, 0], "H": _plain(H).T}
+        self._passes(function, self.engine.compiled("activate", function, self.dtype), arrays)
 
     def slope(self, slope, dH, A, H, dA):
-        self._formula("slope", slope, {"dH": dH.T, "A": A.T, "H": H.T, "dA": dA.T})
+        arrays = {"dH": _plain(dH).T, "A": _plain(A).T, "H": _plain(H).T, "dA": _plain(dA).T}
+        self._passes(slope, self.engine.compiled("slope", slope, self.dtype), arrays)
 
-    def _formula(self, kind, formula, arrays):
-        steps = self.made(kind, formula)
-        for function, names in steps:
-            given = [plain(arrays[name]) for name in names.split()]
+    def _passes(self, formula, passes, arrays):
+        for function, names in passes:
+            operands = [arrays[name] for name in names]
             if isinstance(function, np.ufunc):
-                self.ufunc(function, given)
+                self.apply(function, operands[:-1], operands[-1])
             else:
-                self.loop(function, *given)
+                writes = (0, -1) if names[:2] == ("A", "b") else (-1,)
+                self.loop(formula.__name__, *operands, loop=function, writes=writes)
 
-    def made(self, kind, formula):
-        made = self.engine.made(kind, self.dtype, formula)
-        if made is None:
-            raise CannotRecord(f"{formula.__name__} is not compiled")
-        return made
+    # What the symbols are asked for
+
+    def symbol(self, array, whole=None):
+        return Symbol(self, array, whole)
+
+    def call(self, function, method, inputs, out, options):
+        """What NumPy asks a `Symbol` in place of computing."""
+        if method == "reduce" and not options.keys() - {"axis", "keepdims"}:
+            return self._reduced(function, inputs[0], out, **options)
+        if method != "__call__" or options:
+            raise CannotRecord(f"{function.__name__}.{method} with {', '.join(options) or 'these arguments'}")
+        if function is np.matmul:
+            return self.product_of(*inputs, out)
+        if function.nout != 1 or not numpys_own(function):
+            raise CannotRecord(f"{function.__name__} is no function of NumPy's own, or not of elements")
+        plain = [_plain(x) for x in inputs]
+        plain = [np.asarray(x) if isinstance(x, np.generic | bool) else x for x in plain]
+        result = np.asarray(function(*plain)) if out is None else _plain(out)
+        self.apply(function, plain, result)
+        return self.symbol(result) if out is None else out
+
+    def _reduced(self, function, X, out, axis=0, keepdims=False):
+        X = _plain(X)
+        if axis != 0 and self.parts > 1:
+            raise CannotRecord("a sum over the samples, which are divided between threads")
+        result = np.asarray(function.reduce(X, axis=axis, keepdims=keepdims)) if out is None else _plain(out)
+        self.reduce(function, X, result, axis, keepdims)
+        return self.symbol(result) if out is None else out
+
+    def product_of(self, A, B, out):
+        if out is None:
+            raise CannotRecord("a matrix product without a place for it")
+        self.multiply(_plain(A), _plain(B), _plain(out))
+        return out
+
+    def other(self, function, arguments, options):
+        """What NumPy asks a `Symbol` where it has functions that are no ufuncs."""
+        name = {np.vdot: "vdot", np.sum: "sum"}.get(function)
+        arrays = [_plain(x) for x in arguments]
+        if name is None or options or not all(isinstance(x, np.ndarray) and x.ndim == 2 for x in arrays):
+            raise CannotRecord(f"a tape has nothing for {function.__name__} of these arguments")
+        if len({x.shape for x in arrays}) > 1 or len(arrays) != (2 if name == "vdot" else 1):
+            raise CannotRecord(f"{name} of arrays of different shapes")
+        arrays = [self._rows(x) for x in arrays] if name == "sum" else self._alike(arrays)
+        result = np.zeros(1)
+        self.loop(name, *arrays, result)
+        return self.symbol(result.reshape(()))
+
+    def _rows(self, x):
+        return x if x.flags.c_contiguous else x.T
+
+    def _alike(self, arrays):
+        return [x.T for x in arrays] if all(x.T.flags.c_contiguous for x in arrays) else arrays
+
+
+def _plain(x):
+    return x.array if isinstance(x, Symbol) else x
 
 
 class _Ufunc(ctypes.Structure):
@@ -207,10 +316,39 @@ class _Ufunc(ctypes.Structure):
 
     _fields_ = (
         ("head", ctypes.c_char * object.__basicsize__),
-        ("counts", ctypes.c_int * 4),
+        ("nin", ctypes.c_int),
+        ("nout", ctypes.c_int),
+        ("nargs", ctypes.c_int),
+        ("identity", ctypes.c_int),
         ("functions", ctypes.POINTER(ctypes.c_void_p)),
         ("data", ctypes.POINTER(ctypes.c_void_p)),
+        ("ntypes", ctypes.c_int),
     )
+
+
+#: NumPy's version of its binary interface (NPY_ABI_VERSION) in which a ufunc lies in memory like `_Ufunc`
+ABI = 0x2000000
+
+
+def _inner_loop(function, dtypes):
+    """(address, data) of a ufunc's loop for these types. Raises CannotRecord where NumPy is not as it is known here."""
+    kinds = "".join(dtype.char for dtype in dtypes[:-1]) + "->" + dtypes[-1].char
+    if kinds not in function.types or not set(kinds) <= set("?fd->"):
+        raise CannotRecord(f"{function.__name__} of {kinds}")
+    loops, i = _Ufunc.from_address(id(function)), function.types.index(kinds)
+    ours = loops.nin, loops.nout, loops.nargs, loops.ntypes
+    if _abi() != ABI or ours != (function.nin, function.nout, function.nargs, function.ntypes):
+        raise CannotRecord(f"a ufunc of NumPy {np.__version__} is not laid out as known")
+    if not loops.functions[i]:
+        raise CannotRecord(f"{function.__name__} of {kinds} has no loop of its own")
+    return loops.functions[i], (loops.data[i] or 0) if loops.data else 0
+
+
+def _abi():
+    try:
+        return np._core._multiarray_umath._get_ndarray_c_version()
+    except AttributeError:
+        return None
 
 
 def _transposed(X):

@@ -1,13 +1,14 @@
 """Loops around formulas: numba compiles a template that a formula of one element is put into."""
 
 import hashlib
+from collections.abc import Callable
 from functools import cache
+from typing import NamedTuple
 
 import numba as nb
 import numpy as np
-from numba.core.errors import NumbaError
 
-from muslin.engines.formula import Split, define
+from muslin.engines.formula import NotCertain, Split, define
 
 # Loops around the function of one element. Samples are rows here: each matrix is given as its transpose.
 
@@ -52,7 +53,7 @@ def slope(dH, A, H, dA):
 
 UPDATE = """
 def update(theta, g{slots}, scalars):
-    decay = scalars[0]
+    decay = _real(scalars[0])
 {unpacked}
     for i in range(theta.size):
         theta[i]{elements} = formula(theta[i], g[i] + decay * theta[i]{elements}{scalars})
@@ -76,9 +77,24 @@ def vdot(a, b, out):
     out[0] = total
 """
 
+SUM = """
+def sum(x, out):
+    total = 0.0
+    for i in range(x.shape[0]):
+        for j in range(x.shape[1]):
+            total += x[i, j]
+    out[0] = total
+"""
+
 KEEP = """
 def keep(x, out):
     out[0] = x[0]
+"""
+
+CAST = """
+def cast(x, out):
+    for i in range(x.size):
+        out[i] = x[i]
 """
 
 CORRECT = """
@@ -94,75 +110,122 @@ def correct(P, y, rows, out):
 """
 
 
+#: the loops without a formula, by name
+PLAIN = {
+    "gather": GATHER,
+    "targets": TARGETS,
+    "vdot": VDOT,
+    "sum": SUM,
+    "keep": KEEP,
+    "cast": CAST,
+    "correct": CORRECT,
+}
+
+
+class Pass(NamedTuple):
+    """A function, compiled or NumPy's own, and the names of the arrays that it takes; the last one is written."""
+
+    function: Callable
+    operands: tuple[str, ...]
+
+
+class CompiledRule(NamedTuple):
+    """An optimizer's rule: the loop over θ, gradient, slots and a vector of scalars (float64), and what gives these
+    scalars of (decay, keyword arguments of the rule)."""
+
+    loop: Callable
+    scalars: Callable
+
+
 @cache
 def plain(name):
-    """The loop without a formula that has this name."""
-    return _loop({"gather": GATHER, "targets": TARGETS, "vdot": VDOT, "keep": KEEP, "correct": CORRECT}[name])
+    """The loop without a formula that has this name. Raises NotCertain where numba is switched off."""
+    _switched_on()
+    return jit(define(PLAIN[name], {"__name__": __name__}, __file__), PLAIN[name])
 
 
-def gather(dtype):
-    return plain("gather")
-
-
-def activate(dtype, formula):
-    """[(function, names of its arguments)]: what makes A + b and f(A) of A."""
-    split = Split(formula)
+def activate(formula, dtype, bindings):
+    """[Pass, …]: what makes A + b and f(A) of A."""
+    split = Split(formula, bindings)
+    _without_scalars(split)
     if split.ufunc is None:
-        return [(_loop(ACTIVATE, dtype, split, ranks=(2, 1, 2)), "A b H")]
-    first = _loop(ACTIVATE, dtype, split, split.inner, ranks=(2, 1, 2))
-    return [(first, "A b H"), (split.ufunc, "H H"), (_loop(FINISH, dtype, split, ranks=(2, 2)), "A H")]
+        return [Pass(_loop(ACTIVATE, dtype, split, ranks=(2, 1, 2)), ("A", "b", "H"))]
+    return [
+        Pass(_loop(ACTIVATE, dtype, split, split.inner, ranks=(2, 1, 2)), ("A", "b", "H")),
+        Pass(split.ufunc, ("H", "H")),
+        Pass(_loop(FINISH, dtype, split, ranks=(2, 2)), ("A", "H")),
+    ]
 
 
-def slope(dtype, formula):
-    """[(function, names of its arguments)]: what makes dA of dH."""
-    split = Split(formula)
+def slope(formula, dtype, bindings):
+    """[Pass, …]: what makes dA of dH."""
+    split = Split(formula, bindings)
+    _without_scalars(split)
     applied = ", dA[j, i]" if split.ufunc else ""
-    last = _loop(SLOPE, dtype, split, ranks=(2, 2, 2, 2), applied=applied), "dH A H dA"
+    last = Pass(_loop(SLOPE, dtype, split, ranks=(2, 2, 2, 2), applied=applied), ("dH", "A", "H", "dA"))
     if split.ufunc is None:
         return [last]
-    return [(_loop(INNER, dtype, split, split.inner, ranks=(2, 2, 2)), "A H dA"), (split.ufunc, "dA dA"), last]
+    inner = _loop(INNER, dtype, split, split.inner, ranks=(2, 2, 2))
+    return [Pass(inner, ("A", "H", "dA")), Pass(split.ufunc, ("dA", "dA")), last]
 
 
-def update(dtype, rule):
-    """(loop over θ, gradient, slots and a vector of scalars; function that gives these scalars, decay first)."""
-    split = Split(rule)
+def update(formula, dtype, bindings):
+    """The `CompiledRule` of an optimizer's rule."""
+    split = Split(formula, bindings)
     if split.ufunc:
-        raise ValueError("a rule with a function that only NumPy has vectorized")
+        raise NotCertain("a rule with a function that only NumPy has vectorized")
     slots = split.arrays[2:]
+    doubles = {name: f"scalars[{i}]" for i, name in enumerate(split.scalars, 1)}
+    reals = {name: text if name in split.doubles else f"_real({text})" for name, text in doubles.items()}
     loop = _loop(
         UPDATE,
         dtype,
         split,
-        ranks=[1] * (3 + len(slots)),
+        ranks=[1] * (2 + len(slots)),
+        more=[np.zeros(1 + len(split.scalars))],
         slots="".join(f", {s}" for s in slots),
         elements="".join(f", {s}[i]" for s in slots),
-        unpacked="\n".join(f"    {s} = scalars[{i}]" for i, s in enumerate(split.scalars, 1)),
-        scalars="".join(f", {s}" for s in split.scalars),
+        unpacked="\n".join(f"    {name} = {text}" for name, text in reals.items()),
+        scalars="".join(f", {name}" for name in split.scalars),
     )
-    return loop, lambda decay, scalars: (decay, *split.once(**scalars))
+    return CompiledRule(loop, lambda decay, scalars: (decay, *split.once(**scalars)))
 
 
-def _loop(template, dtype=None, split=None, element=None, ranks=None, **filling):
-    """The template's loop around the function of one element (that of the split if none is given), compiled.
+MAKERS = {"activate": activate, "slope": slope, "update": update}
 
-    ranks: dimensions of its arguments, to try it with. Raises ValueError where numba cannot compile it.
+
+def _switched_on():
+    if nb.config.DISABLE_JIT:
+        raise NotCertain("numba is switched off (NUMBA_DISABLE_JIT)")
+
+
+def _without_scalars(split):
+    if split.scalars:
+        raise NotCertain(f"an activation has no scalars: {', '.join(split.scalars)}")
+
+
+def _loop(template, dtype, split, element=None, ranks=(), more=(), **filling):
+    """The template's loop around the function of one element (that of the split if none is given), compiled and tried.
+
+    ranks: dimensions of its arguments, to try it with; more: further ones.
     """
-    source = template.format(**filling)
-    if split is None:
-        return _jit(define(source, {"__name__": __name__}, __file__), source)
-    element = element or split.source
-    globals_ = split.globals | {name: dtype.type(value) for name, value in split.constants.items()}
-    globals_["__name__"] = __name__  # numba's cache imports the module that a function says it is of
-    globals_["formula"] = _jit(define(element, globals_, __file__))
-    loop = _jit(define(source, globals_, __file__), f"{source}{element}{split.constants}{dtype}")
-    try:
-        loop(*(np.zeros((64,) if rank == 1 else (1, 1), dtype) for rank in ranks))
-    except NumbaError as error:  # the formula uses what numba does not know
-        raise ValueError("numba cannot compile the formula") from error
+    _switched_on()
+    constants = tuple((n, v if type(v) is np.float64 else dtype.type(v)) for n, v in split.constants.items())
+    loop = _loop_of(template.format(**filling), element or split.source, constants, dtype)
+    with np.errstate(all="ignore"):
+        loop(*(np.zeros((64,) if rank == 1 else (1, 1), dtype) for rank in ranks), *more)
     return loop
 
 
-def _jit(function, identity=None):
+@cache
+def _loop_of(source, element, constants, dtype):
+    """By its text: a formula that is defined again and again is compiled once, and nothing of its module is kept."""
+    space = dict(constants) | {"np": np, "_real": dtype.type, "__name__": __name__}  # numba's cache imports that module
+    space["formula"] = jit(define(element, space, __file__))
+    return jit(define(source, space, __file__), f"{source}{element}{constants!r}{dtype}")
+
+
+def jit(function, identity=None):
     """The function compiled by numba; kept on disk if its identity is told.
 
     Numba finds compiled code by the function's name and the date of the file. Here the name holds a digest of all that
@@ -174,6 +237,7 @@ def _jit(function, identity=None):
 
 
 def kept(compile_, function, identity, *arguments, **options):
+    """What numba makes of the function, from its cache on disk if it is there."""
     function.__qualname__ += "_" + hashlib.sha256(identity.encode()).hexdigest()[:16]
     try:
         return compile_(*arguments, cache=True, **options)(function)

@@ -4,6 +4,7 @@ from numbers import Integral
 
 import numpy as np
 
+from muslin.engines import blas
 from muslin.errors import InputError
 from muslin.losses import targets
 from muslin.network import Signals
@@ -83,9 +84,10 @@ class Diagnostics(Callback):
     def on_epoch(self, state):
         network = state.network
         s = Signals(network.sizes, len(self.rows), network.dtype)
-        network.engine.gather(self.X, self.rows, s.H[0].T)
-        network.forward(s)
-        network.backward(s, targets(network.sizes[-1], network.dtype).take(self.y[self.rows], axis=1))
+        with blas.together():
+            network.engine.gather(self.X, self.rows, s.H[0].T)
+            network.forward(s)
+            network.backward(s, targets(network.sizes[-1], network.dtype).take(self.y[self.rows], axis=1))
         state.history[-1]["gradient_norms"] = [float(np.linalg.norm(dW)) for dW in network.weight_gradients.values()]
         state.history[-1]["dead_units"] = [
             float((np.abs(network.slope(s.A[k], s.H[k]) + 0 * s.H[k]) < 1e-6).all(axis=1).mean())

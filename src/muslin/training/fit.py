@@ -142,6 +142,7 @@ def fit(
             state.history.append(
                 figures | {"learning_rate": rate(state.step - 1), "seconds": seconds, "samples_per_second": speed}
             )
+            state.history.engine_note = train.note
             for callback in callbacks:
                 state.stopped = callback.on_epoch(state) or state.stopped
     for callback in callbacks:

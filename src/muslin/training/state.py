@@ -9,7 +9,12 @@ from muslin.files import damaged, read_tensors, write_tensors
 
 
 class History(list):
-    """One dictionary an epoch; ``history["loss"]`` is the list of one figure over the epochs."""
+    """One dictionary an epoch; ``history["loss"]`` is the list of one figure over the epochs.
+
+    ``engine_note``  why some or all steps were not played from tape (see `muslin.engines.player`); None if all were
+    """
+
+    engine_note = None
 
     def __getitem__(self, key):
         return [row[key] for row in self] if isinstance(key, str) else super().__getitem__(key)

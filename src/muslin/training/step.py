@@ -6,9 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from muslin.engines import blas
 from muslin.errors import Diverged
 from muslin.losses import targets
-from muslin.network import Signals
+from muslin.network import FeedForwardNeuralNetwork, Signals
 
 
 @dataclass(frozen=True)
@@ -38,14 +39,15 @@ class Step:
         freeze=0,
         **hyperparameters,
     ):
-        self.network, self.X, self.y, self.rule, self.dropout, self.clip_norm = network, X, y, rule, dropout, clip_norm
+        self.network, self.X, self.rule, self.dropout, self.clip_norm = network, X, rule, dropout, clip_norm
+        self.y = y.astype(y.dtype.newbyteorder("="), copy=False)
         self.freeze, self.stride = freeze, batch_size
         self.signals = Signals(network.sizes, batch_size, network.dtype, dropout=dropout > 0)
         self.table = targets(network.sizes[-1], network.dtype, label_smoothing)
         slots, scalars = signature(rule)
         self.slots = {name: np.zeros_like(network.theta) for name in slots}
         self.scalars = scalars | hyperparameters
-        self.asked = [name for name in PROVIDED[:3] if name in scalars]
+        self.asked = [name for name in PROVIDED if name in scalars and name != "weight_decay"]
         self.parts = self._parts(weight_decay, decoupled="weight_decay" in scalars)
 
     def _parts(self, decay, decoupled):
@@ -61,35 +63,55 @@ class Step:
         """Those of the loop's scalars that the rule asks for."""
         return {name: scalars[name] for name in self.asked}
 
-    def __call__(self, batch, state, rate, rng):
-        """Train on a batch, the rows ``batch`` of X; yields (samples, mean loss, right predictions).
-
-        rate: the learning rate of a step, by its number from 0.
-        """
-        network, s, labels = self.network, self.signals.first(len(batch)), self.y[batch]
-        Y = self.table.take(labels, axis=1)
-        network.engine.gather(self.X, batch, s.H[0].T)
-        for mask in s.masks.values():
-            np.greater_equal(rng.random(mask.T.shape, mask.dtype).T, self.dropout, out=mask)
-            mask /= 1.0 - self.dropout
-        network.forward(s)
-        loss = float(network.batch_loss(s, Y)) / len(batch)
-        if not math.isfinite(loss):
-            raise self.diverged(s, state.epoch, state.step + 1)
-        network.deltas(s, Y, self.freeze)
+    def take(self, hand, s, rows, rng=None):
+        """The order of a step, written once. ``hand`` does each part of it: `Computation` computes, and
+        `muslin.engines.player.StepRecorder` writes down what is computed."""
+        network = self.network
+        hand.gather(self.X, rows, s.H[0].T)
+        Y = hand.targets(self.table, self.y, rows)
+        if s.masks:
+            hand.draw_masks(s.masks, self.dropout, rng)
+        network.forward(s, hand)
+        hand.figures(network.batch_loss(s, Y), s.H[network.L])
+        network.deltas(s, Y, self.freeze, hand)
         network.gradients(s, self.freeze)
         if self.clip_norm:
-            norm = math.sqrt(float(np.dot(network.gradient, network.gradient)))
-            if not math.isfinite(norm):
-                raise self.diverged(s, state.epoch, state.step + 1)
-            if norm > self.clip_norm:
-                network.gradient *= self.clip_norm / norm
+            hand.clip(self.parts, self.clip_norm)
+        hand.update_parts(self.parts)
+
+    def __call__(self, batch, state, rate, rng):
+        """Train on a batch, the rows ``batch`` of X; returns (samples, mean loss, right predictions).
+
+        rate: the learning rate of a step, by its number from 0. Raises `Diverged`, before anything is changed.
+        """
+        try:
+            with blas.together():
+                loss, correct = self.compute(batch, state.step + 1, rate(state.step), rng)
+        except NotFinite as error:
+            raise self.diverged(error.signals, state.epoch, state.step + 1) from None
         state.step += 1
-        now = self.now(learning_rate=rate(state.step - 1), t=state.step, loss=loss)
+        return len(batch), loss, correct
+
+    def compute(self, rows, t, rate, rng=None):
+        """Takes the step of number t with that learning rate; returns (mean loss, right predictions)."""
+        hand, s = Computation(self, rows, t, rate), self.signals.first(len(rows))
+        self.take(hand, s, rows, rng)
+        return hand.loss, hand.correct
+
+    def update(self, t, rate, loss):
+        """θ, slots ← what the rule makes of them and of the gradient."""
+        network, now = self.network, self.now(learning_rate=rate, t=t, loss=loss)
         for part in self.parts:
             theta, g, *slots = (v[part.where] for v in (network.theta, network.gradient, *self.slots.values()))
             network.engine.update(self.rule, theta, g, slots, part.scalars | now, part.decay)
-        yield len(batch), loss, int(np.count_nonzero(s.H[network.L].argmax(axis=0) == labels))
+
+    def overridden(self):
+        """Whether the network's class, or the network, has equations of its own in place of those written here."""
+        network = self.network
+        return any(
+            getattr(type(network), name) is not vars(FeedForwardNeuralNetwork)[name] or name in vars(network)
+            for name in ("forward", "deltas", "gradients", "batch_loss")
+        )
 
     def check(self, state):
         if not np.isfinite(self.network.theta).all():
@@ -98,6 +120,58 @@ class Step:
     def diverged(self, s, epoch, step):
         """The error that says in which layer the numbers first left the finite ones."""
         return diverged(self.network, s, epoch, step)
+
+
+class NotFinite(FloatingPointError):
+    """A figure of a step is not finite; ``signals`` are its numbers."""
+
+    def __init__(self, signals):
+        super().__init__("a figure of the step is not finite")
+        self.signals = signals
+
+
+class Computation:
+    """A step that is computed at once, by the network's engine."""
+
+    def __init__(self, step, rows, t, rate):
+        self.step, self.rows, self.t, self.rate = step, rows, t, rate
+        engine = step.network.engine
+        self.gather, self.activate, self.slope = engine.gather, engine.activate, engine.slope
+
+    def targets(self, table, y, rows):
+        """The targets of the batch, (n_L × B)."""
+        return table.take(y[rows], axis=1)
+
+    def draw_masks(self, masks, dropout, rng):
+        """mask ← 0 with the probability ``dropout``, else 1/(1 − dropout)."""
+        for mask in masks.values():
+            np.greater_equal(rng.random(mask.T.shape, mask.dtype).T, dropout, out=mask)
+            mask /= 1.0 - dropout
+
+    def figures(self, loss, P):
+        """The figures of the batch: ``loss``, the mean, and ``correct``, how many are predicted right."""
+        self.loss = float(loss) / len(self.rows)
+        self.correct = int(np.count_nonzero(P.argmax(axis=0) == self.step.y[self.rows]))
+        self._finite(self.loss)
+
+    def clip(self, parts, longest):
+        """g ← g · longest/‖g‖ where ‖g‖ is larger, over what is trained."""
+        gradients = [self.step.network.gradient[part.where] for part in (parts if self.step.freeze else [_ALL])]
+        norm = math.sqrt(sum(float(np.dot(g, g)) for g in gradients))
+        self._finite(norm)
+        if norm > longest:
+            for g in gradients:
+                g *= longest / norm
+
+    def _finite(self, figure):
+        if not math.isfinite(figure):
+            raise NotFinite(self.step.signals.first(len(self.rows)))
+
+    def update_parts(self, parts):
+        self.step.update(self.t, self.rate, self.loss)
+
+
+_ALL = Part(slice(None), 0.0, {})
 
 
 def diverged(network, s, epoch, step):

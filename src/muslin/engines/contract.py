@@ -1,0 +1,39 @@
+"""What an engine is: four ways in which a formula, or none, meets arrays. Matrix products stay with `np.matmul`."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Protocol
+
+import numpy as np
+
+#: what the numba engine gathers itself, where it lies row by row
+GATHERED = (np.uint8, np.float32, np.float64)
+
+
+class Engine(Protocol):
+    """Matrices are (n × B), b (n × 1). Each method writes into its last arguments, and nowhere else.
+
+    The formula itself is an argument: the engines differ in how they run it, never in what it is. One object serves
+    all networks and threads, so that an engine keeps nothing of a network or of its data.
+    """
+
+    name: str
+
+    def gather(self, X: np.ndarray, rows: np.ndarray, out: np.ndarray) -> None:
+        """out[j] ← X[rows[j]], as floats; uint8 is scaled by 1/255.  X: (N × n), out: (len(rows) × n)."""
+
+    def activate(self, function: Callable, A: np.ndarray, b: np.ndarray, H: np.ndarray) -> None:
+        """A ← A + b;  H ← f(A)."""
+
+    def slope(self, slope: Callable, dH: np.ndarray, A: np.ndarray, H: np.ndarray, dA: np.ndarray) -> None:
+        """dA ← dH ∘ f′(A)."""
+
+    def update(
+        self,
+        rule: Callable,
+        theta: np.ndarray,
+        g: np.ndarray,
+        slots: Sequence[np.ndarray],
+        scalars: Mapping[str, float],
+        decay: float = 0.0,
+    ) -> None:
+        """One optimizer step: θ, slots ← rule(θ, g + decay·θ, slots, scalars)."""

@@ -1,0 +1,110 @@
+"""The same formulas, compiled into loops over the elements: no temporaries, one pass over memory."""
+
+from collections.abc import Callable
+from functools import cache
+from types import FunctionType
+from weakref import WeakKeyDictionary
+
+import numpy as np
+
+from muslin.engines.contract import GATHERED
+from muslin.engines.formula import Bindings, NotCertain
+from muslin.engines.numpy_engine import NumpyEngine
+
+
+class NumbaEngine(NumpyEngine):
+    """The `muslin.engines.contract.Engine` that compiles. A formula of which it is not certain that the loop gives
+    NumPy's numbers stays with NumPy; `why_not` says why."""
+
+    name = "numba"
+
+    def __init__(self):
+        self._compiled = (
+            WeakKeyDictionary()
+        )  # formula → {(kind, dtype): (what it read, its loops or why there are none)}
+
+    def gather(self, X, rows, out):
+        if X.flags.c_contiguous and X.dtype in GATHERED and (loop := _gather()):
+            loop(X, rows, _all_columns(X.shape[1]), scale(X.dtype, out.dtype), out)
+        else:
+            super().gather(X, rows, out)
+
+    def activate(self, function, A, b, H):
+        if self.why_not("activate", function, A.dtype):
+            super().activate(function, A, b, H)
+        else:
+            _run(self.compiled("activate", function, A.dtype), {"A": A.T, "b": b[:, 0], "H": H.T})
+
+    def slope(self, slope, dH, A, H, dA):
+        if self.why_not("slope", slope, A.dtype):
+            super().slope(slope, dH, A, H, dA)
+        else:
+            _run(self.compiled("slope", slope, A.dtype), {"dH": dH.T, "A": A.T, "H": H.T, "dA": dA.T})
+
+    def update(self, rule, theta, g, slots, scalars, decay=0.0):
+        if self.why_not("update", rule, theta.dtype):
+            super().update(rule, theta, g, slots, scalars, decay)
+        else:
+            compiled = self.compiled("update", rule, theta.dtype)
+            compiled.loop(theta, g, *slots, np.array(compiled.scalars(decay, scalars)))
+
+    def compiled(self, kind: str, formula: Callable, dtype: np.dtype):
+        """The loops of a formula: a list of `Pass` of an activation or slope, a `CompiledRule` of an optimizer's rule.
+
+        kind: "activate", "slope" or "update". Raises NotCertain, which says why there are none.
+        """
+        answer = self._answer(kind, formula, dtype)
+        if isinstance(answer, str):
+            raise NotCertain(answer)
+        return answer
+
+    def why_not(self, kind: str, formula: Callable, dtype: np.dtype) -> str | None:
+        """Why a formula is not compiled; None where it is."""
+        answer = self._answer(kind, formula, dtype)
+        return answer if isinstance(answer, str) else None
+
+    def _answer(self, kind, formula, dtype):
+        if not isinstance(formula, FunctionType):
+            return f"{formula!r} is no plain function"
+        of_formula = self._compiled.setdefault(formula, {})
+        bindings, answer = of_formula.get((kind, dtype), (None, None))
+        if bindings is None or bindings.changed():
+            bindings = Bindings(formula)
+            answer = _compile(kind, formula, dtype, bindings)
+            of_formula[kind, dtype] = bindings, answer
+        return answer
+
+
+def _compile(kind, formula, dtype, bindings):
+    try:
+        from muslin.engines import templates
+
+        return templates.MAKERS[kind](formula, dtype, bindings)
+    except Exception as error:  # whatever numba, its cache or the formula raise: NumPy can do it
+        return f"{formula.__name__} is not compiled: {error or type(error).__name__}"
+
+
+@cache
+def _gather():
+    try:
+        from muslin.engines import templates
+
+        return templates.plain("gather")
+    except NotCertain:
+        return None
+
+
+@cache
+def _all_columns(n):
+    return np.array([0, n])
+
+
+@cache
+def scale(stored, dtype):
+    """What a stored number is multiplied by, as a vector of one."""
+    return np.array([1 / 255 if stored == np.uint8 else 1], dtype)
+
+
+def _run(passes, arrays):
+    for function, names in passes:
+        function(*(arrays[name] for name in names))

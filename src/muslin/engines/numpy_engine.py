@@ -1,0 +1,33 @@
+"""Formulas on whole arrays, as NumPy evaluates them."""
+
+import numpy as np
+
+#: elements that are given to a formula at a time: its temporaries stay in the processor's cache
+BLOCK = 32_768
+
+
+class NumpyEngine:
+    """The `muslin.engines.contract.Engine` that needs nothing but NumPy, and that all others are measured against."""
+
+    name = "numpy"
+
+    def gather(self, X, rows, out):
+        if X.dtype == np.uint8:
+            np.multiply(X.take(rows, axis=0), out.dtype.type(1 / 255), out=out)
+        else:
+            out[...] = X[rows]
+
+    def activate(self, function, A, b, H):
+        A += b
+        H[...] = function(A)
+
+    def slope(self, slope, dH, A, H, dA):
+        np.multiply(dH, slope(A, H), out=dA)
+
+    def update(self, rule, theta, g, slots, scalars, decay=0.0):
+        for i in range(0, theta.size, BLOCK):
+            block = slice(i, i + BLOCK)
+            gradient = g[block] + decay * theta[block] if decay else g[block]
+            new = rule(theta[block], gradient, *(s[block] for s in slots), **scalars)
+            for array, value in zip((theta, *slots), new if slots else (new,), strict=True):
+                array[block] = value

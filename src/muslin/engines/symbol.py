@@ -1,0 +1,173 @@
+"""What stands for an array while a step is written down, and which functions of a user may be asked to use it.
+
+A loss is called once, with `Symbol`s, and the recorder writes down what NumPy is asked to do with them. That is right
+only if the function does the same whatever the numbers are, and whenever it is called. `check` makes sure of it
+before the function is called: it reads the text, and refuses all that is not listed here.
+"""
+
+import ast
+import math
+from types import FunctionType
+
+import numpy as np
+from numpy.lib.mixins import NDArrayOperatorsMixin
+
+from muslin.engines.formula import Bindings, NotCertain, targets
+
+#: functions of NumPy that are no ufuncs and that a recorder knows
+FUNCTIONS = (np.vdot, np.sum)
+#: further arguments that may be passed to NumPy, if they are constants
+OPTIONS = {"axis", "keepdims"}
+#: arrays of the user's module that a formula may use; they are read anew in each step
+KINDS = "?bBhHiIlLqQfd"
+
+
+class CannotRecord(NotCertain):
+    """The step does something that a tape has no call for, or may do something else the next time; says what."""
+
+
+class Symbol(NDArrayOperatorsMixin):
+    """Stands for an array: what is asked of it goes to the recorder, and all that is no ufunc raises CannotRecord.
+
+    It is no array, so that nothing can reach the numbers past the recorder.
+
+    array  the memory that is read or written; whole: all samples, where ``array`` holds a thread's share of them
+    """
+
+    def __init__(self, recorder, array, whole=None):
+        self.recorder, self.array, self.whole = recorder, array, array if whole is None else whole
+
+    @property
+    def T(self):
+        return Symbol(self.recorder, self.array.T, self.whole.T)
+
+    def __array_ufunc__(self, function, method, *inputs, out=(None,), **options):
+        return self.recorder.call(function, method, inputs, out[0], options)
+
+    def __array_function__(self, function, types, arguments, options):
+        return self.recorder.other(function, arguments, options)
+
+    def _refuse(self, *arguments, **options):
+        raise CannotRecord("the numbers of an array are looked at, or written into, outside NumPy's ufuncs")
+
+    __array__ = __bool__ = __float__ = __int__ = __complex__ = __index__ = __len__ = __iter__ = _refuse
+    __getitem__ = __setitem__ = __contains__ = __copy__ = __deepcopy__ = __reduce_ex__ = __format__ = _refuse
+
+    def __getattr__(self, name):
+        if name.startswith("__"):
+            raise AttributeError(name)
+        raise CannotRecord(f"an array is asked for .{name}")
+
+
+def check(function, inside=()) -> list[Bindings]:
+    """What is taken from their modules by the function and those that it calls. Raises CannotRecord.
+
+    A function passes that is a straight line of assignments to names and of arithmetic, calls nothing but ufuncs of
+    NumPy, their ``reduce``, `FUNCTIONS`, `math` and other such functions, and reads of its module only numbers and
+    arrays.
+    """
+    if not isinstance(function, FunctionType):
+        raise CannotRecord(f"{function!r} is no plain function")
+    if function in inside:
+        raise CannotRecord(f"{function.__name__} calls itself")
+    line = _Line(function, (*inside, function))
+    return line.bindings
+
+
+class _Line(ast.NodeVisitor):
+    def __init__(self, function, inside):
+        self.function, self.inside, self.own = function, inside, Bindings(function)
+        self.bindings = [self.own]
+        try:
+            tree = self.own.tree()
+            if tree.args.kwonlyargs:
+                raise NotCertain("it has keyword arguments")
+            assigned = [name for statement in tree.body for name in _assigned(statement)]
+            self.local = {*(a.arg for a in tree.args.args), *assigned}
+            if not isinstance(tree.body[-1], ast.Return):
+                raise NotCertain("it does not end with what it returns")
+            for statement in tree.body:
+                if not isinstance(statement, ast.Expr):
+                    self.visit(statement.value)
+        except CannotRecord:
+            raise
+        except NotCertain as error:
+            raise CannotRecord(f"{function.__name__}: {error}") from error
+
+    def generic_visit(self, node):
+        raise NotCertain(f"a tape has nothing for {ast.unparse(node)}")
+
+    def visit_Constant(self, node):
+        if type(node.value) not in (int, float, bool):
+            raise NotCertain(f"{node.value!r} is no number")
+
+    def visit_Name(self, node):
+        if node.id in self.local:
+            return
+        value = self.own.value(node.id)
+        if type(value) is np.ndarray and value.dtype.char in KINDS:
+            return
+        if type(value) not in (int, float) and not isinstance(value, np.floating | np.integer):
+            raise NotCertain(f"{node.id} is neither a number nor an array of numbers")
+
+    def visit_Attribute(self, node):  # math.pi
+        if not isinstance(self._resolved(node), float):
+            raise NotCertain(f"a tape has nothing for {ast.unparse(node)}")
+
+    def visit_UnaryOp(self, node):
+        if isinstance(node.op, ast.Not):
+            raise NotCertain(f"a choice by an array: {ast.unparse(node)}")
+        self.visit(node.operand)
+
+    def visit_BinOp(self, node):
+        if isinstance(node.op, ast.MatMult):
+            raise NotCertain(f"a matrix product: {ast.unparse(node)}")
+        self.visit(node.left)
+        self.visit(node.right)
+
+    def visit_Compare(self, node):
+        if len(node.ops) > 1 or isinstance(node.ops[0], ast.Is | ast.IsNot | ast.In | ast.NotIn):
+            raise NotCertain(f"a choice by an array: {ast.unparse(node)}")
+        self.visit(node.left)
+        self.visit(node.comparators[0])
+
+    def visit_Call(self, node):
+        called, text = self._resolved(node.func), ast.unparse(node.func)
+        for argument in node.args:
+            self.visit(argument)
+        for option in node.keywords:
+            if option.arg not in OPTIONS or not isinstance(option.value, ast.Constant | ast.UnaryOp):
+                raise NotCertain(f"{text} with the argument {option.arg}")
+            self.visit(option.value)
+        numpys = called in FUNCTIONS or (isinstance(called, np.ufunc) and numpys_own(called))
+        if numpys or called is abs or (text.startswith("math.") and callable(called)):
+            return
+        if isinstance(called, FunctionType) and text.isidentifier() and not node.keywords:
+            self.bindings += check(called, self.inside)
+            return
+        raise NotCertain(f"it is not known whether {text} does the same every time")
+
+    def _resolved(self, node):
+        """What a name, or an attribute of NumPy or `math`, stands for. ``add.reduce`` stands for ``add``."""
+        if isinstance(node, ast.Name) and node.id not in self.local:
+            return self.own.value(node.id)
+        if isinstance(node, ast.Attribute):
+            base = self._resolved(node.value)
+            if base is np or base is math:
+                return getattr(base, node.attr, None)
+            if isinstance(base, np.ufunc) and node.attr == "reduce":
+                return base
+        raise NotCertain(f"it is not known what {ast.unparse(node)} is")
+
+
+def _assigned(statement):
+    if isinstance(statement, ast.AugAssign) and isinstance(statement.target, ast.Name):
+        if isinstance(statement.op, ast.MatMult):
+            raise NotCertain("a matrix product")
+        return []
+    return targets(statement)
+
+
+def numpys_own(function) -> bool:
+    """Whether it is a ufunc of NumPy itself, of elements: others may do with their arguments what they like."""
+    return getattr(np, function.__name__, None) is function and function.signature is None
