@@ -132,15 +132,16 @@ class Split(ast.NodeTransformer):
         self.doubles_named = {n for n, v in self.numbers.items() if type(v) is np.float64}
         self.known = {*keywords, *self.numbers}
         self.replaced, self.lines, self.ufunc, self.inner = {}, [], None, None
+        self.constants, self.double, self.widened = {}, set(), {}
 
         returns = [i for i, statement in enumerate(tree.body) if isinstance(statement, ast.Return)]
         if returns != [len(tree.body) - 1] or tree.body[-1].value is None:
             raise NotCertain("the formula does not end with what it returns")
         body = [line for statement in tree.body if (line := self.visit(statement))]
-        self.scalars = [name for name in self.replaced.values() if not name.startswith("_constant")]
-        self.doubles = [name for name in self.scalars if name.startswith("_double")]
         texts = {name: text for text, name in self.replaced.items()}
-        self.constants = {name: self._value(texts[name]) for name in texts if name.startswith("_constant")}
+        texts |= {wide: texts[name] for name, wide in self.widened.items()}
+        self.scalars = [name for name in texts if name not in self.constants]
+        self.doubles = [name for name in self.scalars if name in self.double]
         self.source = _function(tree.name, [*self.arrays, *(["_applied"] if self.ufunc else []), *self.scalars], body)
         once = [f"def once({'*, ' if keywords else ''}{', '.join(keywords)}):", *self.lines]
         once.append(f"return ({''.join(f'{texts[name]}, ' for name in self.scalars)})")
@@ -170,8 +171,8 @@ class Split(ast.NodeTransformer):
                 raise NotCertain(f"{ast.unparse(node)} is more than arithmetic")
         return True
 
-    def _double(self, node):
-        """Whether NumPy makes a double of it that keeps its precision beside an array of single precision."""
+    def _makes_double(self, node):
+        """Whether NumPy makes of these numbers a double, which keeps its precision beside an array of singles."""
         calls = {ast.unparse(part.func) for part in ast.walk(node) if isinstance(part, ast.Call)}
         double = bool(names(node) & self.doubles_named or any(name.startswith("np.") for name in calls))
         if double and (calls & self.calls or any(isinstance(part, ast.IfExp | ast.BoolOp) for part in ast.walk(node))):
@@ -179,11 +180,38 @@ class Split(ast.NodeTransformer):
         return double
 
     def _named(self, node):
-        if names(node) <= self.numbers.keys() | self.calls:
-            kind = "_constant"
-        else:
-            kind = "_double" if self._double(node) else "_scalar"
-        return ast.Name(self.replaced.setdefault(ast.unparse(node), f"{kind}_{len(self.replaced)}"), ast.Load())
+        text = ast.unparse(node)
+        if text not in self.replaced:
+            constant = names(node) <= self.numbers.keys() | self.calls
+            name = self.replaced[text] = f"{'_constant' if constant else '_scalar'}_{len(self.replaced)}"
+            if constant:
+                self.constants[name] = self._value(text)
+            if type(self.constants.get(name)) is np.float64 or (not constant and self._makes_double(node)):
+                self.double.add(name)
+        return ast.Name(self.replaced[text], ast.Load())
+
+    def _is_double(self, node):
+        """Whether an expression of arrays, already visited, is of double precision in any case."""
+        if isinstance(node, ast.IfExp):
+            return self._is_double(node.body) or self._is_double(node.orelse)
+        if isinstance(node, ast.Name):
+            return node.id in self.double
+        return any(map(self._is_double, ast.iter_child_nodes(node)))
+
+    def _is_number(self, node):
+        return isinstance(node, ast.Name) and node.id in self.replaced.values() and node.id not in self.double
+
+    def _widened(self, node):
+        """The number that meets an array of doubles: it has their precision."""
+        wide = self.widened.setdefault(node.id, f"{node.id}_double")
+        self.double.add(wide)
+        if node.id in self.constants:
+            self.constants[wide] = np.float64(self.constants[node.id])
+        return ast.Name(wide, ast.Load())
+
+    def _same_precision(self, *nodes):
+        if any(map(self._is_double, nodes)) and any(map(self._is_number, nodes)):
+            raise NotCertain("a choice between numbers of two precisions")
 
     def visit_Expr(self, node):  # the docstring
         return None
@@ -194,10 +222,12 @@ class Split(ast.NodeTransformer):
             raise NotCertain("a scalar of the formula changes")
         if not scalar:
             node.value = self.visit(node.value)
+            if self._is_double(node.value):
+                self.double |= own
             return node
         self.lines.append(ast.unparse(node))  # a scalar with a name of its own: the whole line is done once
         self.known |= own
-        if self._double(node.value):
+        if self._makes_double(node.value):
             self.doubles_named |= own
         return None
 
@@ -218,7 +248,9 @@ class Split(ast.NodeTransformer):
         return self._vectorized(node, function) if function in VECTORIZED else node
 
     def _choice(self, text, arguments):
-        parts = [f"({ast.unparse(self.visit(argument))})" for argument in arguments]
+        arguments = [self.visit(argument) for argument in arguments]
+        self._same_precision(*arguments)
+        parts = [f"({ast.unparse(argument)})" for argument in arguments]
         numbers = {
             name: ast.unparse(self._named(_expression(NUMBERS[name]))) for name in NUMBERS if f"{{{name}}}" in text
         }
@@ -233,14 +265,17 @@ class Split(ast.NodeTransformer):
         test = ast.Compare(left, condition.ops, [right])
         if not isinstance(condition.ops[0], ast.Lt | ast.LtE | ast.Gt | ast.GtE | ast.Eq | ast.NotEq):
             raise NotCertain(f"np.where with {ast.unparse(condition)}")
-        return ast.IfExp(test, self.visit(yes), self.visit(no))
+        yes, no = self.visit(yes), self.visit(no)
+        self._same_precision(left, right)
+        self._same_precision(yes, no)
+        return ast.IfExp(test, yes, no)
 
     def _vectorized(self, node, function):
         unchanged = {*self.arrays, *self.replaced.values(), "np"} - {*self.assigned}
         if self.ufunc or not names(node.args[0]) <= unchanged:
             raise NotCertain(f"more than one function such as {function}, or one of an intermediate result")
-        if any(name.startswith(("_scalar", "_double")) for name in names(node.args[0])):
-            raise NotCertain(f"{function} of a scalar and an array")
+        if any(name.startswith("_scalar") for name in names(node.args[0])) or self._is_double(node.args[0]):
+            raise NotCertain(f"{function} of a scalar and an array, or of doubles")
         self.ufunc = getattr(np, function.removeprefix("np."))
         self.inner = _function("inner", self.arrays, [ast.Return(node.args[0])])
         return ast.Name("_applied", ast.Load())
@@ -251,7 +286,12 @@ class Split(ast.NodeTransformer):
             return node
         if not isinstance(node.op, ARITHMETIC):
             raise NotCertain(f"a compiled loop may do something else with {ast.unparse(node)}")
-        return self.generic_visit(node)
+        self.generic_visit(node)
+        if self._is_double(node.left) and self._is_number(node.right):
+            node.right = self._widened(node.right)
+        if self._is_double(node.right) and self._is_number(node.left):
+            node.left = self._widened(node.left)
+        return node
 
     def visit_UnaryOp(self, node):
         if not isinstance(node.op, ast.USub | ast.UAdd):
@@ -261,7 +301,9 @@ class Split(ast.NodeTransformer):
     def visit_IfExp(self, node):
         if not self._scalar(node.test):
             raise NotCertain(f"a choice by an array: {ast.unparse(node)}")
-        return self.generic_visit(node)
+        self.generic_visit(node)
+        self._same_precision(node.body, node.orelse)
+        return node
 
     def _value(self, text):
         value = eval(text, dict(self.numbers))
@@ -274,6 +316,10 @@ SCALAR_NODES = (
     *(ast.Name, ast.Constant, ast.Attribute, ast.BinOp, ast.UnaryOp, ast.IfExp, ast.Compare, ast.BoolOp),
     *(ast.operator, ast.unaryop, ast.cmpop, ast.boolop, ast.expr_context),
 )
+
+
+def _line(statement):
+    return ast.unparse(statement).partition("\n")[0]
 
 
 def _expression(text):
@@ -292,10 +338,10 @@ def targets(statement):
     ):
         return []
     if not isinstance(statement, ast.Assign):
-        raise NotCertain(f"the formula has a statement that is no assignment: {ast.unparse(statement)}")
+        raise NotCertain(f"the formula has a statement that is no assignment: {_line(statement)}")
     named = [n for target in statement.targets for n in (target.elts if isinstance(target, ast.Tuple) else [target])]
     if not all(isinstance(target, ast.Name) for target in named):
-        raise NotCertain(f"the formula writes into an array: {ast.unparse(statement)}")
+        raise NotCertain(f"the formula writes into an array: {_line(statement)}")
     return [target.id for target in named]
 
 

@@ -24,6 +24,7 @@ import numpy as np
 
 from muslin.engines import blas
 from muslin.engines.contract import GATHERED
+from muslin.engines.formula import NotCertain
 from muslin.engines.numba_engine import scale
 from muslin.engines.symbol import CannotRecord, Symbol, check
 from muslin.engines.tape import Recorder
@@ -437,7 +438,7 @@ class OneByOne:
 
 
 def _reason(error):
-    return str(error) if isinstance(error, CannotRecord) else f"{type(error).__name__}: {error}"
+    return str(error) if isinstance(error, NotCertain) else f"{type(error).__name__}: {error}"
 
 
 def _refusal(step):

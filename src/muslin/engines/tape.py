@@ -275,8 +275,8 @@ class Recorder:
 
     def _reduced(self, function, X, out, axis=0, keepdims=False):
         X = _plain(X)
-        if axis != 0 and self.parts > 1:
-            raise CannotRecord("a sum over the samples, which are divided between threads")
+        if axis != 0:
+            raise CannotRecord(f"{function.__name__}.reduce over the samples, which rounds in its own way")
         result = np.asarray(function.reduce(X, axis=axis, keepdims=keepdims)) if out is None else _plain(out)
         self.reduce(function, X, result, axis, keepdims)
         return self.symbol(result) if out is None else out
