@@ -19,6 +19,7 @@ from muslin.sweeps.claims import BEAT
 from muslin.sweeps.file import spellings
 from muslin.sweeps.file.hyperband import stops
 from muslin.sweeps.pool import Pool
+from muslin.sweeps.program import GRACE
 from muslin.sweeps.search import SEARCHES
 from muslin.sweeps.study import ENDED
 
@@ -34,7 +35,18 @@ class Scheduler:
     After each event ``show(scheduler)`` is called; ``trials`` is {number: Trial}.
     """
 
-    def __init__(self, directory, study, workers=1, count=None, show=lambda scheduler: None, pool=None, tracker=None):
+    def __init__(
+        self,
+        directory,
+        study,
+        workers=1,
+        count=None,
+        show=lambda scheduler: None,
+        pool=None,
+        tracker=None,
+        timeout=None,
+    ):
+        self.timeout = timeout  # seconds that a trial may take
         self.directory, self.study, self.sweep, self.show = directory, study, directory.sweep, show
         self.tracker = tracker  # None, or the arguments of `muslin.tracking.tracker`
         agreed = directory.facts["definition"]
@@ -48,6 +60,7 @@ class Scheduler:
         self.trials = study.trials()
         self.elsewhere = []  # numbers that other processes work at
         self.waiting = []  # numbers that are ours and that no worker has
+        self.late = set()  # numbers of trials that took too long
         self.failures = 0  # one after another, since this start
         self.started, self.done_before = time.monotonic(), self.done
         self.ending = None  # why no further trial is begun
@@ -82,6 +95,7 @@ class Scheduler:
                 worker, message = self.pool.next(timeout=1)
                 if worker:
                     self._handle(worker, message)
+                self._end_late()
                 if time.monotonic() - self.beaten > BEAT:
                     self._beat()
                 self.show(self)
@@ -179,8 +193,17 @@ class Scheduler:
         path = str(self.directory.path / trial.run)
         if not self.sweep.runs_program:
             return {"run": path, "settings": spellings.settings(trial.config), "tracker": self.tracker}
-        task = {"run": path, "config": trial.config, "metric": self.key, "sweep": self.study.name}
-        return task | {"program": self.sweep.program, "command": self.sweep.command}
+        sweep, task = self.sweep, {"run": path, "config": trial.config, "metric": self.key, "sweep": self.study.name}
+        task |= {"program": sweep.program, "command": sweep.command, "timeout": self.timeout}
+        return task | {"project": sweep.project, "entity": sweep.entity}
+
+    def _end_late(self):
+        """End the workers of trials that take too long. A program's worker ends it itself, if it can."""
+        slack = 2 * GRACE if self.sweep.runs_program else 0
+        for worker, trial in self.pool.busy.items() if self.timeout else ():
+            if time.monotonic() - worker.since > self.timeout + slack:
+                self.late.add(trial.number)
+                worker.kill()
 
     def _handle(self, worker, message):
         trial = self.pool.busy.get(worker)
@@ -190,6 +213,8 @@ class Scheduler:
                 self._died(trial, worker)
         elif "begin" in message:
             trial.history = [self._value(row) for row in message["begin"] if self.key in row]
+        elif "group" in message:
+            worker.group = message["group"]
         elif "row" in message:
             worker.send({"stop": self._row(trial, message["row"])})
         else:
@@ -200,6 +225,9 @@ class Scheduler:
 
     def _died(self, trial, worker):
         code = worker.process.returncode
+        if trial.number in self.late:
+            self._end(trial, "failed", f"It took longer than {self.timeout:g} seconds, and was ended.")
+            return
         deaths = self.study.deaths(trial.number)
         if deaths < TRIES:
             self.waiting.append(trial.number)
@@ -246,7 +274,7 @@ class Scheduler:
         if self.sweep.runs_program:
             return (
                 f"The program never logged the metric {self.metric.name}: no line of its output is a JSON object with "
-                "that key, and there is no W&B run that has it; see its log.txt."
+                "that key, and neither history nor summary of a W&B run of it has it; see its log.txt."
             )
         figures = sorted(key for key, value in summary.items() if isinstance(value, int | float))
         return f"The metric {self.metric.name} was never logged; the figures of this run are {', '.join(figures)}."
