@@ -4,7 +4,8 @@ file/             all that reads a sweep file
 mapping.py        leaves of its space as Optuna's distributions
 
 claims.py         who runs which trial
-study.py          the trials in their storage
+storage.py        the database, opened to write or only to read
+study.py          the trials in it
 directory.py      a sweep's directory: begun, gone on with, refused
 search.py         what to try next: random, grid, bayes
 worker.py         the process that trains one trial after the other

@@ -11,7 +11,7 @@ import numpy as np
 from muslin.files import write_json
 from muslin.report import sweep_plots
 from muslin.sweeps.file.fields import is_number
-from muslin.sweeps.study import load_optuna
+from muslin.sweeps.storage import load_optuna
 
 #: trials with a value below which importance and correlation say nothing
 ENOUGH = 8

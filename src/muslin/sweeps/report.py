@@ -25,7 +25,7 @@ def write(path, output=None, storage=None):
     """
     directory = SweepDirectory(Path(path))
     output = Path(output or directory.path / "report.html")
-    study = directory.study(storage)
+    study = directory.study_to_read(storage)
     if _kept(directory, measured(study)) is None:
         analyse(directory, study)
     found = contents(directory, study, output.parent)

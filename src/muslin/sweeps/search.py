@@ -15,7 +15,7 @@ import numpy as np
 from muslin.errors import InputError, lookup
 from muslin.sweeps.file.space import Grid, point
 from muslin.sweeps.mapping import parameters
-from muslin.sweeps.study import load_optuna
+from muslin.sweeps.storage import load_optuna
 
 
 @dataclass(frozen=True)
