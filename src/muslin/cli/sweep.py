@@ -27,6 +27,9 @@ def command(
     trial_timeout: Annotated[
         float | None, typer.Option(min=0.1, metavar="SECONDS", help="A trial that takes longer is ended, and failed.")
     ] = None,
+    repeats: Annotated[
+        int | None, typer.Option(min=1, metavar="K", help="Train each configuration with K seeds (default 1).")
+    ] = None,
     seed: Annotated[int | None, typer.Option(min=0, help="Of the search (default 0).", show_default=False)] = None,
     sampler: Annotated[str, typer.Option(help="Of method bayes: tpe, or gp (needs PyTorch).")] = "tpe",
     engine: Annotated[str, typer.Option(help="Who searches: local, or wandb, the W&B server.")] = "local",
@@ -61,6 +64,9 @@ def command(
         _run_wandb(sweep, runs_dir, name, count, json)
         return
     place = {"name": name, "runs_dir": runs_dir, "seed": seed, "sampler": sampler.lower(), "storage": storage}
+    place["repeats"] = repeats
+    if repeats and repeats > 1:
+        search.seed_at(sweep)  # or it raises
     _run(sweep, place, json, tracker.lower(), workers=workers, count=count, timeout=trial_timeout)
 
 

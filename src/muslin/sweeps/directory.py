@@ -69,6 +69,7 @@ class Definition(BaseModel):
     file: dict[str, Any]
     seed: int = Field(ge=0)
     sampler: Literal["tpe", "gp"] | None = None
+    repeats: int = Field(1, ge=1)
 
 
 class Begun(BaseModel):
@@ -98,7 +99,7 @@ def _read(path, model):
     return facts | ({"storage": facts.get("storage")} if model is Begun else {})
 
 
-def begin(sweep, name, runs_dir, seed=None, sampler="tpe", storage=None):
+def begin(sweep, name, runs_dir, seed=None, sampler="tpe", storage=None, repeats=None):
     """(directory, study): a sweep's directory, made or gone on with.
 
     Raises InputError: the directory is of a sweep that differs, and in what; it, or the storage, cannot be used.
@@ -106,7 +107,7 @@ def begin(sweep, name, runs_dir, seed=None, sampler="tpe", storage=None):
     path = folder(runs_dir, name)
     directory = SweepDirectory(path)
     if (path / "sweep.json").exists():
-        study = _resume(directory, sweep, seed, sampler, storage)
+        study = _resume(directory, sweep, seed, sampler, storage, repeats)
         return SweepDirectory(path), study
     try:
         path.mkdir(parents=True, exist_ok=True)
@@ -114,7 +115,7 @@ def begin(sweep, name, runs_dir, seed=None, sampler="tpe", storage=None):
         raise InputError(f"Cannot make the sweep directory {path}: {error.strerror}.") from error
     if (path / "config.json").exists():
         raise InputError(f"{path} is a run directory; choose another --name for the sweep.")
-    agreed = definition(sweep, seed or 0, sampler)
+    agreed = definition(sweep, seed or 0, sampler, repeats or 1)
     study = Study.open(storage or usual_storage(path), path.name, metric(sweep), agreed, new=True)
     facts = {"name": path.name, "file": sweep.raw, "definition": agreed, "storage": storage and shown(storage)}
     write_json(path / "sweep.json", facts)
@@ -129,10 +130,11 @@ def folder(runs_dir, name):
     return path
 
 
-def _resume(directory, sweep, seed, sampler, storage):
+def _resume(directory, sweep, seed, sampler, storage, repeats):
     facts = directory.facts
     seed = facts["definition"]["seed"] if seed is None else seed
-    changes = differences(facts["definition"], definition(sweep, seed, sampler))
+    repeats = facts["definition"].get("repeats", 1) if repeats is None else repeats
+    changes = differences(facts["definition"], definition(sweep, seed, sampler, repeats))
     if changes:
         raise InputError(
             f"The sweep {directory.path} was begun with another sweep file: {'; '.join(changes)}. "

@@ -10,8 +10,9 @@ import yaml
 from muslin.files import read_json
 from muslin.report import pages, sweep_charts
 from muslin.report.sweep_plots import since
-from muslin.sweeps.analysis import ENOUGH, analyse, at, findings, logarithmic, measured
+from muslin.sweeps.analysis import ENOUGH, analyse, findings, logarithmic, measured
 from muslin.sweeps.directory import SweepDirectory
+from muslin.sweeps.file.space import at
 from muslin.sweeps.recommend import METHOD, recommend
 from muslin.sweeps.scheduler import best
 from muslin.sweeps.study import ENDED

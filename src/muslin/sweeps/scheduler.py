@@ -20,7 +20,7 @@ from muslin.sweeps.file import spellings
 from muslin.sweeps.file.hyperband import stops
 from muslin.sweeps.pool import Pool
 from muslin.sweeps.program import GRACE
-from muslin.sweeps.search import SEARCHES
+from muslin.sweeps.search import SEARCHES, Exhausted, Repeated, seed_at
 from muslin.sweeps.study import ENDED
 
 #: worker deaths after which a trial is given up
@@ -55,6 +55,8 @@ class Scheduler:
         if not self.sweep.runs_program:
             self.key = spellings.metric(self.metric.name)
         self.search = SEARCHES[self.sweep.method](self.sweep, agreed["seed"], agreed.get("sampler"))
+        if agreed.get("repeats", 1) > 1:
+            self.search = Repeated(self.search, agreed["repeats"], seed_at(self.sweep))
         self.limit = min(n for n in (count, self.sweep.run_cap, self.search.size, math.inf) if n is not None)
         self.pool = pool or Pool(workers, directory.path / "workers.log")
         self.trials = study.trials()
@@ -74,6 +76,11 @@ class Scheduler:
     @property
     def done(self):
         return self.counts["finished"] + self.counts["stopped_early"]
+
+    @property
+    def exhausted(self):
+        """Whether every configuration of the space has been run."""
+        return len(self._ended_numbers) >= self.search.size
 
     @property
     def best(self):
@@ -106,6 +113,8 @@ class Scheduler:
             self._tidy()
         if isinstance(self.ending, InputError):
             raise self.ending
+        if self.exhausted and not self.ending:
+            self.ending = f"each of the {self.search.size:,} configurations of the space has been run"
         return self
 
     def _beat(self):
@@ -144,8 +153,7 @@ class Scheduler:
         if self.waiting or self.search.learns or ends or self.pool.waits:
             return
         number = self.study.take(self._allowed)
-        if number is not None:
-            self._new(number)
+        if number is not None and self._new(number):
             self.waiting.append(number)
 
     def _allowed(self, number):
@@ -154,6 +162,8 @@ class Scheduler:
 
     def _start(self, number):
         trial = self.trials.get(number) or self._new(number)
+        if trial is None:
+            return
         trial.history = []  # a run that goes on says what it has, a program begins anew
         try:
             self.pool.give(trial, self._task(trial))
@@ -161,7 +171,12 @@ class Scheduler:
             self._end(trial, "failed", str(error))
 
     def _new(self, number):
-        asked = self.search.ask(number)
+        """The trial of a number, stored as one that runs; None, and the sweep ends, if there is nothing left to try."""
+        try:
+            asked = self.search.ask(number)
+        except Exhausted as error:
+            self.ending = str(error)
+            return None
         trial = self.study.start(number, asked, self._directory(number, asked.config))
         self.trials[number] = trial
         self.search.tell(trial)

@@ -167,11 +167,12 @@ class Study:
             self.claims.release()
 
 
-def definition(sweep, seed, sampler):
+def definition(sweep, seed, sampler, repeats=1):
     """What must stay the same for as long as a sweep lasts, as JSON gives it back."""
     raw = {key: value for key, value in sweep.raw.items() if key not in FREE}
     sampler = {"sampler": sampler} if sweep.method == "bayes" else {}
-    return json.loads(json.dumps({"file": raw, "seed": seed, **sampler}))
+    more = {"repeats": repeats} if repeats > 1 else {}
+    return json.loads(json.dumps({"file": raw, "seed": seed, **sampler, **more}))
 
 
 def differences(before, now, path=""):
