@@ -125,7 +125,7 @@ def test_an_exhausted_space_ends_the_sweep(sweep, method):
     parameters = {"epochs": {"values": [1, 2]}, "learning_rate": {"values": [0.1, 0.2]}}
     found = sweep(steady, count=10, method=method, parameters=parameters)
     assert found.done == 4
-    assert found.ending == "each of the 4 configurations of the space has been run"
+    assert found.ending == "each of the 4 configurations has been run"
     assert sweep(steady, count=10, method=method, parameters=parameters).done == 4
 
 

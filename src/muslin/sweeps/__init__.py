@@ -13,6 +13,7 @@ program.py        a trial that is a program of the user's own
 wandb_file.py     what such a program logged with W&B's client
 pool.py           the workers, seen from their parent
 scheduler.py      the loop
+finalists.py      the best once more, with other seeds
 retrain.py        the best trial, trained again on all data
 analysis.py       what a sweep teaches
 watched.py        the page of a sweep that goes on

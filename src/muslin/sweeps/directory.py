@@ -34,6 +34,11 @@ class SweepDirectory:
         return schema.parse(self.facts["file"], where=self.path / "sweep.json")
 
     @property
+    def repeats(self):
+        """How many seeds each configuration has."""
+        return self.facts.get("definition", {}).get("repeats", 1)
+
+    @property
     def metric(self):
         return metric(self.sweep)
 

@@ -23,6 +23,8 @@ from muslin.sweeps.program import GRACE
 from muslin.sweeps.search import SEARCHES, Exhausted, Repeated, seed_at
 from muslin.sweeps.study import ENDED
 
+#: states of trials whose value counts
+VALUED = ("finished", "stopped_early")
 #: worker deaths after which a trial is given up
 TRIES = 3
 #: failures one after another that end a sweep: at its start, later
@@ -55,8 +57,8 @@ class Scheduler:
         if not self.sweep.runs_program:
             self.key = spellings.metric(self.metric.name)
         self.search = SEARCHES[self.sweep.method](self.sweep, agreed["seed"], agreed.get("sampler"))
-        if agreed.get("repeats", 1) > 1:
-            self.search = Repeated(self.search, agreed["repeats"], seed_at(self.sweep))
+        if directory.repeats > 1:
+            self.search = Repeated(self.search, directory.repeats, seed_at(self.sweep))
         self.limit = min(n for n in (count, self.sweep.run_cap, self.search.size, math.inf) if n is not None)
         self.pool = pool or Pool(workers, directory.path / "workers.log")
         self.trials = study.trials()
@@ -114,7 +116,9 @@ class Scheduler:
         if isinstance(self.ending, InputError):
             raise self.ending
         if self.exhausted and not self.ending:
-            self.ending = f"each of the {self.search.size:,} configurations of the space has been run"
+            times = self.directory.repeats
+            words = "" if times == 1 else f" {times} times"
+            self.ending = f"each of the {self.search.size // times:,} configurations has been run{words}"
         return self
 
     def _beat(self):
@@ -314,7 +318,7 @@ class Scheduler:
 def best(trials, metric):
     """The trial with the best value; of equals the one with fewer parameters, then the earlier one. None of none."""
     sign = -1 if metric.goal == "maximize" else 1
-    valued = [trial for trial in trials if trial.value is not None and trial.state in ("finished", "stopped_early")]
+    valued = [trial for trial in trials if trial.value is not None and trial.state in VALUED]
     return min(valued, key=lambda t: (sign * t.value, t.parameters or 0, t.number), default=None)
 
 
