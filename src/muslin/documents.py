@@ -26,7 +26,9 @@ def _parsed(text, path):
 
     try:
         return json.loads(text)  # first: YAML would take JSON's 1e-5 for a text
-    except (ValueError, RecursionError) as error:
+    except RecursionError as error:  # PyYAML would take seconds to say so
+        raise _invalid(path, error) from error
+    except ValueError as error:
         if getattr(path, "suffix", "").lower() == ".json":
             raise _invalid(path, error) from error
     try:

@@ -49,6 +49,21 @@ def visible(text: str, keep: str = "") -> str:
     return CONTROLS.sub(lambda match: match[0] if match[0] in keep else _escape(match[0]), text)
 
 
+#: the password in a URL, after the user's name (also where the host was forgotten), and in its query
+PASSWORDS = (
+    (re.compile(r"(\w[\w+.-]*://[^:@/\s]*):\S*@"), r"\1:***@"),
+    (re.compile(r"(\w[\w+.-]*://[^:@/\[\s]*):(?!\d+(?:[/?#\s]|$)|\*\*\*)[^@/?#\s]+"), r"\1:***"),
+    (re.compile(r"([?&][^=&\s]*(?:pass|pwd|secret|token|key)[^=&\s]*=)[^&#\s]*", re.IGNORECASE), r"\1***"),
+)
+
+
+def masked(text: str) -> str:
+    """The text with asterisks in place of each password in a URL."""
+    for pattern, replacement in PASSWORDS:
+        text = pattern.sub(replacement, text)
+    return text
+
+
 def _escape(character: str) -> str:
     return ascii(character)[1:-1]
 

@@ -59,7 +59,8 @@ def test_from_the_data_to_the_confusion_matrix_and_again(run, alone):
     best = Run(sweep / "best")
     values = [max(row["val_accuracy"] for row in Run(path).history) for path in sweep.glob("hl_*/")]
     assert len(values) == 2
-    assert f"val_accuracy {max(values):.6g}, the highest of 2 trials" in out
+    assert "over 3 new seeds, the highest mean of 2 finalists" in out
+    assert len(list(sweep.glob("finalists/*/model.safetensors"))) == 6
     assert best.settings.validation == 0
     assert outcome.confusion.sum() == 30
     assert outcome.test_accuracy == best.summary["test_accuracy"] == pytest.approx(np.trace(outcome.confusion) / 30)
@@ -108,7 +109,7 @@ def test_who_searches(run, monkeypatch, key, engine):
     seen = {}
     monkeypatch.setattr(training.wandb_run, "online", lambda: key)
     monkeypatch.setattr(training.sweep, "command", lambda *words, **names: seen.update(names))
-    monkeypatch.setattr(training, "_best", lambda swept, tracker: seen.update(best=tracker))
+    monkeypatch.setattr(training, "_best", lambda swept, tracker, given: seen.update(best=tracker))
     given = training.parser(Path("tiny.yaml")).parse_args([])
     training.work(given)
     tracker = "wandb" if key else "none"

@@ -367,7 +367,7 @@ early_terminate: {type: hyperband, s: 0, eta: 0, max_iter: 0}
                 "a bound of 400 digits",
                 "random",
                 f"{{min: 0, max: {10**400}}}",
-                "parameters.x.max is 1000.*whole number",
+                "x.max is .*about 400 digits; .*at most 19",
             ),
             ("a bound of a large number", "random", f"{{min: 0.5, max: {10**400}}}", "x: of min 0.5 and max .*ambig"),
             ("min above max", "random", "{min: 2, max: 1}", "parameters.x.min is 2; .*less than max, 1"),

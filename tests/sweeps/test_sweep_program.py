@@ -1,14 +1,23 @@
 """Programs of the user's own: the command line that W&B's agent would build, what they log, how they end."""
 
+import ast
 import json
+import os
+import shutil
 import struct
+import sys
 from importlib.util import find_spec
+from pathlib import Path
 
 import pytest
+import yaml
 
 from muslin.errors import InputError
 from muslin.files import read_json_lines
 from muslin.sweeps import program, wandb_file
+
+needs_wandb = pytest.mark.skipif(find_spec("wandb") is None, reason="wandb is not installed")
+OURS = str(Path(sys.executable).parent)
 
 CONFIG = {"lr": 0.1, "fast": True, "slow": False, "layers": {"n": 2}}
 PLAIN = """
@@ -33,6 +42,12 @@ with wandb.init(project="example", config=vars(given)) as run:
 """
 
 
+@pytest.fixture(autouse=True)
+def our_python(monkeypatch):
+    """``python`` is the one that runs the tests, as in an activated environment."""
+    monkeypatch.setenv("PATH", os.pathsep.join([OURS, os.environ["PATH"]]))
+
+
 @pytest.mark.parametrize(
     ("template", "words"),
     [
@@ -41,6 +56,10 @@ with wandb.init(project="example", config=vars(given)) as run:
         (["${args_no_equals}"], ["--lr", "0.1", "--fast", "True", "--slow", "False", "--layers", "{'n': 2}"]),
         (["${args_no_boolean_flags}"], ["--lr=0.1", "--fast", "--layers={'n': 2}"]),
         (["${interpreter}", "-u", "${program}", 3], ["python", "-u", "t.py", "3"]),
+        (["${args_append_hydra}"], ["+lr=0.1", "+fast=True", "+slow=False", "+layers={'n': 2}"]),
+        (["${args_override_hydra}"], ["++lr=0.1", "++fast=True", "++slow=False", "++layers={'n': 2}"]),
+        (["a", "${unknown_macro}", "${lower}", "b"], ["a", "b"]),
+        (["--lr=${lr}"], ["--lr=${lr}"]),
         (["${args_json}"], [json.dumps(CONFIG)]),
         (["${args_json_file}"], ["a.json"]),
         (["in-${envvar:PLACE}/x", "${envvar:NOT_SET}"], ["in-here/x", "NOT_SET"]),
@@ -107,7 +126,7 @@ def test_a_program_that_is_not_there_is_said(tmp_path):
         program.train(task | {"command": ["no-such-program"]}, print)
 
 
-@pytest.mark.skipif(find_spec("wandb") is None, reason="wandb is not installed")
+@needs_wandb
 def test_a_wandb_run_is_read(run):
     _, _, rows = run(WITH_WANDB, x=0.5, n=1)
     assert [row["score"] for row in rows] == [1.5, 2.5, 3.5]
@@ -151,3 +170,150 @@ def test_a_program_that_never_logs_the_metric_is_said(sweep_file, tmp_path, musl
     assert code == 2
     assert "never logged the metric score" in err
     assert err.count("\n") == 1
+
+
+@needs_wandb
+def test_the_command_is_that_of_wandb_s_own_agent(monkeypatch):
+    from wandb.sdk.launch.sweeps import utils
+
+    names = "args args_no_equals args_no_hyphens args_no_boolean_flags args_json args_append_hydra args_override_hydra"
+    theirs = utils.create_sweep_command_args({"args": {name: {"value": value} for name, value in CONFIG.items()}})
+    for name in names.split():
+        assert program.command([f"${{{name}}}"], "t.py", CONFIG) == theirs[name]
+    monkeypatch.setenv("PLACE", "here")
+    template = ["in-${envvar:PLACE}/x", "${envvar:NOT_SET}", "x"]
+    assert program.command(template, "t.py", CONFIG) == utils.create_sweep_command([*template])
+
+
+def test_a_command_without_a_program(run, tmp_path):
+    task = {"run": str(tmp_path / "r"), "config": {"x": 1}, "metric": "score", "sweep": "s", "program": None}
+    line = 'import sys; print(\'{"score": \' + sys.argv[1].partition("=")[2] + "}")'
+    rows = []
+    program.train(task | {"command": ["${interpreter}", "-c", line, "${args}", "${program}"]}, rows.append)
+    assert rows == [{"score": 1}]
+    assert json.loads((tmp_path / "r" / "config.json").read_text())["command"][-1] == "--x=1"
+
+
+def test_what_it_sees(run, tmp_path, monkeypatch):
+    show = "import os; print({k: v for k, v in os.environ.items() if k.startswith('WANDB')})"
+    monkeypatch.delenv("WANDB_DIR", raising=False)
+    run(show, metric=None, lr=0.1, deep={"n": 2})
+    seen = ast.literal_eval((tmp_path / "run" / "log.txt").read_text())
+    assert seen["WANDB_DIR"] == str(tmp_path / "run")
+    assert (seen["WANDB_MODE"], seen["WANDB_SWEEP_ID"], seen["WANDB_RUN_ID"]) == ("offline", "s", "run")
+    file = Path(seen["WANDB_SWEEP_PARAM_PATH"])
+    assert yaml.safe_load(file.read_text()) == {"wandb_version": 1, "lr": {"value": 0.1}, "deep": {"value": {"n": 2}}}
+    monkeypatch.setenv("WANDB_DIR", "/elsewhere")
+    monkeypatch.setenv("WANDB_MODE", "disabled")
+    run(show, metric=None)
+    seen = ast.literal_eval((tmp_path / "run" / "log.txt").read_text())
+    assert (seen["WANDB_DIR"], seen["WANDB_MODE"]) == ("/elsewhere", "disabled")
+
+
+def test_entity_and_project_are_the_file_s(tmp_path):
+    task = {"sweep": "s", "entity": "e", "project": "p"}
+    found = program.environment(task, tmp_path)
+    assert (found["WANDB_ENTITY"], found["WANDB_PROJECT"]) == ("e", "p")
+
+
+@pytest.mark.parametrize("name", ["python", "python3"])
+def test_python_is_the_one_on_the_path(tmp_path, monkeypatch, name):
+    (tmp_path / "bin").mkdir()
+    own = tmp_path / "bin" / name
+    own.write_text("#!/bin/sh\necho mine\n")
+    own.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}")
+    path = program.environment({"sweep": "s"}, tmp_path)["PATH"]
+    assert shutil.which("python", path=path) == (str(own) if name == "python" else shutil.which("python", path=OURS))
+
+
+def test_the_reason_is_the_exception_not_the_last_line(tmp_path):
+    log = tmp_path / "log.txt"
+    text = "epoch 1\nTraceback (most recent call last):\n  File 't.py'\nKeyError: 'a'\n\nDuring handling …:\n\n"
+    text += (
+        "Traceback (most recent call last):\n  File 't.py', line 1\n    f()\n\x1b[31mmine.Error: no lr\x1b[0m\n more\n"
+    )
+    log.write_text(text + "wandb: \nwandb: You can sync this run to the cloud by running:\nwandb: wandb sync x\n")
+    assert program.last_words(log) == "mine.Error: no lr"
+    log.write_text("fatal: no such data\nwandb: Find logs at: x\n")
+    assert program.last_words(log) == "fatal: no such data"
+    log.write_text("wandb: only\n")
+    assert program.last_words(log) == "it printed nothing."
+
+
+HANGING = """
+import subprocess, sys, time
+child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+print("child", child.pid, flush=True)
+print('{"score": 1}', flush=True)
+"""
+
+
+def is_alive(pid):
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+@pytest.mark.parametrize("how", ["ends", "is stopped", "is late", "ignores that it is told to end"])
+def test_nothing_outlives_a_trial(tmp_path, how, monkeypatch):
+    """A child that holds the output open, too: the trial would not end before it does."""
+    monkeypatch.setattr(program, "GRACE", 0.2)
+    deaf = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
+    end = "" if how == "ends" else "time.sleep(600)"
+    (tmp_path / "t.py").write_text((deaf if how.startswith("ignores") else "") + HANGING + end)
+    (tmp_path / "run.sh").write_text(f"{sys.executable} {tmp_path / 't.py'}\necho never >> {tmp_path / 'after'}")
+    task = {"run": str(tmp_path / "r"), "config": {}, "metric": "score", "sweep": "s", "program": None}
+    task |= {"command": ["bash", str(tmp_path / "run.sh")], "timeout": 1 if how == "is late" else None}
+    stop = how == "is stopped" or how.startswith("ignores")
+    if how == "is late":
+        with pytest.raises(InputError, match="took longer than 1 seconds, and was ended"):
+            program.train(task, lambda row: None)
+    else:
+        summary, stopped = program.train(task, lambda row: "enough" if stop else None)
+        assert (summary["score"], stopped) == (1, "enough" if stop else None)
+    pid = int((tmp_path / "r" / "log.txt").read_text().split()[1])
+    assert not is_alive(pid)
+    assert (tmp_path / "after").exists() == (how == "ends")
+
+
+def test_a_hanging_trial_ends_and_the_sweep_goes_on(sweep_file, tmp_path, muslin_json):
+    text = "import sys, time\nx = int(sys.argv[1][-1])\nprint('{\"score\": %d}' % x, flush=True)\n"
+    (tmp_path / "t.py").write_text(text + "time.sleep(600 * (x == 1))")
+    space = dict.fromkeys(("dataset", "engine", "epochs", "hidden_layers", "hidden_size", "batch_size", "optimizer"))
+    space |= {"learning_rate": None, "x": {"values": [1, 2, 3]}}
+    changes = {"method": "grid", "metric": {"name": "score"}, "program": str(tmp_path / "t.py")}
+    file = sweep_file(parameters=space, **changes)
+    found = muslin_json("sweep", file, "--runs-dir", tmp_path, "--workers", 1, "--trial-timeout", 1)
+    assert found["trials"] == {"finished": 2, "stopped_early": 0, "failed": 1}
+    assert found["best"]["params"] == {"x": 2}
+
+
+#: the forms in which public repositories write programs for W&B's sweeps → a trial's value
+FORMS = {
+    "wandb.config alone": "import wandb\nwandb.init(project='p')\nwandb.log({'score': wandb.config.x})",
+    "config=defaults": "import wandb\nwandb.init(config=dict(x=9, n=1))\nwandb.log({'score': wandb.config['x']})",
+    "summary": "import wandb\nr = wandb.init()\nr.summary['score'] = r.config.x",
+    "dir=": "import wandb\nr = wandb.init(dir='elsewhere')\nr.log({'score': r.config.x})\nr.log({'other': 1})",
+    "the best of history and summary": (
+        "import wandb\nr = wandb.init()\nr.log({'score': 1.0})\nr.summary['score'] = r.config.x"
+    ),
+}
+
+
+@needs_wandb
+@pytest.mark.parametrize(
+    "form", [f if f == "config=defaults" else pytest.param(f, marks=pytest.mark.slow) for f in FORMS]
+)
+def test_a_program_for_wandb_as_people_write_it(form, sweep_file, tmp_path, muslin_json, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "t.py").write_text(FORMS[form])
+    space = dict.fromkeys(("dataset", "engine", "epochs", "hidden_layers", "hidden_size", "batch_size", "optimizer"))
+    space |= {"learning_rate": None, "x": {"value": 0.25}}
+    command = ["${env}", "${interpreter}", "${program}"]
+    changes = {"method": "grid", "metric": {"name": "score"}, "program": "t.py", "command": command}
+    found = muslin_json("sweep", sweep_file(parameters=space, **changes), "--workers", 1)
+    assert found["best"]["value"] == 0.25

@@ -120,6 +120,25 @@ def test_a_grid_ends(sweep):
     assert sweep(steady, method="grid", parameters=parameters).done == 6
 
 
+@pytest.mark.parametrize("method", ["random", "bayes", "grid"])
+def test_an_exhausted_space_ends_the_sweep(sweep, method):
+    parameters = {"epochs": {"values": [1, 2]}, "learning_rate": {"values": [0.1, 0.2]}}
+    found = sweep(steady, count=10, method=method, parameters=parameters)
+    assert found.done == 4
+    assert found.ending == "each of the 4 configurations has been run"
+    assert sweep(steady, count=10, method=method, parameters=parameters).done == 4
+
+
+def test_what_failed_is_not_run_again(sweep):
+    def life(settings):
+        return "no" if settings["epochs"] == 1 else [1.0]
+
+    parameters = {"epochs": {"values": [1, 2]}, "learning_rate": {"values": [0.1, 0.2]}}
+    found = sweep(life, count=10, parameters=parameters)
+    assert (found.done, found.counts["failed"]) == (2, 2)
+    assert "each of the 4" in found.ending
+
+
 def test_the_target_ends_the_sweep_and_a_later_start(sweep):
     metric = RAW["metric"] | {"target": 0.8}
     found = sweep(steady, count=500, workers=1, metric=metric)

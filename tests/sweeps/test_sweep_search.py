@@ -1,11 +1,12 @@
+import math
 from importlib.util import find_spec
 
 import pytest
 
 from muslin.errors import InputError
 from muslin.sweeps.file import schema
-from muslin.sweeps.file.space import Grid, draw
-from muslin.sweeps.search import SAMPLERS, SEARCHES
+from muslin.sweeps.file.space import Grid, Space, draw
+from muslin.sweeps.search import SAMPLERS, SEARCHES, Exhausted, Repeated, seed_at
 from muslin.sweeps.study import Trial
 
 RAW = {
@@ -106,3 +107,93 @@ def test_gp_needs_torch():
         search, _ = searcher(method="bayes", sampler="gp")
         with pytest.raises(InputError, match="pip install torch"):
             search.ask(0)
+
+
+SMALL = {"a": {"values": [1, 2]}, "g": {"parameters": {"b": {"values": ["x", "y"]}}}, "c": {"value": 3}}
+
+
+@pytest.mark.parametrize("method", ["random", "bayes"])
+def test_no_configuration_twice(method):
+    search, sweep = searcher(method=method, parameters=SMALL)
+    assert search.size == sweep.space.size == 4
+    seen = [told(search, i, 1.0) for i in range(4)]
+    assert sorted(map(str, seen)) == sorted(str(config) for config in Grid(sweep.space))
+
+
+@pytest.mark.parametrize("method", ["random", "bayes"])
+def test_the_course_s_space_without_a_repetition(method):
+    values = {"epochs": [5, 10], "layers": [3, 4, 5], "size": [32, 64], "lr": [0.001, 0.0001]}
+    search, _ = searcher(method=method, parameters={name: {"values": v} for name, v in values.items()})
+    seen = [str(told(search, i, (i * 7) % 5)) for i in range(24)]
+    assert len({*seen}) == search.size == 24
+
+
+@pytest.mark.parametrize("method", ["random", "bayes"])
+def test_after_a_restart_nothing_is_asked_for_again(method):
+    first, _ = searcher(method=method, parameters=SMALL)
+    trials = [
+        Trial(i, asked.config, "", asked.params, "finished", [], 1.0) for i in range(3) for asked in [first.ask(i)]
+    ]
+    second, _ = searcher(method=method, parameters=SMALL)
+    for trial in trials:
+        second.tell(trial)
+    assert second.ask(3).config not in [trial.config for trial in trials]
+
+
+@pytest.mark.parametrize("method", ["random", "bayes"])
+def test_a_space_with_nothing_left(method, monkeypatch):
+    monkeypatch.setattr("muslin.sweeps.search.PATIENCE", 50)
+    search, _ = searcher(method=method, parameters=SMALL)
+    for i in range(4):
+        told(search, i, 1.0)
+    with pytest.raises(Exhausted, match="no configuration that has not been run"):
+        search.ask(4)
+
+
+@pytest.mark.parametrize(
+    ("spec", "count"),
+    [
+        ({"values": [1, 1.0, 2, "2"]}, 3),
+        ({"values": [1, 2, 3], "probabilities": [0.5, 0.5, 0]}, 2),
+        ({"min": 3, "max": 7}, 5),
+        ({"distribution": "q_uniform", "min": 0, "max": 1, "q": 0.25}, 5),
+        ({"distribution": "q_log_uniform_values", "min": 32, "max": 256, "q": 8}, 29),
+        ({"distribution": "q_beta", "q": 0.1}, 11),
+        ({"min": 0.0, "max": 1.0}, math.inf),
+        ({"distribution": "q_normal"}, math.inf),
+        ({"value": 3}, 1),
+    ],
+)
+def test_how_many_configurations_there_are(spec, count):
+    space = Space.of({"x": spec, "y": {"values": ["a", "b"]}})
+    assert space.size == 2 * count
+    if count < math.inf:
+        assert len({space.key(draw(space, 0, i)) for i in range(3000)}) == 2 * count
+
+
+@pytest.mark.parametrize("method", ["random", "grid", "bayes"])
+@pytest.mark.parametrize(("seed", "base"), [(None, 0), ({"seed": {"value": 5}}, 5)])
+def test_repeats_are_other_seeds_of_the_same_point(method, seed, base):
+    search, sweep = searcher(method=method, parameters=SMALL | (seed or {}))
+    repeated = Repeated(search, 3, seed_at(sweep))
+    assert (repeated.size, repeated.learns) == (12, method == "bayes")
+    seen = [told(repeated, i, 1.0) for i in range(12)]
+    assert [config.pop("seed") for config in seen] == [base, base + 1, base + 2] * 4
+    assert all(seen[i] == seen[i - i % 3] for i in range(12))
+    assert len({*map(str, seen)}) == 4
+
+
+def test_a_repeat_after_a_restart():
+    first, sweep = searcher(method="bayes", parameters=SMALL)
+    asked = Repeated(first, 2, seed_at(sweep)).ask(0)
+    second, _ = searcher(method="bayes", parameters=SMALL, seed=9)
+    again = Repeated(second, 2, seed_at(sweep))
+    again.tell(Trial(0, asked.config, "", asked.params, "finished", [], 1.0))
+    assert again.ask(1).config == asked.config | {"seed": 1}
+
+
+def test_repeats_where_the_file_has_seeds_of_its_own():
+    for spec in ({"values": [1, 2]}, {"value": "x"}):
+        with pytest.raises(InputError, match=r"the file has values for g\.random_seed; leave it out"):
+            seed_at(schema.parse(RAW | {"parameters": {"g": {"parameters": {"random_seed": spec}}}}))
+    assert seed_at(schema.parse(RAW | {"program": "p.py"})) == ()

@@ -1,10 +1,15 @@
+import json
 import sqlite3
+import threading
+from contextlib import closing
 
 import pytest
 
 from muslin.errors import InputError
-from muslin.sweeps import directory, study
+from muslin.files import write_json
+from muslin.sweeps import directory, storage, study
 from muslin.sweeps.file import schema
+from muslin.sweeps.search import Asked
 
 RAW = {
     "method": "random",
@@ -81,7 +86,7 @@ def test_another_storage_than_before_is_refused(tmp_path):
 
 def test_a_locked_storage_is_said(tmp_path, monkeypatch):
     where, _ = begin(tmp_path)
-    monkeypatch.setattr(study, "OPENING", 0.2)
+    monkeypatch.setattr(storage, "OPENING", 0.2)
     other = sqlite3.connect(where.path / "study.db", isolation_level=None)
     other.execute("BEGIN EXCLUSIVE")
     with pytest.raises(InputError, match="another program holds it locked"):
@@ -114,3 +119,150 @@ def test_the_directory_of_something_else_is_refused(tmp_path):
     (tmp_path / "s" / "config.json").write_text("{}")
     with pytest.raises(InputError, match="is a run directory"):
         begin(tmp_path)
+
+
+def content(folder):
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_reading_writes_nothing(tmp_path):
+    where, begun = begin(tmp_path)
+    begun.start(0, Asked({"epochs": 1, "lr": 0.1}, {}, {}), "run")
+    begun.storage._backend.engine.dispose()
+    before = content(tmp_path)
+    found = directory.SweepDirectory(where.path).study_to_read()
+    assert found.trials()[0].run == "run"
+    with pytest.raises(InputError, match="readonly"):
+        found.start(1, Asked({}, {}, {}), "other")
+    found.storage._backend.engine.dispose()
+    assert {path.name: text for path, text in content(tmp_path).items() if path in before} == {
+        path.name: text for path, text in before.items()
+    }
+
+
+def test_a_hostile_sweep_json_cannot_have_another_database_written(tmp_path):
+    where, _ = begin(tmp_path / "a")
+    victim = tmp_path / "victim.db"
+    with closing(sqlite3.connect(victim)) as connection:
+        connection.execute("CREATE TABLE mine (x)")
+    before = victim.read_bytes()
+    facts = json.loads((where.path / "sweep.json").read_text())
+    write_json(where.path / "sweep.json", facts | {"storage": f"sqlite:///{victim}"})
+    for use in (directory.SweepDirectory(where.path).study_to_read, lambda: begin(tmp_path / "a")):
+        with pytest.raises(InputError, match=r"victim\.db has no sweep"):
+            use()
+        assert victim.read_bytes() == before
+        assert [*tmp_path.glob("victim*")] == [victim]
+
+
+def test_a_typo_in_the_storage_creates_nothing(tmp_path):
+    where, _ = begin(tmp_path / "a")
+    with pytest.raises(InputError, match=r"There is no storage .*typo\.db"):
+        directory.SweepDirectory(where.path).study_to_read(f"sqlite:///{tmp_path / 'typo.db'}")
+    assert not [*tmp_path.glob("typo*")]
+
+
+@pytest.mark.parametrize("name", ["../../x", "/etc", "..", ".", "a/b", "", 3, "a\0b"])
+def test_a_run_directory_is_one_folder_s_name(tmp_path, name):
+    where, begun = begin(tmp_path)
+    begun.start(0, Asked({"epochs": 1, "lr": 0.1}, {}, {}), name)
+    with pytest.raises(InputError, match="must be one folder's name"):
+        directory.SweepDirectory(where.path).study_to_read().trials()
+
+
+@pytest.mark.parametrize(
+    ("url", "masked"),
+    {
+        "postgresql+psycopg://ann:secret@host/db": "postgresql+psycopg://ann:***@host/db",
+        "postgresql://ann:sec@ret/x@host:5432/db": "postgresql://ann:***@host:5432/db",
+        "postgresql://ann:secret/db": "postgresql://ann:***/db",
+        "postgresql://host:5432/db?user=ann&password=secret": "postgresql://host:5432/db?user=ann&password=***",
+        "mysql://host/db?sslpassword=secret&ssl=1": "mysql://host/db?sslpassword=***&ssl=1",
+        "postgresql://ann:secret@h:notaport/x": "postgresql://ann:***@h:notaport/x",
+        "sqlite:///a/b.db": "sqlite:///a/b.db",
+        "postgresql://[::1]:5432/db": "postgresql://[::1]:5432/db",
+    }.items(),
+)
+def test_a_password_is_never_shown(tmp_path, url, masked, monkeypatch):
+    from muslin.cli.options import same_command
+
+    assert storage.shown(url) == masked
+    monkeypatch.setattr("sys.argv", ["muslin", "sweep", "s.yaml", "--storage", url, f"--storage={url}"])
+    assert "sec" not in same_command()
+    if "notaport" in url:
+        with pytest.raises(InputError, match="must be a database's URL") as caught:
+            begin(tmp_path, storage=url)
+        assert "secret" not in str(caught.value)
+
+
+def test_a_password_in_the_query_is_not_stored(tmp_path, monkeypatch):
+    real = f"sqlite:///{tmp_path / 's.db'}"
+    monkeypatch.setattr(study, "writable", lambda url, writable=storage.writable: writable(real))
+    begin(tmp_path, storage="postgresql://host/db?password=secret")
+    assert "secret" not in (tmp_path / "s" / "sweep.json").read_text()
+
+
+def test_many_that_begin_at_once(tmp_path):
+    """Threads here, machines and processes elsewhere: each makes the tables that are not there yet."""
+    url, barrier, failures = f"sqlite:///{tmp_path / 's.db'}", threading.Barrier(8), []
+
+    def open_it():
+        barrier.wait()
+        try:
+            study.Study.open(url, "s", schema.Metric("loss"), {"file": {}}, new=True).claims  # noqa: B018
+        except Exception as error:
+            failures.append(error)
+
+    threads = [threading.Thread(target=open_it) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failures == []
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"definition": None},
+        {"definition": {"file": {}, "seed": "x"}},
+        {"storage": 3},
+        {"file": []},
+        {"name": "../x"},
+        {"name": None},
+    ],
+)
+def test_a_changed_sweep_json_is_said(tmp_path, change):
+    where, _ = begin(tmp_path)
+    facts = json.loads((where.path / "sweep.json").read_text())
+    write_json(where.path / "sweep.json", facts | change)
+    with pytest.raises(InputError, match=rf"sweep\.json is damaged.*{next(iter(change))}"):
+        directory.SweepDirectory(where.path).facts  # noqa: B018
+    write_json(where.path / "sweep.json", {key: value for key, value in facts.items() if key not in change})
+    if change.keys() != {"storage"}:
+        with pytest.raises(InputError, match=r"sweep\.json is damaged"):
+            begin(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE trials SET state = 'COMPLETED'",
+        "UPDATE trials SET datetime_start = 'yesterday'",
+        "UPDATE trial_user_attributes SET value_json = '{'",
+        "UPDATE trial_user_attributes SET value_json = '[1]'",
+        "UPDATE trial_user_attributes SET value_json = '{}'",
+        "UPDATE study_directions SET direction = 'UP'",
+        "UPDATE study_user_attributes SET value_json = 'x'",
+        "DROP TABLE trial_params",
+    ],
+)
+def test_a_damaged_database_is_said(tmp_path, statement):
+    where, begun = begin(tmp_path)
+    begun.start(0, Asked({"epochs": 1, "lr": 0.1}, {}, {}), "run")
+    begun.storage._backend.engine.dispose()
+    with closing(sqlite3.connect(where.path / "study.db")) as connection:
+        connection.execute(statement)
+        connection.commit()
+    with pytest.raises(InputError, match=r"The storage .* (is damaged|fails|has another)"):
+        directory.SweepDirectory(where.path).study_to_read().trials()

@@ -1,42 +1,98 @@
 """muslin best"""
 
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from muslin import datasets, runs, tracking
 from muslin.cli.options import Json, console, emit, same_command
 from muslin.cli.train import fit
+from muslin.sweeps.file.space import at
+
+COLUMNS = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
 
 
 def command(
     sweep: Annotated[Path, typer.Argument(metavar="SWEEP", help="A sweep directory, such as runs/NAME.")],
+    finalists: Annotated[
+        int | None, typer.Option(min=1, metavar="K", help="Train the K best again, and take the best mean.")
+    ] = None,
+    seeds: Annotated[int, typer.Option(min=1, metavar="S", help="New seeds of each finalist.")] = 3,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Processes that train finalists (default: a core each).")
+    ] = None,
     seed: Annotated[int | None, typer.Option(min=0, help="Of the network (default: the trial's own).")] = None,
     storage: Annotated[str | None, typer.Option(metavar="URL", help="The sweep's database, if it was moved.")] = None,
     tracker: Annotated[str, typer.Option(help="Show it elsewhere, too: none, or wandb.")] = "none",
     json: Json = False,
 ):
     """The configuration with the best value (of equals the one with fewer parameters) is trained again on all training
-    data, for its own number of epochs, and measured once on the test set. The run is SWEEP/best."""
+    data, for its own number of epochs, and measured once on the test set. The run is SWEEP/best. The best of many
+    trials is the luckiest, too: --finalists 5 gives the five best new seeds first."""
     from muslin.sweeps.directory import SweepDirectory
-    from muslin.sweeps.retrain import choose
 
     tracking.check(tracker)
     directory = SweepDirectory(sweep)
-    trial, why = choose(directory, directory.trials(storage))
-    out = console(json)
-    if not json:
-        out.print(f"trial      {trial.number}: {why}")
+    out = None if json else console(json)
+    trial, why, table = chosen(directory, directory.trials(storage), finalists, seeds, workers, out)
     run, figures = retrain(directory, trial, seed, tracker)
     best = {"trial": trial.number, "value": trial.value, "params": trial.config, "trial_run": str(sweep / trial.run)}
     if json:
-        emit({"sweep": str(sweep), "best": best | {"why": why}, "run": str(run.path)} | run.summary | figures)
+        more = {"finalists": table} if finalists else {}
+        emit({"sweep": str(sweep), "best": best | {"why": why}, "run": str(run.path), **more} | run.summary | figures)
         return
     from muslin.cli.evaluate import show
 
     show(out, run, figures)
     out.print(f"run        {run.path}")
+
+
+def chosen(directory, trials, count=None, seeds=3, workers=None, out=None):
+    """(trial, why, a row of each finalist): the best trial of a sweep, or of ``count`` finalists the one with the best
+    mean. What is found is printed where there is an ``out``."""
+    from muslin.sweeps import finalists, retrain
+
+    table = []
+    if count:
+        retrain.need_ours(directory)
+        with _progress(out) as show, _interruptible():
+            found = finalists.contest(directory, trials, count, seeds, workers, show)
+        trial, why = found[0].trial, finalists.why(found, directory.metric)
+        table = [_row(finalist) for finalist in found]
+        for place, finalist in enumerate(found if out else (), 1):
+            searched = {leaf.name: at(finalist.trial.config, leaf.name) for leaf in directory.sweep.space.searched}
+            words = ", ".join(f"{key} {value}" for key, value in searched.items())
+            out.print(f"finalist   {place}. {finalists.figure(finalist)}  trial {finalist.trial.number}: {words}")
+    else:
+        trial, why = retrain.choose(directory, trials)
+    if out:
+        out.print(f"trial      {trial.number}: {why}")
+    return trial, why, table
+
+
+def _row(finalist):
+    facts = {"trial": finalist.trial.number, "mean": finalist.mean, "deviation": finalist.deviation}
+    return facts | {"values": {str(seed): value for seed, value in finalist.values.items()}}
+
+
+@contextmanager
+def _progress(out):
+    """What shows how many finalists are trained: a bar on a terminal, nothing in a pipe."""
+    with Progress(*COLUMNS, console=Console(stderr=True), transient=True, disable=not (out and out.is_terminal)) as bar:
+        task = bar.add_task("finalists", total=None)
+        yield lambda done, all: bar.update(task, completed=done, total=all)
+
+
+@contextmanager
+def _interruptible():
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(f"Interrupted. Go on with: {same_command()}") from None
 
 
 def retrain(directory, trial, seed=None, tracker="none"):
@@ -73,11 +129,9 @@ def _place(directory, settings, data):
 def _trained_and_measured(run, data, tracked):
     from muslin.cli.evaluate import measure
 
-    try:
+    with _interruptible():
         if not run.finished:
             fit(run, data, tracked)
-    except KeyboardInterrupt:
-        raise KeyboardInterrupt(f"Interrupted. Go on with: {same_command()}") from None
     figures = measure(run, data)
     tracked.evaluated(figures, run.path / "confusion_matrix.png")
     return figures

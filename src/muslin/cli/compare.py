@@ -100,7 +100,7 @@ def _sweep_rows(path, storage, descending, values):
 
     directory = SweepDirectory(path)
     values.add(directory.metric.name)
-    trials = directory.study(storage).trials().values()
+    trials = directory.study_to_read(storage).trials().values()
     if directory.metric.goal == "maximize":
         descending |= {"value", directory.metric.name}
     rows = []

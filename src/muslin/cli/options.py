@@ -11,6 +11,7 @@ from typing import Annotated, get_args
 import typer
 from rich.console import Console
 
+from muslin.errors import masked
 from muslin.runs.settings import CHOICES, Settings
 
 Json = Annotated[
@@ -36,8 +37,8 @@ def emit(value):
 
 
 def same_command():
-    """The command line that was typed, to be typed again."""
-    return shlex.join(["muslin", *sys.argv[1:]])
+    """The command line that was typed, to be typed again; a password has to be typed anew."""
+    return shlex.join(["muslin", *map(masked, sys.argv[1:])])
 
 
 def with_settings(function):

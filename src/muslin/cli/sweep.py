@@ -24,6 +24,12 @@ def command(
     ] = None,
     name: Annotated[str | None, typer.Option(help="Of the sweep (default: the file's name key, or its name).")] = None,
     runs_dir: Annotated[Path, typer.Option(help="Folder that the sweep's directory is made in.")] = Path("runs"),
+    trial_timeout: Annotated[
+        float | None, typer.Option(min=0.1, metavar="SECONDS", help="A trial that takes longer is ended, and failed.")
+    ] = None,
+    repeats: Annotated[
+        int | None, typer.Option(min=1, metavar="K", help="Train each configuration with K seeds (default 1).")
+    ] = None,
     seed: Annotated[int | None, typer.Option(min=0, help="Of the search (default 0).", show_default=False)] = None,
     sampler: Annotated[str, typer.Option(help="Of method bayes: tpe, or gp (needs PyTorch).")] = "tpe",
     engine: Annotated[str, typer.Option(help="Who searches: local, or wandb, the W&B server.")] = "local",
@@ -57,28 +63,25 @@ def command(
     if engine == "wandb":
         _run_wandb(sweep, runs_dir, name, count, json)
         return
-    _run(
-        sweep,
-        {"name": name, "runs_dir": runs_dir, "seed": seed, "sampler": sampler.lower()},
-        storage,
-        count,
-        workers,
-        json,
-        tracker.lower(),
-    )
+    place = {"name": name, "runs_dir": runs_dir, "seed": seed, "sampler": sampler.lower(), "storage": storage}
+    place["repeats"] = repeats
+    if repeats and repeats > 1:
+        search.seed_at(sweep)  # or it raises
+    _run(sweep, place, json, tracker.lower(), workers=workers, count=count, timeout=trial_timeout)
 
 
-def _run(sweep, place, storage, count, workers, json, tracker):
+def _run(sweep, place, json, tracker, workers, **limits):
     from muslin.cli.sweep_view import View
     from muslin.sweeps import directory
     from muslin.sweeps.pool import cores
     from muslin.sweeps.scheduler import Scheduler
 
     _fetch(sweep)
-    where, study = directory.begin(sweep, storage=storage, **place)
+    where, study = directory.begin(sweep, **place)
     out = console(json)
     with _terminable(), View(Console(stderr=True, highlight=False)) as view:
-        scheduler = Scheduler(where, study, workers or min(cores(), 8), count, view, tracker=_tracker(tracker, where))
+        workers = workers or min(cores(), 8)
+        scheduler = Scheduler(where, study, workers, show=view, tracker=_tracker(tracker, where), **limits)
         if scheduler.limit == float("inf") and sweep.metric is None:
             view.note("There is no --count and no run_cap: this sweep ends with Ctrl-C.")
         try:

@@ -14,7 +14,7 @@ from muslin.cli.options import console
 from muslin.course.arguments import Parser, add_runs_dir, positive
 from muslin.errors import InputError
 from muslin.network import FeedForwardNeuralNetwork
-from muslin.sweeps import directory, retrain
+from muslin.sweeps import directory
 from muslin.sweeps.file import ours, spellings
 from muslin.tracking import wandb_run
 
@@ -44,6 +44,9 @@ def parser(default_sweep):
     made.add_argument("--sweep", type=Path, default=default_sweep, metavar="FILE", help="sweep file (%(default)s)")
     made.add_argument("--count", type=positive, metavar="N", help="trials in all (default: the file's run_cap)")
     made.add_argument("--workers", type=positive, metavar="N", help="processes that train (default: a core each)")
+    text = "the best that are trained again before one is chosen by its mean (%(default)s)"
+    made.add_argument("--finalists", type=positive, default=4, metavar="K", help=text)
+    made.add_argument("--seeds", type=positive, default=3, metavar="S", help="new ones of each finalist (%(default)s)")
     made.add_argument("--name", metavar="X", help="of the sweep (default: the file's name key, or its name)")
     add_runs_dir(made)
     made.add_argument("--engine", metavar="X", help="who searches: wandb (the default where there is a key), or local")
@@ -59,7 +62,7 @@ def work(given):
     where = directory.folder(runs_dir, given.name or file.name or given.sweep.stem)
     _show_data(file, where)
     sweep.command(given.sweep, given.count, given.workers, None, where.name, runs_dir, engine=engine, tracker=tracker)
-    return _best(directory.SweepDirectory(where), tracker)
+    return _best(directory.SweepDirectory(where), tracker, given)
 
 
 def _show_data(file, where):
@@ -76,10 +79,9 @@ def _show_data(file, where):
         samples.command(settings.dataset, settings.data_dir, where / "samples.png")
 
 
-def _best(swept, tracker):
+def _best(swept, tracker, given):
     out = console(False)
-    trial, why = retrain.choose(swept, swept.trials())
-    out.print(f"trial      {trial.number}: {why}")
+    trial, _, _ = best.chosen(swept, swept.trials(), given.finalists, given.seeds, given.workers, out)
     run, figures = best.retrain(swept, trial, tracker=tracker)
     show(out, run, figures)
     out.print(f"run        {run.path}")

@@ -11,7 +11,8 @@ import numpy as np
 from muslin.files import write_json
 from muslin.report import sweep_plots
 from muslin.sweeps.file.fields import is_number
-from muslin.sweeps.study import load_optuna
+from muslin.sweeps.file.space import at
+from muslin.sweeps.storage import load_optuna
 
 #: trials with a value below which importance and correlation say nothing
 ENOUGH = 8
@@ -65,16 +66,6 @@ def findings(directory, study, trials):
 
 def created(trial):
     return trial.created, trial.number
-
-
-def at(config, name):
-    """The value at a name such as a.b in a nested configuration. A name may have points of its own."""
-    if name in config:
-        return config[name]
-    for group, inner in config.items():
-        if isinstance(inner, dict) and name.startswith(f"{group}."):
-            return at(inner, name.removeprefix(f"{group}."))
-    raise KeyError(name)
 
 
 def best_so_far(trials, metric):

@@ -4,12 +4,16 @@ import re
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, Field, ValidationError
 
 from muslin.errors import InputError
 from muslin.files import read_json, write_json
 from muslin.runs import Run
 from muslin.sweeps.file import schema, spellings
-from muslin.sweeps.study import Study, Trial, definition, differences, shown
+from muslin.sweeps.storage import shown
+from muslin.sweeps.study import Study, Trial, definition, differences
 
 
 @dataclass(frozen=True)
@@ -20,14 +24,19 @@ class SweepDirectory:
     def facts(self):
         if not self.path.is_dir():
             raise InputError(f"There is no sweep directory {self.path}.")
-        for name in ("sweep.json", "wandb_sweep.json"):
+        for name, model in FACTS.items():
             if (self.path / name).exists():
-                return read_json(self.path / name)
+                return _read(self.path / name, model)
         raise InputError(f"{self.path} is not a sweep directory: it has no sweep.json.")
 
     @cached_property
     def sweep(self):
         return schema.parse(self.facts["file"], where=self.path / "sweep.json")
+
+    @property
+    def repeats(self):
+        """How many seeds each configuration has."""
+        return self.facts.get("definition", {}).get("repeats", 1)
 
     @property
     def metric(self):
@@ -36,7 +45,7 @@ class SweepDirectory:
     def trials(self, storage=None):
         """The trials in their order. W&B's server keeps its own: of such a sweep, the finished runs that are here."""
         if "storage" in self.facts:
-            return [*self.study(storage).trials().values()]
+            return [*self.study_to_read(storage).trials().values()]
         return [self._trial(*found) for found in enumerate(sorted(self.path.glob("hl_*/summary.json")))]
 
     def _trial(self, number, summary):
@@ -45,17 +54,57 @@ class SweepDirectory:
         facts = {"state": "finished", "value": value, "parameters": run.summary["parameters"]}
         return Trial(number, run.settings.model_dump(), run.path.name, **facts)
 
-    def study(self, storage=None):
+    def study(self, storage=None, open=Study.open):
         """The study of a sweep that has begun. Raises InputError where it cannot be opened."""
         url = storage or self.facts["storage"] or usual_storage(self.path)
         if "***" in url:
             raise InputError(f"The sweep {self.path} is stored at {url}; give --storage with the password.")
         if url == usual_storage(self.path) and not (self.path / "study.db").exists():
             raise InputError(f"{self.path / 'study.db'}, which holds the trials of this sweep, is gone.")
-        return Study.open(url, self.facts["name"], self.metric, self.facts["definition"])
+        return open(url, self.facts["name"], self.metric, self.facts["definition"])
+
+    def study_to_read(self, storage=None):
+        """The same, of which nothing is written."""
+        return self.study(storage, Study.read)
 
 
-def begin(sweep, name, runs_dir, seed=None, sampler="tpe", storage=None):
+class Definition(BaseModel):
+    """What must stay the same for as long as a sweep lasts."""
+
+    file: dict[str, Any]
+    seed: int = Field(ge=0)
+    sampler: Literal["tpe", "gp"] | None = None
+    repeats: int = Field(1, ge=1)
+
+
+class Begun(BaseModel):
+    name: str = Field(pattern=r"^[^/\\\x00]+$")
+    file: dict[str, Any]
+    definition: Definition
+    storage: str | None = None
+
+
+class BegunAtWandb(BaseModel):
+    sweep: str
+    file: dict[str, Any]
+
+
+#: what says that a folder is a sweep's → what is in it
+FACTS = {"sweep.json": Begun, "wandb_sweep.json": BegunAtWandb}
+
+
+def _read(path, model):
+    facts = read_json(path)
+    try:
+        model.model_validate(facts, strict=True)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"])) or "its content"
+        raise InputError(f"{path} is damaged, or was not written by muslin: {where}: {first['msg']}.") from None
+    return facts | ({"storage": facts.get("storage")} if model is Begun else {})
+
+
+def begin(sweep, name, runs_dir, seed=None, sampler="tpe", storage=None, repeats=None):
     """(directory, study): a sweep's directory, made or gone on with.
 
     Raises InputError: the directory is of a sweep that differs, and in what; it, or the storage, cannot be used.
@@ -63,7 +112,7 @@ def begin(sweep, name, runs_dir, seed=None, sampler="tpe", storage=None):
     path = folder(runs_dir, name)
     directory = SweepDirectory(path)
     if (path / "sweep.json").exists():
-        study = _resume(directory, sweep, seed, sampler, storage)
+        study = _resume(directory, sweep, seed, sampler, storage, repeats)
         return SweepDirectory(path), study
     try:
         path.mkdir(parents=True, exist_ok=True)
@@ -71,8 +120,8 @@ def begin(sweep, name, runs_dir, seed=None, sampler="tpe", storage=None):
         raise InputError(f"Cannot make the sweep directory {path}: {error.strerror}.") from error
     if (path / "config.json").exists():
         raise InputError(f"{path} is a run directory; choose another --name for the sweep.")
-    agreed = definition(sweep, seed or 0, sampler)
-    study = Study.open(storage or usual_storage(path), path.name, metric(sweep), agreed)
+    agreed = definition(sweep, seed or 0, sampler, repeats or 1)
+    study = Study.open(storage or usual_storage(path), path.name, metric(sweep), agreed, new=True)
     facts = {"name": path.name, "file": sweep.raw, "definition": agreed, "storage": storage and shown(storage)}
     write_json(path / "sweep.json", facts)
     return directory, study
@@ -86,10 +135,11 @@ def folder(runs_dir, name):
     return path
 
 
-def _resume(directory, sweep, seed, sampler, storage):
+def _resume(directory, sweep, seed, sampler, storage, repeats):
     facts = directory.facts
     seed = facts["definition"]["seed"] if seed is None else seed
-    changes = differences(facts["definition"], definition(sweep, seed, sampler))
+    repeats = facts["definition"].get("repeats", 1) if repeats is None else repeats
+    changes = differences(facts["definition"], definition(sweep, seed, sampler, repeats))
     if changes:
         raise InputError(
             f"The sweep {directory.path} was begun with another sweep file: {'; '.join(changes)}. "

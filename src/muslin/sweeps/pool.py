@@ -6,8 +6,11 @@ import queue
 import subprocess
 import sys
 import threading
+import time
 from contextlib import suppress
 from pathlib import Path
+
+from muslin.sweeps.program import kill_group
 
 THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
 
@@ -30,6 +33,8 @@ class Worker:
                 stderr=errors,
                 start_new_session=True,  # Ctrl-C in the terminal is the parent's affair
             )
+        self.group = None  # of a program that it runs
+        self.since = 0.0  # when it was given its trial
         self.listener = threading.Thread(target=self._listen, args=[messages], daemon=True)
         self.listener.start()
 
@@ -38,6 +43,13 @@ class Worker:
             for line in lines:
                 messages.put((self, json.loads(line)))
         messages.put((self, None))
+
+    def kill(self):
+        """End it, and the program that it may run."""
+        self.process.kill()
+        self.process.wait()
+        if self.group:
+            kill_group(self.group)
 
     def send(self, message):
         """A worker that has died meanwhile says so by its end."""
@@ -48,11 +60,9 @@ class Worker:
     def stop(self):
         """It exits when its standard input ends."""
         self.hint()
-        try:
+        with suppress(subprocess.TimeoutExpired):
             self.process.wait(5)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
+        self.kill()
         self.listener.join()
 
     def hint(self):
@@ -81,6 +91,7 @@ class Pool:
     def give(self, trial, task):
         worker = self.idle.pop() if self.idle else Worker(self.messages, self.threads, self.log)
         self.busy[worker] = trial
+        worker.since = time.monotonic()
         worker.send(task)
 
     def done(self, worker, dead=False):
@@ -90,6 +101,7 @@ class Pool:
             self.idle = [other for other in self.idle if other is not worker]
             worker.stop()
         else:
+            worker.group = None
             self.idle.append(worker)
         return trial
 

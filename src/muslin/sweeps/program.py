@@ -1,13 +1,19 @@
-"""A trial that is a program of the user's own, in any language: its command, its environment, what it logs."""
+"""A trial that is a program of the user's own, in any language: its command, its environment, what it logs.
+
+It sees what W&B's agent gives (wandb/wandb_agent.py, MIT), so that a script for W&B's sweeps needs no change.
+"""
 
 import ctypes
 import json
-import math
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
+import threading
+import time
+from contextlib import suppress
 from pathlib import Path
 
 from muslin.errors import InputError
@@ -15,7 +21,8 @@ from muslin.files import write_json, write_json_lines, write_text
 from muslin.sweeps import wandb_file
 
 DEFAULT = ["${env}", "${interpreter}", "${program}", "${args}"]
-ENVIRONMENT = re.compile(r"\$\{envvar:([A-Za-z0-9_]*)\}")
+MACRO = re.compile(r"\$\{.*\}")
+ENVIRONMENT = re.compile(r"\$\{envvar:([A-Z0-9_]*)\}")
 
 #: macro that stands for several arguments → those of one parameter
 ARGUMENTS = {
@@ -25,95 +32,169 @@ ARGUMENTS = {
     "${args_no_boolean_flags}": lambda name, value: (
         [f"--{name}"] * value if isinstance(value, bool) else [f"--{name}={value}"]
     ),
+    "${args_append_hydra}": lambda name, value: [f"+{name}={value}"],
+    "${args_override_hydra}": lambda name, value: [f"++{name}={value}"],
 }
+#: seconds that a program has to end by itself once it is told to
+GRACE = 10
 
 
 def command(template, program, config, file=None):
-    """The command line of one trial, W&B's macros filled in. A variable that is not set stays as its name.
+    """The command line of one trial, W&B's macros filled in. A variable that is not set stays as its name, a macro
+    that W&B does not know vanishes.
 
     file: where the JSON file of ``${args_json_file}`` is
     """
-    filled = []
+    single = {
+        "${env}": ["/usr/bin/env"] if os.name == "posix" else [],
+        "${interpreter}": ["python"],
+        "${program}": [program] if program else [],
+        "${args_json}": [json.dumps(config)],
+        "${args_json_file}": [str(file)],
+    }
+    words = []
     for word in map(str, template or DEFAULT):
+        word = ENVIRONMENT.sub(lambda match: os.environ.get(match[1], match[1]), word)
         if word in ARGUMENTS:
-            filled += [argument for pair in config.items() for argument in ARGUMENTS[word](*pair)]
-        elif word == "${env}":
-            filled += ["/usr/bin/env"] if os.name == "posix" else []
+            words += [argument for pair in config.items() for argument in ARGUMENTS[word](*pair)]
         else:
-            filled.append(_filled(word, program, config, file))
-    return filled
+            words += single.get(word, [] if MACRO.fullmatch(word) else [word])
+    return words
 
 
-def _filled(word, program, config, file):
-    single = {"${interpreter}": "python", "${program}": program or "", "${args_json_file}": str(file)}
-    single["${args_json}"] = json.dumps(config)
-    word = ENVIRONMENT.sub(lambda match: os.environ.get(match[1], match[1]), word)
-    return single.get(word, word)
-
-
-def environment(sweep, run):
-    """What the program sees: W&B's variables, offline unless said otherwise, and first on PATH our Python."""
-    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
+def environment(task, run):
+    """What the program sees: W&B's variables, offline unless said otherwise. ``python`` is the first on the user's
+    PATH; ours is behind it, for systems that have none of that name."""
     number = run.name.replace(",", "_")  # W&B takes no comma in a run's id
-    ours = {"WANDB_SWEEP_ID": sweep, "WANDB_RUN_ID": number, "WANDB_DIR": str(run.absolute())}
-    return {"WANDB_MODE": "offline", **os.environ, **ours, "PATH": path, "PYTHONUNBUFFERED": "1"}
+    ours = {"WANDB_SWEEP_ID": task["sweep"], "WANDB_RUN_ID": number}
+    ours["WANDB_SWEEP_PARAM_PATH"] = str((run / "parameters.yaml").absolute())
+    ours |= {f"WANDB_{key.upper()}": task[key] for key in ("entity", "project") if task.get(key)}
+    ours["PATH"] = os.environ.get("PATH", os.defpath)
+    if shutil.which("python", path=ours["PATH"]) is None:
+        ours["PATH"] += os.pathsep + str(Path(sys.executable).parent)
+    usual = {"WANDB_MODE": "offline", "WANDB_DIR": str(run.absolute()), "PYTHONUNBUFFERED": "1"}
+    return usual | os.environ | ours
 
 
-def train(task, report):
+def parameters(config):
+    """The text of the file in which W&B's client finds a run's configuration, which wins over ``config=``."""
+    import yaml
+
+    values = {name: {"value": value} for name, value in config.items()}
+    return "wandb_version: 1\n\n" + (yaml.safe_dump(values, sort_keys=False, allow_unicode=True) if values else "")
+
+
+def train(task, report, begun=lambda group: None):
     """Run the program of a task; returns (summary, why it was stopped early, or None).
 
     ``report(row)`` is called with each line of its output that is a JSON object holding the metric, and with the rows
-    of the W&B run that it may have left; where it returns a reason, the program is ended. The program is begun anew
-    if it was broken off before. Raises InputError with its last words if it fails.
+    of the W&B run that it may have left; where it returns a reason, the program is ended. ``begun`` is called with its
+    process group, which ends with it. The program is begun anew if it was broken off before. Raises InputError with
+    its last words if it fails, or if it takes longer than the task's ``timeout``.
     """
     run, metric = Path(task["run"]), task["metric"]
     run.mkdir(parents=True, exist_ok=True)
     words = command(task["command"], task["program"], task["config"], (run / "args.json").absolute())
     write_text(run / "args.json", json.dumps(task["config"], indent=2))  # for the program: no digest in it
+    write_text(run / "parameters.yaml", parameters(task["config"]))
     write_json(run / "config.json", {"name": run.name, "config": task["config"], "command": words})
-    rows, stopped = [], None
-    with open(run / "log.txt", "w", encoding="utf-8") as log:
-        with _start(words, environment(task["sweep"], run)) as process:
-            for line in process.stdout:
-                log.write(line)
-                log.flush()
-                row = _logged(line, metric)
-                if row is None or stopped:
-                    continue
-                rows.append(row)
+    variables, start = environment(task, run), time.time()
+    rows, stopped, written = [], None, 0.0
+    process = _Program(words, variables, task.get("timeout"))
+    with open(run / "log.txt", "w", encoding="utf-8") as log, process as program:
+        begun(program.process.pid)
+        for line in program.process.stdout:
+            log.write(line)
+            log.flush()
+            row = _logged(line, metric)
+            if row is None or stopped:
+                continue
+            rows.append(row)
+            if time.monotonic() > written + 1:  # the whole file each time: for those who watch
                 write_json_lines(run / "history.jsonl", rows)
-                stopped = report(row)
-                if stopped:
-                    _stop(process)
-        code = process.returncode
-    if code and not stopped:
-        raise InputError(f"The program ended with {_ending(code)}: {_last_words(run / 'log.txt')}")
+                written = time.monotonic()
+            stopped = report(row)
+            if stopped:
+                threading.Thread(target=program.end, daemon=True).start()  # its output is read on meanwhile
+    if program.late and not stopped:
+        raise InputError(f"It took longer than {task['timeout']:g} seconds, and was ended.")
+    if program.process.returncode and not stopped:
+        raise InputError(_failure(program.process.returncode, last_words(run / "log.txt"), variables))
+    summary = {}
     if not rows:
-        rows = _wandb_rows(run, metric)
+        rows, summary = _wandb_run(run, variables, metric, start)
         for row in rows:
             report(row)
-        write_json_lines(run / "history.jsonl", rows)
+    write_json_lines(run / "history.jsonl", rows)
     values = [row[metric] for row in rows if metric and isinstance(row.get(metric), int | float)]
-    summary = {"iterations": len(rows), **({metric: values[-1]} if values else {})}
+    if metric in summary or values:
+        summary = {metric: summary.get(metric, values[-1] if values else None)}
+    summary = {"iterations": len(rows), **summary}
     write_json(run / "summary.json", summary)
     return summary, stopped
 
 
-def _start(words, variables):
-    try:
-        return subprocess.Popen(
-            words,
-            env=variables,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            encoding="utf-8",
-            errors="replace",
-            preexec_fn=_die_with_parent if sys.platform == "linux" else None,
-        )
-    except OSError as error:
-        raise InputError(f"Cannot run {words[0]!r}: {error.strerror}.") from error
+class _Program:
+    """A program that runs in a process group of its own; when it ends, or is late, so does all that it began."""
+
+    def __init__(self, words, variables, timeout=None):
+        if not words:
+            raise InputError("The command of the sweep file is empty once its macros are filled in.")
+        self.late = False
+        try:
+            self.process = subprocess.Popen(
+                words,
+                env=variables,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                encoding="utf-8",
+                errors="replace",
+                process_group=0,
+                preexec_fn=_die_with_parent if sys.platform == "linux" else None,
+            )
+        except (OSError, ValueError) as error:  # ValueError: a zero byte in an argument
+            raise InputError(f"Cannot run {words[0]!r}: {getattr(error, 'strerror', None) or error}.") from error
+        self.timer = threading.Timer(timeout, self._be_late) if timeout else None
+        self.waiter = threading.Thread(target=self._wait, daemon=True)
+
+    def __enter__(self):
+        self.waiter.start()
+        if self.timer:
+            self.timer.start()
+        return self
+
+    def __exit__(self, *error):
+        if self.timer:
+            self.timer.cancel()
+        if error[0]:
+            kill_group(self.process.pid)
+        self.waiter.join()
+        self.process.stdout.close()
+
+    def _wait(self):
+        """What the program leaves behind holds its output open: only once that is gone, its last line has come."""
+        os.waitid(os.P_PID, self.process.pid, os.WEXITED | os.WNOWAIT)  # its number stays taken until wait()
+        kill_group(self.process.pid)
+        self.process.wait()
+
+    def _be_late(self):
+        self.late = True
+        self.end()
+
+    def end(self):
+        """Ask it to end, and after a while make it."""
+        with suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGTERM)
+        self.waiter.join(GRACE)
+        if self.waiter.is_alive():
+            kill_group(self.process.pid)
+
+
+def kill_group(group):
+    with suppress(ProcessLookupError, PermissionError):
+        os.killpg(group, signal.SIGKILL)
 
 
 def _die_with_parent():
@@ -122,40 +203,51 @@ def _die_with_parent():
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
-def _stop(process):
-    process.terminate()
-    try:
-        process.wait(10)
-    except subprocess.TimeoutExpired:
-        process.kill()
-
-
 def _logged(line, metric):
     """The JSON object in a line of output if it holds the metric, or where there is no metric any JSON object."""
     if not line.lstrip().startswith("{"):
         return None
     try:
         row = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return row if isinstance(row, dict) and (metric is None or metric in row) else None
 
 
-def _ending(code):
-    return f"signal {-code}" if code < 0 else f"exit code {code}"
+def _failure(code, words, variables):
+    how = f"signal {-code}" if code < 0 else f"exit code {code}"
+    which = f" (python is {shutil.which('python', path=variables['PATH'])})" if "ModuleNotFoundError" in words else ""
+    return f"The program ended with {how}: {words}{which}"
 
 
-def _last_words(log):
-    lines = log.read_text(encoding="utf-8").strip().splitlines()
-    return lines[-1][:300] if lines else "it printed nothing."
+def last_words(log):
+    """Why a program failed, as its log has it: the exception of the last traceback, else the last line. What W&B's
+    client says at the end of every run is not it."""
+    lines = [COLOR.sub("", line.rstrip()) for line in log.read_text(encoding="utf-8").splitlines()]
+    lines = [line for line in lines if line.strip() and not line.startswith("wandb:")]
+    tracebacks = [n for n, line in enumerate(lines) if line.startswith("Traceback (most recent call last)")]
+    after = lines[tracebacks[-1] + 1 :] if tracebacks else []
+    words = next((line for line in after if not line[0].isspace()), lines[-1] if lines else "it printed nothing.")
+    return words.strip()[:300]
 
 
-def _wandb_rows(run, metric):
-    """The rows of the offline run that the program left with W&B's client."""
-    files = sorted(run.glob("wandb/*run-*/*.wandb"))[-1:]  # an earlier one was broken off
-    found = [row for file in files for row in wandb_file.rows(file)]
-    return [row for row in found if metric is None or _number(row.get(metric))]
+COLOR = re.compile(r"\x1b\[[0-9;]*m")
 
 
-def _number(value):
-    return isinstance(value, int | float) and math.isfinite(value)
+def _wandb_run(run, variables, metric, start):
+    """(rows that have the metric, summary) of the offline run that the program left with W&B's client, wherever that
+    is: in the folder of WANDB_DIR, or as ``wandb.init(dir=…)`` said and the client printed."""
+    said = re.findall(r"(?:locally in|wandb sync) (\S+run-\S+)", (run / "log.txt").read_text(encoding="utf-8"))
+    folders = {*map(Path, said)}
+    for place in (run, Path(variables["WANDB_DIR"]), Path.cwd()):
+        folders |= {*place.glob(f"wandb/*run-*-{variables['WANDB_RUN_ID']}")}
+    files = [file for folder in folders for file in folder.glob("*.wandb") if file.stat().st_mtime >= start - 2]
+    rows, summary = [], {}
+    for file in sorted(files, key=lambda file: file.stat().st_mtime):
+        more, last = wandb_file.read(file)
+        rows, summary = rows + more, summary | last
+    return [row for row in rows if metric is None or _is_number(row.get(metric))], summary
+
+
+def _is_number(value):
+    return isinstance(value, int | float) and not isinstance(value, bool)

@@ -3,13 +3,12 @@
 The forest is the model of SMAC (Hutter, Hoos & Leyton-Brown, LION 2011), and of fANOVA in analysis.py.
 """
 
-import json
 from dataclasses import dataclass
 
 import numpy as np
 
-from muslin.sweeps.analysis import at, columns
-from muslin.sweeps.file.space import point
+from muslin.sweeps.analysis import columns
+from muslin.sweeps.file.space import at, point
 
 #: trials below which the forest is not asked; configurations that it is asked about; its trees
 ENOUGH, CANDIDATES, TREES = 10, 2000, 200
@@ -64,18 +63,14 @@ def _why_not(space, trials):
 
 def _untried(space, tried, seed):
     """Configurations drawn as a random search draws them, none of them twice."""
-    known = {_key(space, config) for config in tried}
+    known = {space.key(config) for config in tried}
     drawn = (space.config(point(space, seed, i)) for i in range(CANDIDATES))
-    new = {_key(space, config): config for config in drawn}
+    new = {space.key(config): config for config in drawn}
     return [config for key, config in new.items() if key not in known]
 
 
 def _values(space, config):
     return {leaf.name: at(config, leaf.name) for leaf in space.searched}
-
-
-def _key(space, config):
-    return json.dumps(_values(space, config), sort_keys=True)
 
 
 def _without_outliers(y, metric):

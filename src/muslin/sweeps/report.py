@@ -10,8 +10,9 @@ import yaml
 from muslin.files import read_json
 from muslin.report import pages, sweep_charts
 from muslin.report.sweep_plots import since
-from muslin.sweeps.analysis import ENOUGH, analyse, at, findings, logarithmic, measured
+from muslin.sweeps.analysis import ENOUGH, analyse, findings, logarithmic, measured
 from muslin.sweeps.directory import SweepDirectory
+from muslin.sweeps.file.space import at
 from muslin.sweeps.recommend import METHOD, recommend
 from muslin.sweeps.scheduler import best
 from muslin.sweeps.study import ENDED
@@ -25,7 +26,7 @@ def write(path, output=None, storage=None):
     """
     directory = SweepDirectory(Path(path))
     output = Path(output or directory.path / "report.html")
-    study = directory.study(storage)
+    study = directory.study_to_read(storage)
     if _kept(directory, measured(study)) is None:
         analyse(directory, study)
     found = contents(directory, study, output.parent)

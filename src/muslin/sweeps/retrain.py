@@ -1,27 +1,52 @@
 """From a sweep to its one model: which trial, why, and with what settings it is trained again."""
 
+from collections import defaultdict
+from statistics import fmean
+
 from muslin.errors import InputError
+from muslin.paired import spread
 from muslin.runs import Run
 from muslin.runs.settings import Settings
 from muslin.sweeps.file import spellings
-from muslin.sweeps.scheduler import best
+from muslin.sweeps.scheduler import VALUED, best
+
+
+def need_ours(directory):
+    if directory.sweep.runs_program:
+        raise InputError(f"The trials of {directory.path} are a program's; only it can train its best one again.")
 
 
 def choose(directory, trials):
     """(trial, why), the best trial and a sentence on what made it so. Raises InputError if there is none."""
-    if directory.sweep.runs_program:
-        raise InputError(f"The trials of {directory.path} are a program's; only it can train its best one again.")
+    need_ours(directory)
     metric = directory.metric
+    if directory.repeats > 1:
+        return _by_mean(directory, trials)
     trial = best(trials, metric)
     if trial is None:
         raise InputError(f"The sweep {directory.path} has no finished trial yet.")
-    ended = [t for t in trials if t.value is not None and t.state in ("finished", "stopped_early")]
+    ended = [t for t in trials if t.value is not None and t.state in VALUED]
     extreme = "highest" if metric.goal == "maximize" else "lowest"
     why = f"{metric.name} {trial.value:.6g}, the {extreme} of {len(ended)} trials"
     equals = sum(t.value == trial.value for t in ended) - 1
     if equals:
         why += f"; of {equals + 1} with this value it has the fewest parameters ({trial.parameters:,})"
     return trial, why
+
+
+def _by_mean(directory, trials):
+    """Of repeats the configuration with the best mean; one that lacks a value of a repeat is left out."""
+    groups, space, metric = defaultdict(list), directory.sweep.space, directory.metric
+    for trial in sorted(trials, key=lambda trial: trial.number):
+        groups[space.key(trial.config)].append(trial)
+    whole = [g for g in groups.values() if len(g) == directory.repeats and all(t.state in VALUED for t in g)]
+    if not whole:
+        raise InputError(f"The sweep {directory.path} has no configuration of which every repeat has finished yet.")
+    maximum, mean = metric.goal == "maximize", lambda group: fmean(trial.value for trial in group)
+    group = (max if maximum else min)(whole, key=mean)
+    figure = f"{mean(group):.6g} ± {spread([trial.value for trial in group]):.2g} over {len(group)} seeds"
+    extreme = "highest" if maximum else "lowest"
+    return group[0], f"{metric.name} {figure}, the {extreme} mean of {len(whole)} configurations"
 
 
 def final_settings(directory, trial, seed=None):

@@ -19,9 +19,12 @@ from muslin.sweeps.claims import BEAT
 from muslin.sweeps.file import spellings
 from muslin.sweeps.file.hyperband import stops
 from muslin.sweeps.pool import Pool
-from muslin.sweeps.search import SEARCHES
+from muslin.sweeps.program import GRACE
+from muslin.sweeps.search import SEARCHES, Exhausted, Repeated, seed_at
 from muslin.sweeps.study import ENDED
 
+#: states of trials whose value counts
+VALUED = ("finished", "stopped_early")
 #: worker deaths after which a trial is given up
 TRIES = 3
 #: failures one after another that end a sweep: at its start, later
@@ -34,7 +37,18 @@ class Scheduler:
     After each event ``show(scheduler)`` is called; ``trials`` is {number: Trial}.
     """
 
-    def __init__(self, directory, study, workers=1, count=None, show=lambda scheduler: None, pool=None, tracker=None):
+    def __init__(
+        self,
+        directory,
+        study,
+        workers=1,
+        count=None,
+        show=lambda scheduler: None,
+        pool=None,
+        tracker=None,
+        timeout=None,
+    ):
+        self.timeout = timeout  # seconds that a trial may take
         self.directory, self.study, self.sweep, self.show = directory, study, directory.sweep, show
         self.tracker = tracker  # None, or the arguments of `muslin.tracking.tracker`
         agreed = directory.facts["definition"]
@@ -43,11 +57,14 @@ class Scheduler:
         if not self.sweep.runs_program:
             self.key = spellings.metric(self.metric.name)
         self.search = SEARCHES[self.sweep.method](self.sweep, agreed["seed"], agreed.get("sampler"))
+        if directory.repeats > 1:
+            self.search = Repeated(self.search, directory.repeats, seed_at(self.sweep))
         self.limit = min(n for n in (count, self.sweep.run_cap, self.search.size, math.inf) if n is not None)
         self.pool = pool or Pool(workers, directory.path / "workers.log")
         self.trials = study.trials()
         self.elsewhere = []  # numbers that other processes work at
         self.waiting = []  # numbers that are ours and that no worker has
+        self.late = set()  # numbers of trials that took too long
         self.failures = 0  # one after another, since this start
         self.started, self.done_before = time.monotonic(), self.done
         self.ending = None  # why no further trial is begun
@@ -61,6 +78,11 @@ class Scheduler:
     @property
     def done(self):
         return self.counts["finished"] + self.counts["stopped_early"]
+
+    @property
+    def exhausted(self):
+        """Whether every configuration of the space has been run."""
+        return len(self._ended_numbers) >= self.search.size
 
     @property
     def best(self):
@@ -82,6 +104,7 @@ class Scheduler:
                 worker, message = self.pool.next(timeout=1)
                 if worker:
                     self._handle(worker, message)
+                self._end_late()
                 if time.monotonic() - self.beaten > BEAT:
                     self._beat()
                 self.show(self)
@@ -92,6 +115,10 @@ class Scheduler:
             self._tidy()
         if isinstance(self.ending, InputError):
             raise self.ending
+        if self.exhausted and not self.ending:
+            times = self.directory.repeats
+            words = "" if times == 1 else f" {times} times"
+            self.ending = f"each of the {self.search.size // times:,} configurations has been run{words}"
         return self
 
     def _beat(self):
@@ -130,8 +157,7 @@ class Scheduler:
         if self.waiting or self.search.learns or ends or self.pool.waits:
             return
         number = self.study.take(self._allowed)
-        if number is not None:
-            self._new(number)
+        if number is not None and self._new(number):
             self.waiting.append(number)
 
     def _allowed(self, number):
@@ -140,6 +166,8 @@ class Scheduler:
 
     def _start(self, number):
         trial = self.trials.get(number) or self._new(number)
+        if trial is None:
+            return
         trial.history = []  # a run that goes on says what it has, a program begins anew
         try:
             self.pool.give(trial, self._task(trial))
@@ -147,7 +175,12 @@ class Scheduler:
             self._end(trial, "failed", str(error))
 
     def _new(self, number):
-        asked = self.search.ask(number)
+        """The trial of a number, stored as one that runs; None, and the sweep ends, if there is nothing left to try."""
+        try:
+            asked = self.search.ask(number)
+        except Exhausted as error:
+            self.ending = str(error)
+            return None
         trial = self.study.start(number, asked, self._directory(number, asked.config))
         self.trials[number] = trial
         self.search.tell(trial)
@@ -179,8 +212,17 @@ class Scheduler:
         path = str(self.directory.path / trial.run)
         if not self.sweep.runs_program:
             return {"run": path, "settings": spellings.settings(trial.config), "tracker": self.tracker}
-        task = {"run": path, "config": trial.config, "metric": self.key, "sweep": self.study.name}
-        return task | {"program": self.sweep.program, "command": self.sweep.command}
+        sweep, task = self.sweep, {"run": path, "config": trial.config, "metric": self.key, "sweep": self.study.name}
+        task |= {"program": sweep.program, "command": sweep.command, "timeout": self.timeout}
+        return task | {"project": sweep.project, "entity": sweep.entity}
+
+    def _end_late(self):
+        """End the workers of trials that take too long. A program's worker ends it itself, if it can."""
+        slack = 2 * GRACE if self.sweep.runs_program else 0
+        for worker, trial in self.pool.busy.items() if self.timeout else ():
+            if time.monotonic() - worker.since > self.timeout + slack:
+                self.late.add(trial.number)
+                worker.kill()
 
     def _handle(self, worker, message):
         trial = self.pool.busy.get(worker)
@@ -190,6 +232,8 @@ class Scheduler:
                 self._died(trial, worker)
         elif "begin" in message:
             trial.history = [self._value(row) for row in message["begin"] if self.key in row]
+        elif "group" in message:
+            worker.group = message["group"]
         elif "row" in message:
             worker.send({"stop": self._row(trial, message["row"])})
         else:
@@ -200,6 +244,9 @@ class Scheduler:
 
     def _died(self, trial, worker):
         code = worker.process.returncode
+        if trial.number in self.late:
+            self._end(trial, "failed", f"It took longer than {self.timeout:g} seconds, and was ended.")
+            return
         deaths = self.study.deaths(trial.number)
         if deaths < TRIES:
             self.waiting.append(trial.number)
@@ -246,7 +293,7 @@ class Scheduler:
         if self.sweep.runs_program:
             return (
                 f"The program never logged the metric {self.metric.name}: no line of its output is a JSON object with "
-                "that key, and there is no W&B run that has it; see its log.txt."
+                "that key, and neither history nor summary of a W&B run of it has it; see its log.txt."
             )
         figures = sorted(key for key, value in summary.items() if isinstance(value, int | float))
         return f"The metric {self.metric.name} was never logged; the figures of this run are {', '.join(figures)}."
@@ -271,7 +318,7 @@ class Scheduler:
 def best(trials, metric):
     """The trial with the best value; of equals the one with fewer parameters, then the earlier one. None of none."""
     sign = -1 if metric.goal == "maximize" else 1
-    valued = [trial for trial in trials if trial.value is not None and trial.state in ("finished", "stopped_early")]
+    valued = [trial for trial in trials if trial.value is not None and trial.state in VALUED]
     return min(valued, key=lambda t: (sign * t.value, t.parameters or 0, t.number), default=None)
 
 

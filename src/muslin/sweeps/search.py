@@ -2,11 +2,13 @@
 
 random, grid  the configuration depends on (seed, index) alone, whoever asks
 bayes         Optuna's tree-structured Parzen estimator or Gaussian process, on all trials that it was told of
+
+None asks for a configuration that there was already. W&B's searches do: of a small space most of their trials are.
 """
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from importlib.util import find_spec
 
@@ -14,8 +16,15 @@ import numpy as np
 
 from muslin.errors import InputError, lookup
 from muslin.sweeps.file.space import Grid, point
+from muslin.sweeps.file.spellings import SETTINGS, roots
 from muslin.sweeps.mapping import parameters
-from muslin.sweeps.study import load_optuna
+from muslin.sweeps.storage import load_optuna
+
+#: the names of a seed
+SEEDS = {names for names, setting in SETTINGS.items() if setting == "seed"}
+
+#: draws that may give nothing new before a space counts as exhausted; neighbors that are tried for each distance
+PATIENCE, NEAR = 10_000, 200
 
 
 @dataclass(frozen=True)
@@ -25,6 +34,13 @@ class Asked:
     config: dict
     params: dict
     distributions: dict
+
+
+class Exhausted(InputError):
+    """There is no configuration left that has not been run."""
+
+    def __init__(self):
+        super().__init__(f"{PATIENCE:,} draws gave no configuration that has not been run.")
 
 
 class Points:
@@ -48,11 +64,35 @@ class Points:
         pass
 
 
+class Draws:
+    """The points of a random search, index → point. Of a finite space, those whose configuration an earlier one has are
+    passed over."""
+
+    def __init__(self, space, seed):
+        self.space, self.seed = space, seed
+        self.points, self.keys, self.drawn = [], set(), 0
+
+    def __call__(self, index):
+        if self.space.size == math.inf:
+            return point(self.space, self.seed, index)
+        while len(self.points) <= index:
+            self.points.append(self._new())
+        return self.points[index]
+
+    def _new(self):
+        for _ in range(PATIENCE):
+            drawn = point(self.space, self.seed, self.drawn)
+            self.drawn += 1
+            if (key := self.space.key(self.space.config(drawn))) not in self.keys:
+                self.keys.add(key)
+                return drawn
+        raise Exhausted
+
+
 class Bayes:
     """Searches on a study in memory that mirrors the stored one, so that asking reads no database. There a run stopped
     early counts with its value, as in W&B, and a failed one with the value that ``metric.impute`` says."""
 
-    size = math.inf
     learns = True
 
     def __init__(self, sweep, seed, sampler):
@@ -63,22 +103,57 @@ class Bayes:
         self.distributions = {name: p.distribution for name, p in self.parameters.items()}
         self.study = optuna.create_study(direction=self.metric.goal)
         self.mirrored = {}  # index → number in the mirror
+        self.keys = set()  # of the configurations that there were, where the space is finite
+        self.size = self.space.size
         self.values = []
 
     def ask(self, index):
         self.study.sampler = self.sampler(self.optuna, _seed(self.seed, index))
         trial = self.study.ask(self.distributions)
+        config = self._config(trial.params)
+        if not self._is_new(config):
+            self.study.tell(trial, state=self.optuna.trial.TrialState.FAIL)  # which no sampler looks at
+            return self._near(trial.params, index)
         self.mirrored[index] = trial.number
-        config = self.space.assemble({name: p.value(trial.params[name]) for name, p in self.parameters.items()})
+        self._know(config)
         return Asked(config, trial.params, self.distributions)
+
+    def _config(self, params):
+        return self.space.assemble({name: p.value(params[name]) for name, p in self.parameters.items()})
+
+    def _is_new(self, config):
+        return self.size == math.inf or self.space.key(config) not in self.keys
+
+    def _know(self, config):
+        if self.size < math.inf:
+            self.keys.add(self.space.key(config))
+
+    def _near(self, params, index):
+        """In place of a configuration that there was, one that there was not and that differs in as few values."""
+        rng = np.random.default_rng([self.seed, index])
+        for changed in range(1, len(params) + 1):
+            for _ in range(PATIENCE if changed == len(params) else NEAR):
+                names = rng.choice([*params], changed, replace=False).tolist()
+                near = params | {name: self.parameters[name].seen(rng.random()) for name in names}
+                if self._is_new(config := self._config(near)):
+                    self._mirror(index, near)
+                    self._know(config)
+                    return Asked(config, near, self.distributions)
+        raise Exhausted
+
+    def _mirror(self, index, params):
+        """A trial that runs, of this index, which the sampler did not choose."""
+        self.mirrored[index] = len(self.study.get_trials(deepcopy=False))
+        state = self.optuna.trial.TrialState.RUNNING
+        trial = {"params": params, "distributions": self.distributions}
+        self.study.add_trial(self.optuna.trial.create_trial(state=state, **trial))
 
     def tell(self, trial):
         """Of a trial that runs or has ended; it may not have been asked for here."""
         states = self.optuna.trial.TrialState
         if trial.number not in self.mirrored:
-            self.mirrored[trial.number] = len(self.study.get_trials(deepcopy=False))
-            found = {"params": trial.params, "distributions": self.distributions}
-            self.study.add_trial(self.optuna.trial.create_trial(state=states.RUNNING, **found))
+            self._mirror(trial.number, trial.params)
+            self._know(trial.config)
         if trial.state == "running":
             return
         value = trial.value if trial.state != "failed" else self._imputed(trial)
@@ -93,6 +168,49 @@ class Bayes:
             return finite[-1]
         worst = self.metric.impute != "best"
         return (max if worst == (self.metric.goal == "minimize") else min)(self.values, default=None)
+
+
+class Repeated:
+    """Each configuration of a search ``times`` times, one after the other, with seeds that count up."""
+
+    def __init__(self, search, times, seed_at):
+        self.search, self.times, self.seed_at = search, times, seed_at
+        self.learns, self.size = search.learns, search.size * times
+        self.first = {}  # index of the first of its kind → Asked
+
+    def ask(self, index):
+        first = index - index % self.times
+        if first not in self.first:
+            self.first[first] = self.search.ask(first if self.learns else first // self.times)
+        asked = self.first[first]
+        return replace(asked, config=_seeded(asked.config, self.seed_at, index % self.times))
+
+    def tell(self, trial):
+        first = trial.number - trial.number % self.times
+        if first == trial.number:
+            self.first.setdefault(first, Asked(trial.config, trial.params, getattr(self.search, "distributions", {})))
+        self.search.tell(trial)
+
+
+def _seeded(config, path, more):
+    """The configuration with the seed at this path (of which the usual one is 0) that much higher."""
+    if not path:
+        return config
+    first, *rest = path
+    return config | {first: _seeded(config[first], rest, more) if rest else config.get(first, 0) + more}
+
+
+def seed_at(sweep):
+    """The path of keys to a sweep's seed, which repeats change; () where a program has none.
+
+    Raises InputError where the sweep searches it.
+    """
+    for leaf in sweep.space.leaves:
+        if roots(leaf.path[-1]) in SEEDS:
+            if not (leaf.constant and type(leaf(0.5)) is int):
+                raise InputError(f"--repeats takes other seeds, but the file has values for {leaf.name}; leave it out.")
+            return leaf.path
+    return () if sweep.runs_program else ("seed",)
 
 
 def _tpe(optuna, seed):
@@ -115,7 +233,7 @@ def _seed(seed, index):
 
 
 def _random(sweep, seed, sampler):
-    return Points(sweep.space, lambda index: point(sweep.space, seed, index))
+    return Points(sweep.space, Draws(sweep.space, seed), sweep.space.size)
 
 
 def _grid(sweep, seed, sampler):

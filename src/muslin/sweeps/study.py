@@ -2,18 +2,15 @@
 
 import json
 import math
-import sqlite3
-import time
-from contextlib import contextmanager
+import re
 from dataclasses import dataclass, field
 from datetime import datetime
-from pathlib import Path
+from functools import cached_property
 
-from muslin.errors import InputError
+from muslin import errors
+from muslin.errors import InputError, visible
 from muslin.sweeps.claims import Claims, gone
-
-#: seconds to wait for a locked SQLite file: when it is opened, and later
-OPENING, WAITING = 10, 120
+from muslin.sweeps.storage import load_optuna, readable, shown, storage_errors, together, writable
 
 #: ours → Optuna's name of the state
 STATES = {"running": "RUNNING", "finished": "COMPLETE", "stopped_early": "PRUNED", "failed": "FAIL"}
@@ -47,45 +44,60 @@ class Study:
 
     def __init__(self, url, name, storage, study_id, metric):
         self.url, self.name, self.storage, self.id, self.metric = url, name, storage, study_id, metric
-        with storage_errors(url):
-            self.claims = together(lambda: Claims(storage._backend.engine, study_id))
+
+    @cached_property
+    def claims(self):
+        with storage_errors(self.url):
+            return together(lambda: Claims(self.storage._backend.engine, self.id))
 
     @classmethod
-    def open(cls, url, name, metric, definition=None):
-        """The study of this name. With a ``definition`` it is made if it is not there, else it must be of the same.
+    def open(cls, url, name, metric, definition, new=False):
+        """The study of this name, which must be of this definition, to be worked at. A ``new`` one is made if it is not
+        there.
 
         Raises InputError: no such storage or study, one of another sweep, a storage that is locked or unwritable.
         """
         optuna = load_optuna()
-        _probe(url)
+        if not new:
+            cls.read(url, name, metric, definition)
         with storage_errors(url):
-            sqlite = {"connect_args": {"timeout": WAITING, "factory": Hurried}}
-            options = sqlite if url.startswith("sqlite") else {"pool_pre_ping": True}
-            storage = together(lambda: optuna.storages.RDBStorage(url, engine_kwargs=options))
-            storage = optuna.storages.get_storage(storage)
-            found = {study.study_name: study._study_id for study in storage.get_all_studies()}
-            if name not in found and definition is None:
-                raise InputError(
-                    f"The storage {shown(url)} has no sweep {name!r}; it has {', '.join(found) or 'none'}."
-                )
+            storage = writable(url)
+            found = _studies(storage)
             if name not in found:
                 found[name] = _create(optuna, storage, name, metric)
             stored = storage.get_study_user_attrs(found[name]).get("sweep")
-            if stored is None and definition is not None and not storage.get_all_trials(found[name], deepcopy=False):
+            if stored is None and not storage.get_all_trials(found[name], deepcopy=False):
                 storage.set_study_user_attr(found[name], "sweep", definition)
-                stored = definition
-            if definition is not None and (changes := differences(stored or {}, definition)):
-                raise InputError(
-                    f"The storage {shown(url)} has another sweep named {name!r} ({'; '.join(changes)}); "
-                    "choose another --name or --storage."
-                )
-            return cls(url, name, storage, found[name], metric)
+            return cls(url, name, storage, found[name], metric)._of(definition)
+
+    @classmethod
+    def read(cls, url, name, metric, definition):
+        """The study of this name, which must be of this definition, to be read: nothing is written.
+
+        Raises InputError: no such storage or study, or one of another sweep.
+        """
+        with storage_errors(url):
+            storage = readable(url)
+            found = _studies(storage)
+            if name not in found:
+                others = ", ".join(map(visible, found)) or "none"
+                raise InputError(f"The storage {shown(url)} has no sweep {name!r}; it has {others}.")
+            return cls(url, name, storage, found[name], metric)._of(definition)
+
+    def _of(self, definition):
+        stored = self.storage.get_study_user_attrs(self.id).get("sweep")
+        if changes := differences(stored or {}, definition):
+            raise InputError(
+                f"The storage {shown(self.url)} has another sweep named {self.name!r} ({'; '.join(changes)}); "
+                "choose another --name or --storage."
+            )
+        return self
 
     def trials(self):
         """{number: Trial}"""
         with storage_errors(self.url):
             stored = self.storage.get_all_trials(self.id, deepcopy=False)
-        return {trial.number: trial for trial in map(_trial, stored) if trial is not None}
+            return {trial.number: trial for trial in map(_trial, stored) if trial is not None}
 
     def start(self, number, asked, run):
         """Store a trial that runs."""
@@ -155,20 +167,12 @@ class Study:
             self.claims.release()
 
 
-class Hurried(sqlite3.Connection):
-    """Does not wait for the disk at every commit. What is committed survives any kill of a process; a power cut may
-    take the last commits, and what they said is then done again."""
-
-    def __init__(self, *arguments, **options):
-        super().__init__(*arguments, **options)
-        self.execute("PRAGMA synchronous = NORMAL")
-
-
-def definition(sweep, seed, sampler):
+def definition(sweep, seed, sampler, repeats=1):
     """What must stay the same for as long as a sweep lasts, as JSON gives it back."""
     raw = {key: value for key, value in sweep.raw.items() if key not in FREE}
     sampler = {"sampler": sampler} if sweep.method == "bayes" else {}
-    return json.loads(json.dumps({"file": raw, "seed": seed, **sampler}))
+    more = {"repeats": repeats} if repeats > 1 else {}
+    return json.loads(json.dumps({"file": raw, "seed": seed, **sampler, **more}))
 
 
 def differences(before, now, path=""):
@@ -189,71 +193,8 @@ def differences(before, now, path=""):
 ABSENT = object()
 
 
-def shown(url):
-    """The URL without its password."""
-    import sqlalchemy as sql
-
-    try:
-        return sql.engine.make_url(url).render_as_string(hide_password=True)
-    except sql.exc.ArgumentError:
-        return url
-
-
-@contextmanager
-def storage_errors(url):
-    """Any error of the database as an InputError that names it."""
-    import sqlalchemy as sql
-
-    optuna = load_optuna()
-    try:
-        yield
-    except (sql.exc.SQLAlchemyError, optuna.exceptions.StorageInternalError) as error:
-        cause = getattr(error, "orig", None) or getattr(error.__cause__, "orig", None) or error
-        raise InputError(f"The storage {shown(url)} fails: {str(cause).splitlines()[0]}.") from error
-    except RuntimeError as error:  # Optuna's word on a schema of another version
-        raise InputError(f"The storage {shown(url)} cannot be used: {str(error).splitlines()[0]}") from error
-    except ImportError as error:
-        missing = getattr(error.__cause__, "name", None) or "its driver"
-        raise InputError(f"The storage {shown(url)} needs a driver; install it with pip ({missing}).") from error
-
-
-def _probe(url):
-    """Let a bad URL and a locked or unwritable SQLite file be said at once and simply."""
-    import sqlalchemy as sql
-
-    try:
-        parsed = sql.engine.make_url(url)
-    except sql.exc.ArgumentError:
-        right = "sqlite:///sweep.db or postgresql+psycopg://user:password@host/database"
-        raise InputError(f"--storage is {url!r}; it must be a database's URL such as {right}.") from None
-    path = parsed.database
-    if parsed.get_backend_name() != "sqlite" or not path or path == ":memory:":
-        return
-    if not Path(path).absolute().parent.is_dir():
-        raise InputError(f"The storage {path} cannot be made: there is no folder {Path(path).absolute().parent}.")
-    try:
-        connection = sqlite3.connect(path, timeout=OPENING)
-        try:
-            connection.execute("BEGIN IMMEDIATE")
-            connection.rollback()
-            connection.execute("PRAGMA journal_mode = WAL")
-        finally:
-            connection.close()
-    except sqlite3.DatabaseError as error:
-        held = "another program holds it locked" if "locked" in str(error) else str(error)
-        raise InputError(f"The storage {path} cannot be used: {held}.") from error
-
-
-def together(make, tries=5):
-    """What ``make`` returns. Machines that begin at once may all make the same tables; the slower ones try again."""
-    import sqlalchemy as sql
-
-    for _ in range(tries - 1):
-        try:
-            return make()
-        except (sql.exc.ProgrammingError, sql.exc.IntegrityError):
-            time.sleep(1)
-    return make()
+def _studies(storage):
+    return {study.study_name: study._study_id for study in storage.get_all_studies()}
 
 
 def _create(optuna, storage, name, metric):
@@ -264,6 +205,15 @@ def _create(optuna, storage, name, metric):
         return storage.get_study_id_from_name(name)
 
 
+def folder_name(name):
+    """A run directory's name as a database has it. Raises InputError where it leads out of the sweep's folder."""
+    if not isinstance(name, str) or name in ("", ".", "..") or re.search(r"[/\\\0]", name):
+        raise InputError(
+            f"A trial's run directory is {errors.shown(name)} to the storage; it must be one folder's name."
+        )
+    return name
+
+
 def _trial(stored):
     """An Optuna trial as ours; None for one that another program put there."""
     attributes = stored.user_attrs.get("trial")
@@ -271,9 +221,9 @@ def _trial(stored):
         return None
     result = stored.user_attrs.get("result", {})
     return Trial(
-        attributes["index"],
-        attributes["config"],
-        attributes["run"],
+        int(attributes["index"]),
+        dict(attributes["config"]),
+        folder_name(attributes["run"]),
         stored.params,
         {theirs: ours for ours, theirs in STATES.items()}[stored.state.name],
         [value for _, value in sorted(stored.intermediate_values.items())],
@@ -284,12 +234,3 @@ def _trial(stored):
         result.get("parameters"),
         stored._trial_id,
     )
-
-
-def load_optuna():
-    try:
-        import optuna
-    except ImportError as error:
-        raise InputError("Sweeps need Optuna: pip install 'muslin[sweep]'") from error
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
-    return optuna

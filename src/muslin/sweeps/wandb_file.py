@@ -1,4 +1,4 @@
-"""What a program logged with W&B's client offline: the rows of a .wandb file.
+"""What a program logged with W&B's client offline: the rows and the summary in a .wandb file.
 
 The file is a log in LevelDB's format (github.com/google/leveldb, doc/log_format.md) after a header of 7 bytes: blocks
 of 32 KiB with records of checksum (4 bytes), length (2), kind (1), data; what does not fit goes on in the next block.
@@ -13,22 +13,27 @@ HEADER, BLOCK = 7, 32 * 1024
 FULL, FIRST, MIDDLE, LAST = 1, 2, 3, 4
 
 
-def rows(path):
-    """The logged rows, a dictionary each. Without wandb installed there are none."""
+def read(path):
+    """(the logged rows, the summary), dictionaries. Without wandb installed they are empty."""
     try:
         from wandb.proto.wandb_internal_pb2 import Record
     except ImportError:
-        return []
-    found = []
+        return [], {}
+    rows, summary = [], {}
     for data in records(Path(path).read_bytes()):
         record = Record.FromString(data)
-        if record.WhichOneof("record_type") == "history":
-            found.append({_key(item): json.loads(item.value_json) for item in record.history.item})
-    return found
+        kind = record.WhichOneof("record_type")
+        if kind == "history":
+            rows.append(_values(record.history.item))
+        elif kind == "summary":
+            summary |= _values(record.summary.update)
+        elif kind == "run":
+            summary |= _values(record.run.summary.update)
+    return rows, summary
 
 
-def _key(item):
-    return item.key or ".".join(item.nested_key)
+def _values(items):
+    return {item.key or ".".join(item.nested_key): json.loads(item.value_json) for item in items}
 
 
 def records(log):

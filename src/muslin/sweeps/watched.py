@@ -23,7 +23,7 @@ class WatchedSweep:
 
     @cached_property
     def study(self):
-        return self.directory.study(self.storage)
+        return self.directory.study_to_read(self.storage)
 
     @property
     def trials(self):

@@ -3,6 +3,7 @@
 It reads tasks, one JSON object a line, from standard input, and writes to standard output what becomes of them:
 
     {"begin": [rows]}                         the rows that a resumed run has already
+    {"group": number}                         the process group of a program, which ends with the worker
     {"row": {…}}                              the figures of an epoch; the answer is {"stop": reason or null}
     {"done": {summary}, "stopped": reason}    or
     {"failed": reason, "fatal": bool}         fatal: no other trial would fare better, such as on a full disk
@@ -23,6 +24,7 @@ from functools import cache
 from pathlib import Path
 
 from muslin.errors import Diverged, InputError
+from muslin.sweeps import program
 from muslin.training.callbacks import Callback
 
 #: how the reasons begin that the parent gives; those of a run's own early stopping do not
@@ -52,9 +54,15 @@ def main():
         send(_answer(answers.get(), report, send))
 
 
+#: the process groups of programs that this worker began
+GROUPS = []
+
+
 def _listen(answers):
     for line in sys.stdin.buffer:
         answers.put(json.loads(line))
+    for group in GROUPS[-1:]:
+        program.kill_group(group)
     os._exit(0)
 
 
@@ -62,9 +70,13 @@ def _answer(task, report, send):
     try:
         if "settings" in task:
             return _train(task, report, send)
-        from muslin.sweeps import program
 
-        summary, stopped = program.train(task, report)
+        def begun(group):
+            GROUPS.append(group)
+            send({"group": group})
+
+        summary, stopped = program.train(task, report, begun)
+        GROUPS.clear()
         return {"done": summary, "stopped": stopped}
     except (InputError, Diverged) as error:
         cause = error.__cause__

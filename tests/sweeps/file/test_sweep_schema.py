@@ -1,8 +1,11 @@
 """The sweep file: valid and invalid ones, every problem at once, and the verdict of W&B's own schema."""
 
+import itertools
 import json
 import math
+import os
 import re
+import time
 from functools import reduce
 from operator import getitem
 from pathlib import Path
@@ -156,7 +159,7 @@ def test_one_problem_is_one_line():
         (b"method: random\n\tparameters: 1", r"sweep\.yaml, line 2: not valid YAML or JSON"),
         (b"\xff\xfe\xfa", r"sweep\.yaml: not valid YAML or JSON"),
         (b"[" * 5000, r"sweep\.yaml.*: not valid YAML or JSON"),
-        (None, r"Cannot read the sweep file .*sweep\.yaml: No such file"),
+        (None, r"There is no sweep file .*sweep\.yaml"),
     ],
     ids=["bracket", "tab", "bytes", "deep", "missing"],
 )
@@ -261,3 +264,51 @@ def test_the_target_ends_the_sweep():
     assert [Metric("m", "minimize", 0.5).reached(v) for v in (0.4, 0.5, 0.6, None)] == [True, True, False, False]
     assert [Metric("m", "maximize", 0.5).reached(v) for v in (0.4, 0.5, 0.6, None)] == [False, True, True, False]
     assert not Metric("m").reached(0.0)
+
+
+#: what no one means, a few hundred bytes of each; one sentence at once
+HOSTILE = {
+    "aliases of aliases": "a: &a [1,2,3,4,5,6,7,8,9,0]\n"
+    + "".join(f"{x}: &{x} [{', '.join([f'*{y}'] * 10)}]\n" for y, x in itertools.pairwise("abcdefghi"))
+    + "method: *i\nparameters: {x: {values: *i}}",
+    "an alias of itself": "method: random\nparameters: &p {x: *p}",
+    "a deep list": "method: random\nparameters: {x: {value: " + "[" * 200 + "]" * 200 + "}}",
+    "deep JSON": '{"method": ' + "[" * 100_000,
+    "a tag that does not fit": "method: !!bool x\nparameters: {x: {value: 1}}",
+    "a number that is none": "method: random\nparameters: {x: {value: !!int ''}}",
+    "a date that is none": "method: random\nparameters: {x: {value: !!timestamp foo}}",
+    "bands without end": "method: random\nmetric: {name: loss}\nparameters: {lr: {value: 0.1}}\n"
+    "early_terminate: {type: hyperband, max_iter: 27, s: 1000000000, eta: 1.0000001}",
+    "a long name": "method: random\nparameters: {" + "x" * 100_000 + ": {vlaue: 1}}",
+    "escapes": 'method: random\nparameters: {"a\\e[31m": {value: 1}, x: {value: "\\e[2J", values: 1}}\n"\\e]0;t": 1',
+    "a text of a megabyte": "method: " + "x" * 900_000,
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_a_hostile_file_is_a_few_short_sentences_at_once(name, tmp_path, muslin):
+    path = tmp_path / "sweep.yaml"
+    path.write_text(HOSTILE[name])
+    start = time.monotonic()
+    code, out, err = muslin("sweep", path, "--check")
+    assert (code, out) == (2, "")
+    assert time.monotonic() - start < 3
+    assert 0 < err.count("\n") <= 6
+    assert len(err) < 4000
+    assert err.replace("\n", "").isprintable()
+
+
+@pytest.mark.skipif(os.name != "posix", reason="has no such files")
+def test_what_is_no_regular_file_is_not_read(tmp_path, muslin):
+    os.mkfifo(tmp_path / "pipe.yaml")
+    for path in (tmp_path / "pipe.yaml", Path("/dev/zero"), tmp_path):
+        code, _, err = muslin("sweep", path, "--check")
+        assert (code, err.count("\n")) == (2, 1)
+        assert "not a regular file" in err
+
+
+def test_enormous_bands_are_none():
+    """So large that no double holds them, at once and without an overflow."""
+    for rule in ({"min_iter": 1, "eta": 1e300}, {"min_iter": 10**300, "eta": 10.0}, {"max_iter": 10**300, "s": 10**9}):
+        given = {"type": "hyperband"} | rule
+        assert len(Hyperband.of(given).bands(10**6)) <= 1000

@@ -5,7 +5,7 @@ from collections import Counter
 from datetime import date
 from difflib import get_close_matches
 
-from muslin.errors import unknown
+from muslin.errors import shown, unknown, visible
 from muslin.sweeps.file.distributions import DISTRIBUTIONS
 from muslin.sweeps.file.fields import (
     CONTROLLER,
@@ -20,12 +20,12 @@ from muslin.sweeps.file.fields import (
     TOP,
     choice,
     is_number,
-    shown,
 )
 from muslin.sweeps.file.hyperband import MANY, Hyperband
 from muslin.sweeps.file.space import GRID, infer, leaf
 
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
+LONGEST = 100  # name that a message has whole
 LARGEST_AXIS = 1_000_000  # values of one parameter of a grid
 
 #: distributions that W&B's schema does not have, but that say what is meant → the key that they come with
@@ -61,12 +61,12 @@ def _strangers(raw):
     for key in raw.keys() - TOP.keys() - OTHERS.keys():
         near = get_close_matches(str(key)[:100], TOP, n=1)
         hint = COUNT_IS_NONE if key == "count" else f" Did you mean {near[0]!r}?" if near else ""
-        yield f"{_name(key)} is no key of a sweep file, and is not used.{hint}"
+        yield f"{named(key)} is no key of a sweep file, and is not used.{hint}"
 
 
-def _name(key):
+def named(key):
     """A key in a message."""
-    return key if isinstance(key, str) and key.isprintable() and len(key) <= 100 else shown(key)
+    return visible(key) if isinstance(key, str) and len(key) <= LONGEST else shown(key)
 
 
 def _metric(raw):
@@ -129,7 +129,7 @@ def _group(path, parameters, method):
     for name, spec in parameters.items():
         if not isinstance(name, str) or not NAME.fullmatch(name):
             yield f"{path}: the name {shown(name)} must begin with a letter or _ and have letters, digits, _ . - only."
-        yield from _parameter(f"{path}.{_name(name)}", spec, method)
+        yield from _parameter(f"{path}.{named(name)}", spec, method)
 
 
 def _parameter(path, spec, method):
@@ -147,7 +147,7 @@ def _parameter(path, spec, method):
     if name is None:
         return _shapeless(path, spec)
     if not isinstance(name, str) or name not in DISTRIBUTIONS:
-        return [str(unknown(f"{path}.distribution", _name(name), DISTRIBUTIONS))]
+        return [str(unknown(f"{path}.distribution", named(name), DISTRIBUTIONS))]
     fields = DISTRIBUTIONS[name].fields | {"distribution": choice(name, *LOOSE).or_else(name)}
     return [*_keys(path, spec, fields)] or [*_relations(path, spec), *_grid(path, spec, name, method)]
 
@@ -161,7 +161,7 @@ def _nested(path, spec, method):
 def _shapeless(path, spec):
     """Neither a distribution nor keys from which one could be inferred."""
     known = {"distribution", "parameters"}.union(*(d.fields for d in DISTRIBUTIONS.values()))
-    strangers = [f"{path}.{_name(key)}: {unknown('key', _name(key), known)}" for key in spec if key not in known]
+    strangers = [f"{path}.{named(key)}: {unknown('key', named(key), known)}" for key in spec if key not in known]
     return strangers or [f"{path} must have value, values, min and max, a distribution, or parameters."]
 
 
@@ -186,9 +186,9 @@ def _grid(path, spec, name, method):
 def _keys(path, given, fields):
     """Keys that are unknown, wrong or missing."""
     for key, value in given.items():
-        at = f"{path}.{_name(key)}" if path else _name(key)
+        at = f"{path}.{named(key)}" if path else named(key)
         if key not in fields:
-            yield f"{at}: {unknown('key', _name(key), fields)}"
+            yield f"{at}: {unknown('key', named(key), fields)}"
         elif not fields[key].test(value):
             yield _wrong(at, value, fields[key].right)
     for key in fields:
@@ -198,7 +198,7 @@ def _keys(path, given, fields):
 
 def _wrong(at, value, right):
     if isinstance(right, tuple) and isinstance(value, str):
-        return str(unknown(at, _name(value), right))
+        return str(unknown(at, named(value), right))
     return f"{at} is {shown(value)}; it must be {_words(right)}{_hint(value)}."
 
 

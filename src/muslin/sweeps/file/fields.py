@@ -4,7 +4,6 @@ The keys of a parameter stand with its distribution, in distributions.py.
 """
 
 import json
-import reprlib
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -53,15 +52,6 @@ def _is_command(value):
     return isinstance(value, list) and all(isinstance(v, str) or is_number(v) for v in value)
 
 
-def shown(value):
-    """A value as a message shows it: cut before it is written out, as a few aliases of YAML stand for megabytes."""
-    return SHORT.repr(value)
-
-
-SHORT = reprlib.Repr()
-SHORT.maxlevel, SHORT.maxstring, SHORT.maxother = 3, 100, 100
-
-
 def choice(*choices):
     return Field(choices, lambda v: isinstance(v, str) and v in choices)
 
@@ -74,7 +64,7 @@ NUMBER = Field("a finite number", is_number)
 POSITIVE = Field("a positive number", lambda v: is_number(v) and v > 0)
 NOT_NEGATIVE = Field("a number from 0", lambda v: is_number(v) and v >= 0)
 INTEGER = Field(
-    "a whole number, written without a point",
+    "a whole number of at most 19 digits, written without a point",
     lambda v: isinstance(v, int) and not isinstance(v, bool) and abs(v) < LARGEST_INTEGER,
 )
 COUNT = Field("a whole number from 1", lambda v: is_whole(v) and v >= 1, None)

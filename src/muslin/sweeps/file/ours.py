@@ -44,9 +44,10 @@ def _problems(raw):
 
 
 def _not_ours(strangers):
+    names = ", ".join(map(check.named, strangers[:10])) + (", …" if len(strangers) > 10 else "")
     return (
-        f"{', '.join(strangers)}: muslin's own network has no such settings. If the file is for a program of yours, "
-        "name it (program: FILE); a script that calls wandb.agent itself runs with: muslin offline python SCRIPT."
+        f"{names}: muslin's own network has no such settings. If the file is for a program of yours, name it "
+        "(program: FILE); a script that calls wandb.agent itself runs with: muslin offline python SCRIPT."
     )
 
 
@@ -58,16 +59,18 @@ def _metric_problems(name):
 
 
 def _name_problems(paths):
-    named = {}
+    """(sentence, name, error) of each."""
+    first = {}  # setting → the name that means it
     for path in sorted(paths):
+        name = ".".join(path)
         try:
             key = setting(path[-1])
         except InputError as error:
-            yield f"parameters.{'.'.join(path)}: {error}", ".".join(path), error
+            yield f"parameters.{check.named(name)}: {error}", name, error
             continue
-        if key in named and key is not None:
-            yield f"parameters: {named[key]} and {'.'.join(path)} both mean {key}; give one of them.", "", None
-        named[key] = ".".join(path)
+        if key in first and key is not None:
+            yield f"parameters: {first[key]} and {name} both mean {key}; give one of them.", name, None
+        first[key] = name
 
 
 def _value_problems(space):

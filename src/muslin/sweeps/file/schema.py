@@ -1,10 +1,10 @@
 """The sweep file: what W&B takes is taken and means the same; what it refuses is refused, all problems at once."""
 
-import json
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
+from muslin.documents import read_document
 from muslin.errors import InputError
 from muslin.sweeps.file.check import problems, runs_program, unlisted, warnings
 from muslin.sweeps.file.fields import is_number
@@ -90,21 +90,4 @@ def parse(raw, where="The sweep"):
 
 def load(path):
     """What a YAML or JSON file holds. Raises InputError, naming the file."""
-    import yaml
-
-    try:
-        text = Path(path).read_text(encoding="utf-8")
-        return _load(text, yaml)
-    except OSError as error:
-        raise InputError(f"Cannot read the sweep file {path}: {error.strerror}.") from error
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        where = getattr(error, "problem_mark", None)
-        at = f", line {where.line + 1}" if where else ""
-        raise InputError(f"{path}{at}: not valid YAML or JSON.") from error
-
-
-def _load(text, yaml):
-    try:
-        return json.loads(text)  # first: YAML would take JSON's 1e-5 for a text
-    except ValueError:
-        return yaml.safe_load(text)
+    return read_document(Path(path), "sweep file")

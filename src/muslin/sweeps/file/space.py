@@ -4,6 +4,7 @@ A point of the space is one u in (0, 1) for each leaf that is not constant; `Spa
 of it. Names sort as W&B sorts them, so that its grid's order is ours.
 """
 
+import itertools
 import json
 import math
 from collections.abc import Mapping, Sequence
@@ -94,6 +95,15 @@ class Space:
         """The leaves that are not constant."""
         return tuple(leaf for leaf in self.leaves if not leaf.constant)
 
+    @cached_property
+    def size(self):
+        """How many configurations there are; inf where one parameter or more is continuous."""
+        return math.prod(map(_count, self.searched))
+
+    def key(self, config):
+        """What tells a configuration from others: the values that are searched."""
+        return json.dumps([_whole(at(config, leaf.name)) for leaf in self.searched], sort_keys=True)
+
     def values(self, point):
         """Every leaf's value at a point, by name."""
         found = dict(zip((leaf.name for leaf in self.searched), point, strict=True))
@@ -115,6 +125,32 @@ class Space:
         return self.assemble(self.values(point))
 
 
+def at(config, name):
+    """The value at a name such as a.b in a nested configuration. A name may have points of its own."""
+    if name in config:
+        return config[name]
+    for group, inner in config.items():
+        if isinstance(inner, dict) and name.startswith(f"{group}."):
+            return at(inner, name.removeprefix(f"{group}."))
+    raise KeyError(name)
+
+
+#: q_ distributions of which every value between the bounds is drawn some time
+BOUNDED = ("q_uniform", "q_log_uniform", "q_log_uniform_values", "q_beta")
+
+
+def _count(leaf):
+    """How many values a leaf has."""
+    if "values" in leaf.fields:
+        likely = leaf.fields.get("probabilities", itertools.repeat(1))
+        return len(_distinct([v for v, p in zip(leaf.fields["values"], likely, strict=False) if p]))
+    if leaf.distribution == "int_uniform":
+        return leaf.fields["max"] - leaf.fields["min"] + 1
+    if leaf.distribution in BOUNDED:
+        return round((leaf(LARGEST) - leaf(SMALLEST)) / leaf.fields["q"]) + 1
+    return math.inf
+
+
 def _leaves(parameters, path):
     for name, spec in sorted(parameters.items()):
         if infer(spec) == "nested":
@@ -133,10 +169,13 @@ def draw(space, seed, index):
     return space.config(point(space, seed, index))
 
 
+def _whole(value):
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
 def _distinct(values):
     """Without repetitions, as W&B's grid leaves them out; 1 and 1.0 are the same, 1 and true are not."""
-    whole = (int(v) if isinstance(v, float) and v.is_integer() else v for v in values)
-    return list({json.dumps(key, sort_keys=True): v for key, v in zip(whole, values, strict=True)}.values())
+    return list({json.dumps(_whole(v), sort_keys=True): v for v in values}.values())
 
 
 def _multiples(low, high, q):

@@ -1,0 +1,171 @@
+"""The best configurations of a sweep once more, each with the same new seeds: the best of many trials is the luckiest,
+too, and its own value says more than it will do again. Seeds that the sweep did not have know nothing of that luck."""
+
+import math
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from muslin.errors import InputError
+from muslin.paired import paired, spread
+from muslin.runs import Run
+from muslin.runs.settings import Settings
+from muslin.sweeps.file import spellings
+from muslin.sweeps.pool import Pool, cores
+from muslin.sweeps.scheduler import TRIES
+from muslin.sweeps.study import Trial
+
+
+@dataclass
+class Finalist:
+    """``values``: the sweep's metric, the best of each run, by seed; None of one that failed."""
+
+    trial: Trial
+    values: dict[int, float | None] = field(default_factory=dict)
+
+    @property
+    def whole(self):
+        return None not in self.values.values()
+
+    @property
+    def mean(self):
+        return sum(self.values.values()) / len(self.values) if self.whole else None
+
+    @property
+    def deviation(self):
+        """The standard deviation over the seeds; NaN of one seed."""
+        return spread([*self.values.values()]) if self.whole else None
+
+
+def contest(directory, trials, count: int, seeds: int, workers=None, show: Callable = lambda done, all: None):
+    """The ``count`` best configurations, each trained with so many new seeds, the best mean first.
+
+    The runs are directories in SWEEP/finalists; what is there already is not trained again. ``show(done, all)`` is
+    called after each. Raises InputError: there are no trials, or each of the finalists failed.
+    """
+    finalists = [Finalist(trial) for trial in _best(directory, trials, count)]
+    tasks = [task for finalist in finalists for task in _tasks(directory, finalist, trials, seeds)]
+    failed = Trainings(tasks, workers or cores(), directory.path / "workers.log", show).run()
+    for task in tasks:
+        value = None if task.run in failed else _value(directory, task.run)
+        task.finalist.values[task.settings["seed"]] = value
+    whole = [finalist for finalist in finalists if finalist.whole]
+    if not whole:
+        raise InputError(f"No finalist could be trained with each seed: {next(iter(failed.values()), 'no value')}.")
+    sign = _sign(directory.metric)
+    return sorted(whole, key=lambda finalist: sign * finalist.mean) + [f for f in finalists if not f.whole]
+
+
+def _sign(metric):
+    """What makes the better value the smaller one."""
+    return -1 if metric.goal == "maximize" else 1
+
+
+def _best(directory, trials, count):
+    """The trials with the best values; of a configuration's repeats one."""
+    sign, space = _sign(directory.metric), directory.sweep.space
+    valued = [trial for trial in trials if trial.value is not None and trial.state != "failed"]
+    if not valued:
+        raise InputError(f"The sweep {directory.path} has no finished trial yet.")
+    ranked = sorted(valued, key=lambda t: (sign * t.value, t.parameters or 0, t.number))
+    first = {space.key(trial.config): trial for trial in reversed(ranked)}
+    return [trial for trial in ranked if first[space.key(trial.config)] is trial][:count]
+
+
+@dataclass(frozen=True)
+class Task:
+    finalist: Finalist
+    run: Path
+    settings: dict
+
+
+def _tasks(directory, finalist, trials, seeds):
+    key = directory.sweep.space.key
+    settings = Settings.read(spellings.settings(finalist.trial.config)).model_dump()
+    same = [trial.config for trial in trials if key(trial.config) == key(finalist.trial.config)]
+    used = max(Settings.read(spellings.settings(config)).seed for config in same)
+    for seed in range(used + 1, used + 1 + seeds):
+        run = directory.path / "finalists" / f"{finalist.trial.run}-seed-{seed}"
+        yield Task(finalist, run, settings | {"seed": seed})
+
+
+class Trainings:
+    """Runs that workers train to their end. ``run()`` gives {run: reason} of those that failed."""
+
+    def __init__(self, tasks, workers, log, show):
+        self.tasks = tasks
+        self.waiting = [task for task in tasks if not Run(task.run).finished]
+        self.pool = Pool(max(1, min(workers, len(self.waiting))), log)
+        self.failed, self.deaths = {}, Counter()
+        self.all, self.left, self.show = len(tasks), len(self.waiting), show
+
+    def run(self):
+        try:
+            while self.waiting or self.pool.busy:
+                while self.waiting and self.pool.free:
+                    task = self.waiting.pop(0)
+                    self.pool.give(task, {"run": str(task.run), "settings": task.settings, "tracker": None})
+                worker, message = self.pool.next(timeout=1)
+                if worker:
+                    self._handle(worker, message)
+        finally:
+            self.pool.stop()
+        return self.failed
+
+    def _handle(self, worker, message):
+        if message is None:
+            task = self.pool.done(worker, dead=True)
+            if task:
+                self._died(task)
+        elif "row" in message:
+            worker.send({"stop": None})
+        elif message.get("fatal"):
+            raise InputError(message["failed"])
+        elif "begin" not in message:
+            self._over(self.pool.done(worker), message.get("failed"))
+
+    def _died(self, task):
+        self.deaths[task.run] += 1
+        if self.deaths[task.run] < TRIES:
+            self.waiting.append(task)
+        else:
+            self._over(task, f"its worker died {TRIES} times; see workers.log")
+
+    def _over(self, task, reason):
+        if reason:
+            self.failed[task.run] = reason
+        self.left -= 1
+        self.show(self.all - self.left, self.all)
+
+
+def _value(directory, path):
+    key = spellings.metric(directory.metric.name)
+    return directory.metric.best([row[key] for row in Run(path).history if key in row])
+
+
+def why(finalists, metric):
+    """A sentence on what made the first of them the winner, and on how sure that is."""
+    winner, *others = [finalist for finalist in finalists if finalist.whole]
+    words = f"{metric.name} {figure(winner)} over {len(winner.values)} new seeds"
+    if not others:
+        return f"{words}; in the sweep {winner.trial.value:.4f}"
+    extreme = "highest" if metric.goal == "maximize" else "lowest"
+    return f"{words}, the {extreme} mean of {len(finalists)} finalists; {_ahead(winner, others[0], metric)}"
+
+
+def _ahead(winner, second, metric):
+    """The same seeds are the same splits and orders: differences of pairs."""
+    sign = _sign(metric)
+    pairs = [sign * (second.values[s] - value) for s, value in winner.values.items() if s in second.values]
+    mean, _, margin = paired(pairs) if pairs else (math.nan, math.nan, math.nan)
+    if mean > margin:
+        return f"ahead of the second, trial {second.trial.number}, by {mean:.2g} ± {margin:.2g}"
+    return f"the second, trial {second.trial.number} with {figure(second)}, cannot be told from it"
+
+
+def figure(finalist):
+    """ "0.8812 ± 0.0011" """
+    if not finalist.whole:
+        return "failed"
+    return f"{finalist.mean:.4f}" + (f" ± {finalist.deviation:.4f}" if len(finalist.values) > 1 else "")

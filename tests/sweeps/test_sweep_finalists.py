@@ -1,0 +1,119 @@
+"""The best configurations once more: other seeds, the best mean, and nothing trained twice."""
+
+import json
+import math
+import statistics
+
+import pytest
+
+from muslin.errors import InputError
+from muslin.runs import Run
+from muslin.sweeps import finalists, retrain
+from muslin.sweeps.directory import SweepDirectory, begin
+from muslin.sweeps.file import schema
+from muslin.sweeps.file.schema import Metric
+from muslin.sweeps.finalists import Finalist
+from muslin.sweeps.scheduler import Scheduler
+from muslin.sweeps.study import Trial
+
+
+@pytest.fixture(scope="module")
+def swept(tmp_path_factory, tiny):
+    where, study = begin(schema.parse(tiny), "tiny", tmp_path_factory.mktemp("runs"))
+    Scheduler(where, study, workers=2, count=4).run()
+    return SweepDirectory(where.path)
+
+
+def test_the_best_are_trained_with_new_seeds(swept):
+    shown = []
+    trials = swept.trials()
+    found = finalists.contest(swept, trials, 2, 2, workers=2, show=lambda done, all: shown.append((done, all)))
+    ranked = sorted(trials, key=lambda trial: -trial.value)[:2]
+    assert {f.trial.number for f in found} == {trial.number for trial in ranked}
+    assert shown[-1] == (4, 4)
+    for finalist in found:
+        assert [*finalist.values] == [1, 2]  # the sweep had 0
+        for seed, value in finalist.values.items():
+            run = Run(swept.path / "finalists" / f"{finalist.trial.run}-seed-{seed}")
+            assert run.settings.seed == seed
+            assert run.settings.learning_rate == finalist.trial.config["learning_rate"]
+            assert value == max(row["val_accuracy"] for row in run.history)
+        assert finalist.mean == pytest.approx(statistics.fmean(finalist.values.values()))
+        assert finalist.deviation == pytest.approx(statistics.stdev(finalist.values.values()))
+    assert found[0].mean >= found[1].mean
+
+    before = {path: path.stat().st_mtime_ns for path in swept.path.glob("finalists/*/summary.json")}
+    again = finalists.contest(swept, trials, 2, 2)
+    assert [f.values for f in again] == [f.values for f in found]
+    assert {path: path.stat().st_mtime_ns for path in swept.path.glob("finalists/*/summary.json")} == before
+
+
+def test_best_takes_the_best_mean(swept, muslin_json, muslin):
+    found = muslin_json("best", swept.path, "--finalists", 2, "--seeds", 2)
+    rows = found["finalists"]
+    assert [row["mean"] for row in rows] == sorted((row["mean"] for row in rows), reverse=True)
+    assert found["best"]["trial"] == rows[0]["trial"]
+    assert "over 2 new seeds, the highest mean of 2 finalists" in found["best"]["why"]
+    code, out, _ = muslin("best", swept.path, "--finalists", 2, "--seeds", 2)
+    assert code == 0
+    assert f"finalist   1. {rows[0]['mean']:.4f} ± {rows[0]['deviation']:.4f}  trial {rows[0]['trial']}" in out
+    assert "finalists" not in muslin_json("best", swept.path)
+
+
+def finalist(number, *values):
+    return Finalist(Trial(number, {}, "r", value=0.9), dict(enumerate(values)))
+
+
+@pytest.mark.parametrize(
+    ("goal", "second", "words"),
+    [
+        ("maximize", (0.80, 0.81, 0.79), "the highest mean of 2 finalists; ahead of the second, trial 2, by 0.1 ±"),
+        ("maximize", (0.80, 0.95, 0.90), "the second, trial 2 with 0.8833 ± 0.0764, cannot be told from it"),
+        ("minimize", (1.00, 1.01, 0.99), "the lowest mean of 2 finalists; ahead of the second, trial 2, by 0.1 ±"),
+        ("maximize", (0.5, None, 0.5), "new seeds; in the sweep 0.9000"),
+    ],
+)
+def test_how_sure_the_winner_is(goal, second, words):
+    sentence = finalists.why([finalist(1, 0.9, 0.911, 0.889), finalist(2, *second)], Metric("score", goal))
+    assert sentence.startswith("score 0.9000 ± 0.0110 over 3 new seeds")
+    assert words in sentence
+
+
+def test_one_seed_says_little():
+    sentence = finalists.why([finalist(1, 0.9), finalist(2, 0.8)], Metric("score", "maximize"))
+    assert sentence.startswith("score 0.9000 over 1 new seeds")
+    assert "cannot be told" in sentence
+    assert math.isnan(finalist(1, 0.9).deviation)
+
+
+def test_a_seed_that_fails_takes_a_finalist_out(swept, monkeypatch):
+    monkeypatch.setattr(finalists.Trainings, "run", lambda self: {self.tasks[0].run: "it diverged"})
+    found = finalists.contest(swept, swept.trials(), 2, 2)
+    assert [f.whole for f in found] == [True, False]
+    assert (finalists.figure(found[1]), found[1].mean) == ("failed", None)
+    monkeypatch.setattr(finalists.Trainings, "run", lambda self: {task.run: "it diverged" for task in self.tasks})
+    with pytest.raises(InputError, match="No finalist could be trained with each seed: it diverged"):
+        finalists.contest(swept, swept.trials(), 2, 2)
+
+
+def test_of_repeats_the_best_mean_is_chosen(tmp_path, tiny):
+    where, study = begin(schema.parse(tiny), "r", tmp_path, repeats=2)
+    for number, value in enumerate([0.9, 0.1, 0.6, 0.7, 0.95]):
+        config = {**dict.fromkeys(tiny["parameters"], 1), "learning_rate": number // 2, "seed": number % 2}
+        trial = study.start(study.take(lambda n: True), Asked(config), f"r{number}")
+        trial.state, trial.value = "finished", value
+        assert study.end(trial)
+    directory = SweepDirectory(where.path)
+    trial, why = retrain.choose(directory, directory.trials())
+    assert trial.number == 2
+    assert why == "val_accuracy 0.65 ± 0.071 over 2 seeds, the highest mean of 2 configurations"
+    with pytest.raises(InputError, match="no configuration of which every repeat"):
+        retrain.choose(directory, directory.trials()[:1])
+    assert json.loads((where.path / "sweep.json").read_text())["definition"]["repeats"] == 2
+
+
+class Asked:
+    params, distributions = {}, {}
+
+    def __init__(self, config):
+        self.config = config
