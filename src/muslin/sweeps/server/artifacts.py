@@ -307,7 +307,7 @@ class ArtifactFile:
 
 
 class Collection:
-    description = ""
+    description = None
 
     def __init__(self, graph, row):
         self.graph, self.row, self.name = graph, row, row["name"]

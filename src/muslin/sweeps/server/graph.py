@@ -2,6 +2,9 @@
 """
 
 import json
+import sqlite3
+import sys
+import traceback
 from functools import cache
 from pathlib import Path
 
@@ -99,10 +102,14 @@ def answer(graph, query, variables=None, operation=None):
 
 
 def _error(error):
+    """What a client is told. Raises what may pass, such as a full disk: then the client tries again."""
     cause = error.original_error
-    if cause is None or isinstance(cause, InputError | GraphQLError):
-        return {"message": str(cause or error.message), "path": error.path}
-    raise cause
+    if isinstance(cause, OSError | sqlite3.Error):
+        raise cause
+    if cause is not None and not isinstance(cause, InputError | GraphQLError):
+        print("".join(traceback.format_exception(cause)), file=sys.stderr, flush=True)
+        return {"message": "The server failed at this; its output says why.", "path": error.path}
+    return {"message": str(cause or error.message), "path": error.path}
 
 
 def _known_variables(parsed, variables, operation):

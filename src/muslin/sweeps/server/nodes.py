@@ -35,6 +35,9 @@ def page(nodes, after=None, first=None, **more):
     begin = int(after) if str(after or "").isdigit() else 0
     end = len(nodes) if first is None else min(len(nodes), begin + max(0, first))
     edges = [{"node": node, "cursor": str(at)} for at, node in enumerate(nodes[begin:end], begin + 1)]
+    for edge in edges:
+        if hasattr(edge["node"], "version_index"):  # an artifact's place in its collection
+            edge["version"] = f"v{edge['node'].version_index}"
     info = {"endCursor": str(end), "hasNextPage": end < len(nodes)}
     return {"edges": edges, "pageInfo": info, "totalCount": len(nodes), **more}
 
@@ -310,7 +313,7 @@ class Run:
         return page([self.graph.artifacts.Artifact(self.graph, row) for row in found], after, first)
 
     def input_artifacts(self, after=None, first=None):
-        query = "SELECT self.graph.artifacts.* FROM artifacts JOIN uses ON uses.artifact = self.graph.artifacts.id WHERE uses.run = ?"
+        query = "SELECT artifacts.* FROM artifacts JOIN uses ON uses.artifact = artifacts.id WHERE uses.run = ?"
         return page([self.graph.artifacts.Artifact(self.graph, row) for row in self.graph.store.rows(query, self.row["id"])], after, first)
 
     def run_info(self):
