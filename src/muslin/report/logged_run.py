@@ -182,7 +182,7 @@ def contents(run, files):
         "plots": _plots(run, config),
         "tables": _tables(run, files),
         "config": [(key, _text(value)) for key, value in sorted(flat(config.get("config") or {}).items())],
-        "summary": [(key, _text(v)) for key, v in sorted(summary.items()) if key not in OWN and not _medium(v)],
+        "summary": [(key, _text(v)) for key, v in sorted(summary.items()) if key not in OWN and v is not None and not _medium(v)],
         "console": _console(run.path / "log.txt"),
         "files": _files(run.path / "files", files),
         "left_out": run.left_out,

@@ -147,6 +147,8 @@ class LedSweep:
         the agent seems not to have got our answer, None where that is not clear yet."""
         run = self._run(trial)
         if trial.run in self.stopping:
+            if run:
+                self.server.end_run(run, "killed")
             self.ended(trial.run, "stopped")
         elif run is None:
             late = agent["start"] != self.server.start or lapse > LATE
