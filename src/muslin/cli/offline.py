@@ -26,9 +26,9 @@ def command(
     runs_dir: Annotated[Path, typer.Option(help="Folder of the runs and sweeps.")] = Path("runs"),
     json: Json = False,
 ):
-    """Runs any program that uses wandb, sweeps and agents included, without an account and without a change: it is told of
-    the server that `muslin serve` runs for the folder, or of one that lasts as long as it does. Its output, exit code and
-    Ctrl-C are the program's own. Options of muslin stand before COMMAND."""
+    """Runs any program that uses wandb, sweeps and agents included, without an account and without a change: it is told
+    of the server that `muslin serve` runs for the folder, or of one that lasts as long as it does. Its output, exit
+    code and Ctrl-C are the program's own. Options of muslin stand before COMMAND."""
     from muslin.sweeps.server import host
 
     began = time.time()
@@ -104,7 +104,9 @@ def _say(runs_dir, paths, local):
     if len(shown) > SHOWN:
         say(f"and {len(shown) - SHOWN} more in {runs_dir}")
     if shown:
-        say(f"look at them: muslin report {shlex.quote(str(shown[0]))}, or all of them: muslin serve{_option(runs_dir)}")
+        say(
+            f"look at them: muslin report {shlex.quote(str(shown[0]))}, or all of them: muslin serve{_option(runs_dir)}"
+        )
     if local:
         more = f" (and {len(local) - SHOWN} more)" if len(local) > SHOWN else ""
         say(f"to W&B's cloud, if you want: {shlex.join(['wandb', 'sync', *map(str, local[:SHOWN])])}{more}")

@@ -13,11 +13,13 @@ import math
 from array import array
 from datetime import UTC, datetime
 from html import escape
+from itertools import pairwise
 from pathlib import Path
 from urllib.parse import quote
 
 from muslin.errors import InputError
-from muslin.files import read_json
+from muslin.files import read_json, read_json_lines
+from muslin.report import terminal
 from muslin.report.live import duration
 from muslin.report.pages import charts, page, render
 
@@ -61,8 +63,6 @@ def _relative(path, folder):
 class LoggedRun:
     """What the directory tells by now. It reads on from where it stopped: to ask again costs what is new."""
 
-    over = False
-
     def __init__(self, path):
         self.path, self.curves, self.machine = Path(path), Curves(path / "history.jsonl"), Curves(path / "events.jsonl")
         self.left_out = []
@@ -81,6 +81,23 @@ class LoggedRun:
         if self.finished:
             return flat(read_json(self.path / "summary.json"))
         return {key: values[-1] for key, (_, values) in self.curves.update().numbers.items()}
+
+    @property
+    def over(self):
+        return self.finished
+
+    @property
+    def history(self):
+        """The rows, of each what is a number."""
+        file = self.path / "history.jsonl"
+        found = read_json_lines(file) if file.exists() else []
+        return [{k: v for k, v in flat(row).items() if is_number(v) and k not in OWN} for row in found]
+
+    def lines(self):
+        return [terminal.epoch(number, row) for number, row in enumerate(self.history, 1)]
+
+    def charts(self, width, height):
+        return terminal.curves(self.history, width, height)
 
     def status(self):
         """ "finished after 12 steps" """
@@ -182,7 +199,9 @@ def contents(run, files):
         "plots": _plots(run, config),
         "tables": _tables(run, files),
         "config": [(key, _text(value)) for key, value in sorted(flat(config.get("config") or {}).items())],
-        "summary": [(key, _text(v)) for key, v in sorted(summary.items()) if key not in OWN and v is not None and not _medium(v)],
+        "summary": [
+            (key, _text(v)) for key, v in sorted(summary.items()) if key not in OWN and v is not None and not _medium(v)
+        ],
         "console": _console(run.path / "log.txt"),
         "files": _files(run.path / "files", files),
         "left_out": run.left_out,
@@ -202,7 +221,11 @@ def _text(value):
 def _about(about, config):
     """[(what, text)] of where the run comes from."""
     words = {"project": "project", "sweep": "sweep", "group": "group", "job_type": "job type", "program": "program"}
-    found = [(title, about[key]) for key, title in (words | {"host": "host", "revision": "revision"}).items() if about.get(key)]
+    found = [
+        (title, about[key])
+        for key, title in (words | {"host": "host", "revision": "revision"}).items()
+        if about.get(key)
+    ]
     return found or ([("command", " ".join(map(str, config["command"])))] if config.get("command") else [])
 
 
@@ -222,7 +245,9 @@ def _groups(run, curves):
     """{prefix: [(id, key, figure)]}, those without a prefix first, as W&B groups them."""
     keys = sorted(curves.numbers, key=lambda key: ("/" in key, key))
     if len(keys) > CURVES:
-        run.left_out.append(f"{len(keys) - CURVES} more metrics are in history.jsonl: {', '.join(keys[CURVES:][:20])} …")
+        run.left_out.append(
+            f"{len(keys) - CURVES} more metrics are in history.jsonl: {', '.join(keys[CURVES:][:20])} …"
+        )
     groups = {}
     for number, key in enumerate(keys[:CURVES]):
         prefix = key.rpartition("/")[0]
@@ -243,9 +268,15 @@ def curve(steps, values, name):
         "line": {"color": charts.TRAINING, "width": 1.8},
         "cliponaxis": False,
     }
-    axis = {"title": {"text": "step"}, "hoverformat": "d", "tickformat": "~s" if len(steps) and steps[-1] >= 10_000 else "d"}
+    axis = {
+        "title": {"text": "step"},
+        "hoverformat": "d",
+        "tickformat": "~s" if len(steps) and steps[-1] >= 10_000 else "d",
+    }
     margin = {"l": 8, "r": 12, "t": 8, "b": 8}
-    return charts.figure([trace], height=230, xaxis=axis, yaxis={"hoverformat": ".5~g"}, showlegend=False, margin=margin)
+    return charts.figure(
+        [trace], height=230, xaxis=axis, yaxis={"hoverformat": ".5~g"}, showlegend=False, margin=margin
+    )
 
 
 def sampled(values, most):
@@ -255,7 +286,7 @@ def sampled(values, most):
         return range(n)
     edges = [round(i * n / (most // 2)) for i in range(most // 2 + 1)]
     found = {0, n - 1}
-    for low, high in zip(edges[:-1], edges[1:], strict=True):
+    for low, high in pairwise(edges):
         found |= {min(range(low, high), key=values.__getitem__), max(range(low, high), key=values.__getitem__)}
     return sorted(found)
 
@@ -298,9 +329,11 @@ def _histograms(curves):
         step, value = logged[-1]
         if value["_type"] == "histogram":
             counts, edges = value.get("values") or [], value.get("bins") or _edges(value)
-            middles = [(a + b) / 2 for a, b in zip(edges[:-1], edges[1:], strict=True)]
+            middles = [(a + b) / 2 for a, b in pairwise(edges)]
             bars = {"type": "bar", "x": middles, "y": counts, "marker": {"color": charts.TRAINING}}
-            drawn = charts.figure([bars], height=230, bargap=0, showlegend=False, margin={"l": 8, "r": 12, "t": 8, "b": 8})
+            drawn = charts.figure(
+                [bars], height=230, bargap=0, showlegend=False, margin={"l": 8, "r": 12, "t": 8, "b": 8}
+            )
             found.append((f"histogram-{len(found)}", f"{key}, step {step:g}", drawn))
     return found
 
@@ -323,14 +356,21 @@ def _table(run, value):
 
 
 def _tables(run, files):
-    """[{"key", "columns", "rows" of cells, "count"}]; a cell is {"text"} or {"image"}. Those of charts are drawn instead."""
+    """[{"key", "columns", "rows" of cells, "count"}]; a cell is {"text"} or {"image"}."""
     shown = []
     for key, logged in sorted(run.curves.media.items()):
         step, value = logged[-1]
         found = _table(run, value) if value["_type"] in TABLES else None
         if found:
             cells = [[_cell(cell, files) for cell in row] for row in found["data"][:ROWS]]
-            shown.append({"key": f"{key}, step {step:g}", "columns": found["columns"], "rows": cells, "count": len(found["data"])})
+            shown.append(
+                {
+                    "key": f"{key}, step {step:g}",
+                    "columns": found["columns"],
+                    "rows": cells,
+                    "count": len(found["data"]),
+                }
+            )
     return shown
 
 
@@ -365,7 +405,12 @@ def _plot(kind, table, fields):
     if "x" in at and "y" in at:
         return {"figure": _xy(kind, at, fields)}
     if "label" in at and "value" in at:
-        bars = {"type": "bar", "x": [escape(str(v)) for v in at["label"]], "y": at["value"], "marker": {"color": charts.TRAINING}}
+        bars = {
+            "type": "bar",
+            "x": [escape(str(v)) for v in at["label"]],
+            "y": at["value"],
+            "marker": {"color": charts.TRAINING},
+        }
         return {"figure": charts.figure([bars], height=280, showlegend=False)}
     if "value" in at:
         bars = {"type": "histogram", "x": at["value"], "marker": {"color": charts.TRAINING}}
@@ -383,7 +428,10 @@ def _matrix(at):
     cells = {(str(a), str(p)): int(n) for a, p, n in zip(actual, predicted, counts, strict=True)}
     most = max((n for (a, p), n in cells.items() if a != p), default=1) or 1
     rows = [
-        [{"count": cells.get((a, p), 0), "heat": round(min(cells.get((a, p), 0) / most, 1), 3), "right": a == p} for p in names]
+        [
+            {"count": cells.get((a, p), 0), "heat": round(min(cells.get((a, p), 0) / most, 1), 3), "right": a == p}
+            for p in names
+        ]
         for a in names
     ]
     return {"matrix": {"names": names, "rows": rows}}
@@ -395,7 +443,11 @@ def _xy(kind, at, fields):
     mode = "markers" if "scatter" in kind else "lines"
     traces = []
     for name in [*dict.fromkeys(map(str, series))] if series else [None]:
-        points = [(x, y) for i, (x, y) in enumerate(zip(at["x"], at["y"], strict=True)) if name is None or str(series[i]) == name]
+        points = [
+            (x, y)
+            for i, (x, y) in enumerate(zip(at["x"], at["y"], strict=True))
+            if name is None or str(series[i]) == name
+        ]
         dash = {"dash": charts.DASHES[len(traces) % len(charts.DASHES)]}
         traces.append({"type": "scatter", "mode": mode, "x": [p[0] for p in points], "y": [p[1] for p in points]})
         traces[-1] |= {"name": escape(name or ""), "line": dash}

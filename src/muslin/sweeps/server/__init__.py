@@ -1,4 +1,4 @@
-"""A server that speaks W&B's protocol, sweeps included, for one person or one lab: the clients 0.16 to 0.31 as they are.
+"""A server that speaks W&B's protocol, sweeps included, for one person or one lab; for the clients 0.16 to 0.31.
 
 store.py        what it remembers, in SQLite
 logs.py         files of lines that clients write by offset

@@ -1,9 +1,9 @@
 """HTTP: what W&B's clients send, and the pages.
 
-    POST /graphql
-    POST /files/ENTITY/PROJECT/RUN/file_stream
-    PUT  /upload/TOKEN/KIND/ID/NAME      GET /download/TOKEN/KIND/ID/NAME
-    GET  /, /ENTITY, /ENTITY/PROJECT, /ENTITY/PROJECT/runs/RUN, /ENTITY/PROJECT/sweeps/SWEEP
+POST /graphql
+POST /files/ENTITY/PROJECT/RUN/file_stream
+PUT  /upload/TOKEN/KIND/ID/NAME      GET /download/TOKEN/KIND/ID/NAME
+GET  /, /ENTITY, /ENTITY/PROJECT, /ENTITY/PROJECT/runs/RUN, /ENTITY/PROJECT/sweeps/SWEEP
 """
 
 import gzip
@@ -24,8 +24,22 @@ from muslin.sweeps.server.pages import Pages
 #: bytes of a body that are taken: of a query, of a piece of a stream (unpacked), of a file
 QUERY, STREAM, FILE = 64 << 20, 256 << 20, 8 << 30
 #: kinds of files that a browser may show as they are
-SHOWN = {"image/png", "image/jpeg", "image/gif", "image/webp", "audio/wav", "audio/x-wav", "audio/mpeg", "video/mp4", "video/webm"}
-SAFE = {"x-content-type-options": "nosniff", "referrer-policy": "no-referrer", "cross-origin-resource-policy": "same-origin"}
+SHOWN = {
+    "image/png",
+    "image/jpeg",
+    "image/gif",
+    "image/webp",
+    "audio/wav",
+    "audio/x-wav",
+    "audio/mpeg",
+    "video/mp4",
+    "video/webm",
+}
+SAFE = {
+    "x-content-type-options": "nosniff",
+    "referrer-policy": "no-referrer",
+    "cross-origin-resource-policy": "same-origin",
+}
 
 
 def application(desk, door, secret):
@@ -146,7 +160,13 @@ def application(desk, door, secret):
         if not door.may_write(request) or row is None:
             return refused(404, "There is no such file.")
         try:
-            found = links(request).found("download", links(request).token("download", "artifact", str(row["id"]), request.path_params["name"]), "artifact", row["id"], request.path_params["name"])
+            found = links(request).found(
+                "download",
+                links(request).token("download", "artifact", str(row["id"]), request.path_params["name"]),
+                "artifact",
+                row["id"],
+                request.path_params["name"],
+            )
         except InputError:
             found = None
         return refused(404, "There is no such file.") if not found or not found.is_file() else shown(found)
@@ -154,8 +174,16 @@ def application(desk, door, secret):
     def shown(path):
         """A file. What could run something in a browser is not shown by it, but in a box that runs nothing."""
         kind = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
-        kind = kind if kind in SHOWN or kind == "text/html" else "application/octet-stream" if kind == "image/svg+xml" else kind
-        headers = SAFE | {"content-security-policy": "default-src 'none'; style-src 'unsafe-inline'; img-src data:; sandbox"}
+        kind = (
+            kind
+            if kind in SHOWN or kind == "text/html"
+            else "application/octet-stream"
+            if kind == "image/svg+xml"
+            else kind
+        )
+        headers = SAFE | {
+            "content-security-policy": "default-src 'none'; style-src 'unsafe-inline'; img-src data:; sandbox"
+        }
         named = None if kind in SHOWN or kind == "text/html" else path.name
         return FileResponse(path, media_type=kind, headers=headers, filename=named)
 

@@ -87,7 +87,8 @@ def create(graph, input):
         folder = f"{project['folder']}/artifacts/{folder_name(names[0])}/v{index}"
         now, tags = time.time(), [tag["tagName"] for tag in input.get("tags") or []]
         id = store.add(
-            "artifacts", collection=collection["id"], version=index, digest=input.get("digest"), aliases=aliases, tags=tags,
+            "artifacts", collection=collection["id"], version=index, digest=input.get("digest"), aliases=aliases,
+            tags=tags,
             description=input.get("description"), metadata=input.get("metadata"), run=run and run["id"],
             client=input.get("clientID"), step=input.get("historyStep"), folder=store.free_folder("artifacts", folder),
             created=now, updated=now,
@@ -120,9 +121,6 @@ def _move_aliases(store, row, aliases):
 def create_manifest(graph, input):
     row = _known(graph, input["artifactID"])
     return {"artifactManifest": _manifest(graph, row)}
-
-
-
 
 
 def update_manifest(graph, input):
@@ -193,7 +191,7 @@ def update(graph, input):
 
 def delete(graph, input):
     row = _known(graph, input["artifactID"])
-    named = [alias for alias in json.loads(row["aliases"])]
+    named = json.loads(row["aliases"])
     if named and not input.get("deleteAliases"):
         raise InputError(f"The artifact has the aliases {', '.join(named)}; delete it with delete_aliases=True.")
     with graph.store.transaction():

@@ -29,12 +29,12 @@ FIELDS = {
     "displayName": "display", "groupName": "grp", "jobType": "job_type", "notes": "notes", "description": "description",
     "tags": "tags", "jobProgram": "program", "host": "host", "commit": "revision", "jobRepo": "repo",
 }  # fmt: skip
-ADJECTIVES = "amber bold brisk calm clever crisp dapper deft early fair fine fresh glad grand keen light lively neat plain quick"
+ADJECTIVES = "amber bold brisk calm clever crisp dapper deft early fair fine fresh glad grand keen light neat quick"
 NOUNS = "bobbin button cloth collar cuff dart fold hem lace loom needle pattern pleat pocket seam sleeve spool stitch thread yarn"
 
 
 class Desk:
-    """``listener(run, rows)``, if there is one, is told what each run logs: {"name", "folder", …} and its new rows."""
+    """``listener(run, offset, rows)``, if there is one, is told what each run logs, from that line on."""
 
     def __init__(self, root, storage=None, listener=None):
         self.root, self.storage, self.listener = Path(root), storage, listener
@@ -96,7 +96,10 @@ class Desk:
         folder = self.store.free_folder("runs", f"{known['folder'] if known else folder}/{folder_name(name)}")
         while not known and (self.root / folder / "sweep.json").exists():
             folder = f"{folder}-run"
-        now, number = time.time(), self.store.row("SELECT count(*) AS n FROM runs WHERE project = ?", project["id"])["n"] + 1
+        now, number = (
+            time.time(),
+            self.store.row("SELECT count(*) AS n FROM runs WHERE project = ?", project["id"])["n"] + 1,
+        )
         facts = {"project": project["id"], "name": name, "folder": folder, "sweep": sweep, "created": now, "beat": now}
         id = self.store.add("runs", **facts, display=display_name(number))
         return self.store.get("runs", id=id)
@@ -110,9 +113,8 @@ class Desk:
             changes["config"] = json.dumps(_object(fields["config"], "config"))
         if fields.get("summaryMetrics") is not None:
             changes["summary"] = json.dumps(_object(fields["summaryMetrics"], "summaryMetrics"))
-        if fields.get("name") and (fields.get("config") is not None or fields.get("state") == "running"):
-            if run["state"] != "running" and run["ended"] and not fields.get("id"):
-                changes |= {"state": "running", "ended": None, "exitcode": None, "stop": 0}
+        if run["ended"] and not inserted and fields.get("name") and fields.get("config") is not None:  # it goes on
+            changes |= {"state": "running", "ended": None, "exitcode": None, "stop": 0}
         if fields.get("state") and fields["state"] != "running":
             changes |= {"state": fields["state"]}
         return changes
@@ -121,7 +123,12 @@ class Desk:
         """What a run is, in words for its config.json."""
         project = self.store.get("projects", id=run["project"])
         words = {"id": run["name"], "project": project["name"], "entity": project["entity"], "sweep": run["sweep"]}
-        words |= {"group": run["grp"], "job_type": run["job_type"], "tags": json.loads(run["tags"]), "notes": run["notes"]}
+        words |= {
+            "group": run["grp"],
+            "job_type": run["job_type"],
+            "tags": json.loads(run["tags"]),
+            "notes": run["notes"],
+        }
         return words | {"program": run["program"], "host": run["host"], "revision": run["revision"]}
 
     def write_config(self, run):
@@ -170,9 +177,10 @@ class Desk:
 
     def stream(self, entity, project, name, sent):
         """A piece of a run's file stream; returns the answer. A run that is not known is begun: better than lost."""
-        run = self.run(entity, project, name) or self.upsert_run(
-            {"entityName": entity, "modelName": project, "name": name}
-        )[0]
+        run = (
+            self.run(entity, project, name)
+            or self.upsert_run({"entityName": entity, "modelName": project, "name": name})[0]
+        )
         with self.lock_of(run):
             changes = {"beat": time.time()}
             if run["state"] == "crashed":
@@ -207,7 +215,7 @@ class Desk:
             with led.lock:
                 led.logged(run["name"], offset, new)
         if self.listener:
-            self.listener(run, new)
+            self.listener(run, offset, new)
 
     def _complete(self, run, exitcode):
         run = self.store.get("runs", id=run["id"])

@@ -1,8 +1,8 @@
 """Who may come in.
 
-A server that only this machine reaches takes its key; and any other key from a process of the same user, because scripts
-have keys of their own in `wandb.login(key=…)`. Its pages are open to this machine. A server that others reach wants its key
-for everything. No web site reaches it by the browser of a person: the Host must be ours, and so must the Origin.
+A server that only this machine reaches takes its key; and any other key from a process of the same user, because
+scripts have keys of their own in `wandb.login(key=…)`. Its pages are open to this machine. A server that others reach
+wants its key for everything. No web site reaches it by a person's browser: the Host must be ours, and the Origin too.
 """
 
 import base64

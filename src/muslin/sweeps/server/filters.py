@@ -6,7 +6,9 @@ from operator import ge, gt, le, lt
 
 def passes(wanted, run):
     """Whether a run passes. ``run[path]`` is its part, such as config.lr, summary_metrics.loss, state; or None."""
-    return all(_group(key, value, run) if key.startswith("$") else _part(run[key], value) for key, value in wanted.items())
+    return all(
+        _group(key, value, run) if key.startswith("$") else _part(run[key], value) for key, value in wanted.items()
+    )
 
 
 def _group(key, value, run):
@@ -66,7 +68,7 @@ def _holds(found, sign, right):
 
 
 def ordered(pairs, order):
-    """(row, run) pairs by an order such as "+created_at" or "-summary_metrics.loss"; what has no such part comes last."""
+    """(row, run) pairs by an order such as "+created_at" or "-summary_metrics.loss"; what lacks it comes last."""
     for word in reversed([word.strip() for word in order.split(",") if word.strip()]):
         path, down = word.lstrip("+-"), word.startswith("-")
         kinds = {0: [], 1: [], 2: []}  # numbers, texts, the rest

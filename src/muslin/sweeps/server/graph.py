@@ -1,5 +1,4 @@
-"""GraphQL: the queries and mutations of W&B's clients, answered from the desk by the schema of schema.graphql.
-"""
+"""GraphQL: the queries and mutations of W&B's clients, answered from the desk by the schema of schema.graphql."""
 
 import json
 import sqlite3
@@ -116,7 +115,9 @@ def _known_variables(parsed, variables, operation):
     """The variables, in their input objects only the keys that the schema has."""
     found = [d for d in parsed.definitions if d.kind == "operation_definition"]
     found = [d for d in found if operation is None or (d.name and d.name.value == operation)] or found
-    types = {d.variable.name.value: type_from_ast(schema(), d.type) for d in found[:1] for d in d.variable_definitions or ()}
+    types = {
+        d.variable.name.value: type_from_ast(schema(), d.type) for d in found[:1] for d in d.variable_definitions or ()
+    }
     return {name: _pruned(value, types[name]) for name, value in variables.items() if types.get(name) is not None}
 
 

@@ -89,7 +89,7 @@ def _server(app):
 
 def _held(path):
     """The locked file; None if another process holds it. A kill frees it."""
-    file = open(path, "a")
+    file = open(path, "a")  # noqa: SIM115 (it stays open as long as it is locked)
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:

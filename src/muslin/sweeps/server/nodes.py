@@ -91,7 +91,9 @@ class Project:
             found = [row for row in found if row["name"] in names]
         views = [(row, RunView(self.graph.desk, row)) for row in found]
         wanted = json.loads(filters or "{}") or {}
-        return [row for row, view in ordered([pair for pair in views if passes(wanted, pair[1])], order or "-created_at")]
+        return [
+            row for row, view in ordered([pair for pair in views if passes(wanted, pair[1])], order or "-created_at")
+        ]
 
     def runs(self, filters=None, order=None, after=None, first=None, names=None):
         return page([Run(self.graph, row) for row in self._found(filters, order, names)], after, first)
@@ -165,7 +167,8 @@ class RunView:
         known = {
             "name": row["name"], "display_name": row["display"], "state": self.desk.state(row), "sweep": row["sweep"],
             "group": row["grp"], "job_type": row["job_type"], "tags": json.loads(row["tags"]),
-            "created_at": moment(row["created"]), "updated_at": moment(row["beat"]), "heartbeat_at": moment(row["beat"]),
+            "created_at": moment(row["created"]), "updated_at": moment(row["beat"]),
+            "heartbeat_at": moment(row["beat"]),
             "username": ENTITY, "user": ENTITY, "host": row["host"], "notes": row["notes"], "commit": row["revision"],
         }  # fmt: skip
         return known.get(key)
@@ -179,8 +182,18 @@ class Run:
         self.graph, self.desk, self.row, self.name = graph, graph.desk, row, row["name"]
         self.id, self.internal_id, self.project_id = f"Run:{row['id']}", str(row["id"]), str(row["project"])
         self.display_name, self.description, self.notes = row["display"], row["description"], row["notes"]
-        self.tags, self.group, self.group_name, self.job_type = json.loads(row["tags"]), row["grp"], row["grp"], row["job_type"]
-        self.commit, self.program, self.host, self.exitcode = row["revision"], row["program"], row["host"], row["exitcode"]
+        self.tags, self.group, self.group_name, self.job_type = (
+            json.loads(row["tags"]),
+            row["grp"],
+            row["grp"],
+            row["job_type"],
+        )
+        self.commit, self.program, self.host, self.exitcode = (
+            row["revision"],
+            row["program"],
+            row["host"],
+            row["exitcode"],
+        )
         self.created_at, self.updated_at = moment(row["created"]), moment(row["beat"])
         self.heartbeat_at, self.sweep_name, self.config = moment(row["beat"]), row["sweep"], row["config"]
 
@@ -255,7 +268,9 @@ class Run:
             last = max(last, step) if isinstance(step, int | float) else last
             for key, value in flat(row).items():
                 counts = kinds.setdefault(key, {"typeCounts": [], "monotonic": False, "previousValue": None})
-                kind = "number" if isinstance(value, int | float) and not isinstance(value, bool) else type(value).__name__
+                kind = (
+                    "number" if isinstance(value, int | float) and not isinstance(value, bool) else type(value).__name__
+                )
                 names = {"str": "string", "dict": "map", "bool": "boolean", "NoneType": "nil"}
                 counts.setdefault("kinds", {}).setdefault(names.get(kind, kind), 0)
                 counts["kinds"][names.get(kind, kind)] += 1
@@ -309,12 +324,18 @@ class Run:
         return page(found, after, first, uploadHeaders=[])
 
     def output_artifacts(self, after=None, first=None):
-        found = self.graph.store.rows("SELECT * FROM artifacts WHERE run = ? AND state = 'COMMITTED' ORDER BY id", self.row["id"])
+        found = self.graph.store.rows(
+            "SELECT * FROM artifacts WHERE run = ? AND state = 'COMMITTED' ORDER BY id", self.row["id"]
+        )
         return page([self.graph.artifacts.Artifact(self.graph, row) for row in found], after, first)
 
     def input_artifacts(self, after=None, first=None):
         query = "SELECT artifacts.* FROM artifacts JOIN uses ON uses.artifact = artifacts.id WHERE uses.run = ?"
-        return page([self.graph.artifacts.Artifact(self.graph, row) for row in self.graph.store.rows(query, self.row["id"])], after, first)
+        return page(
+            [self.graph.artifacts.Artifact(self.graph, row) for row in self.graph.store.rows(query, self.row["id"])],
+            after,
+            first,
+        )
 
     def run_info(self):
         path = self.graph.links.place(self.row, "wandb-metadata.json")
@@ -331,7 +352,13 @@ def _log_line(at, text):
     level, text = ("error", text[6:]) if text.startswith("ERROR ") else ("", text)
     stamp, _, rest = text.partition(" ")
     known = len(stamp) > 18 and stamp[:4].isdigit()
-    return {"number": at, "timestamp": stamp if known else None, "level": level, "label": "", "line": rest if known else text}
+    return {
+        "number": at,
+        "timestamp": stamp if known else None,
+        "level": level,
+        "label": "",
+        "line": rest if known else text,
+    }
 
 
 def _sampled(found, most):

@@ -28,8 +28,8 @@ PLOTLY = "/.page/plotly.js"
 
 
 class Pages:
-    """Each method makes the page that a request asks for, or None where there is no such thing. Pages of runs and sweeps
-    are kept until something in them changes."""
+    """Each method makes the page that a request asks for, or None where there is no such thing. Pages of runs and
+    sweeps are kept until something in them changes."""
 
     def __init__(self, desk):
         self.desk, self.store = desk, desk.store
@@ -249,12 +249,16 @@ def _columns(found, differing):
     counts = {}
     for row in found:
         for key, value in row.items():
-            if key.startswith("_") or not (is_number(value) if not differing else isinstance(value, str | int | float | bool)):
+            if key.startswith("_") or not (
+                is_number(value) if not differing else isinstance(value, str | int | float | bool)
+            ):
                 continue
             counts.setdefault(key, []).append(value)
     keys = [key for key, values in counts.items() if not differing or len(set(values)) > 1 or len(values) < len(found)]
     keys = sorted(keys or ([*counts] if differing else []), key=lambda key: (-len(counts[key]), key))[:COLUMNS]
-    return keys, [[row.get(key) if isinstance(row.get(key), str | int | float | bool) else None for key in keys] for row in found]
+    return keys, [
+        [row.get(key) if isinstance(row.get(key), str | int | float | bool) else None for key in keys] for row in found
+    ]
 
 
 class ShownRun(LoggedRun):
@@ -281,7 +285,11 @@ class ShownRun(LoggedRun):
     def status(self):
         row = self.row
         state, logged = self.pages.desk.state(row), f"{self.curves.rows:,} steps"
-        return f"{state}, {logged}" if state != "running" else f"running for {duration(time.time() - row['created'])}, {logged}"
+        return (
+            f"{state}, {logged}"
+            if state != "running"
+            else f"running for {duration(time.time() - row['created'])}, {logged}"
+        )
 
     def page(self, live):
         row = self.row

@@ -55,7 +55,9 @@ class Store:
         Path(path).parent.mkdir(parents=True, exist_ok=True)
         self.lock = threading.RLock()
         self.connection = sqlite3.connect(path, check_same_thread=False, isolation_level=None, timeout=30)
-        self.connection.row_factory = lambda cursor, row: {c[0]: v for c, v in zip(cursor.description, row, strict=True)}
+        self.connection.row_factory = lambda cursor, row: {
+            c[0]: v for c, v in zip(cursor.description, row, strict=True)
+        }
         self.connection.execute("PRAGMA journal_mode = WAL")
         self.connection.execute("PRAGMA synchronous = NORMAL")
         self.connection.executescript(TABLES)

@@ -1,8 +1,8 @@
 """A sweep as the server leads it: what to try next, when to stop, what came of it.
 
-It is a sweep directory as `muslin sweep` makes it, with the same search and the same rule for stopping early. The order
-of writes makes any moment of a kill harmless: claim → trial → told to an agent → … → trial ended. What is claimed but not
-told, or told but never begun, is given out again.
+It is a sweep directory as `muslin sweep` makes it, with the same search and the same rule for stopping early. The
+order of writes makes any moment of a kill harmless: claim → trial → told to an agent → … → trial ended. What is claimed
+but not told, or told but never begun, is given out again.
 """
 
 import json
@@ -48,7 +48,14 @@ def create(server, project, config, storage=None, name=None):
     begin(sweep, id, server.root / project["folder"], storage=storage)
     now = time.time()
     server.store.add(
-        "sweeps", id=id, project=project["id"], folder=folder, config=_text(config), display=name, created=now, updated=now
+        "sweeps",
+        id=id,
+        project=project["id"],
+        folder=folder,
+        config=_text(config),
+        display=name,
+        created=now,
+        updated=now,
     )
     return id, list(sweep.warnings)
 
@@ -81,7 +88,9 @@ class LedSweep:
             self.search.tell(trial)
         ended = {number for number, trial in self.trials.items() if trial.state in ENDED}
         self.waiting = [n for n in self.study.orphans(ended)[0] if not self._told(self.trials.get(n))]
-        self.stopping = {row["run"]: row["reason"] for row in self.store.rows("SELECT * FROM stops WHERE sweep = ?", self.id)}
+        self.stopping = {
+            row["run"]: row["reason"] for row in self.store.rows("SELECT * FROM stops WHERE sweep = ?", self.id)
+        }
 
     @property
     def row(self):
@@ -143,8 +152,8 @@ class LedSweep:
         return [{"type": RUN, "run_id": trial.run, "program": self.sweep.program or "", "args": args}]
 
     def _left(self, agent, trial, lapse, now):
-        """What became of a trial that its agent does not name, though it never said how it ended: "ended", UNHEARD where
-        the agent seems not to have got our answer, None where that is not clear yet."""
+        """What became of a trial that its agent does not name, though it never said how it ended: "ended", UNHEARD
+        where the agent seems not to have got our answer, None where that is not clear yet."""
         run = self._run(trial)
         if trial.run in self.stopping:
             if run:
@@ -194,7 +203,9 @@ class LedSweep:
 
     def _reclaim(self, now):
         """Take back the trials of agents that fell silent."""
-        silent = self.store.rows("SELECT * FROM agents WHERE sweep = ? AND run IS NOT NULL AND seen < ?", self.id, now - UNBEGUN)
+        silent = self.store.rows(
+            "SELECT * FROM agents WHERE sweep = ? AND run IS NOT NULL AND seen < ?", self.id, now - UNBEGUN
+        )
         for agent in silent:
             trial = self.by_run.get(agent["run"])
             if trial is None or trial.state != "running":
@@ -355,7 +366,9 @@ def exception(lines):
     """The last line of the last traceback in a console's lines, or None."""
     texts = [line.removeprefix("ERROR ") for line in lines]
     texts = [text.split(" ", 1)[1] if _stamped(text) else text for text in texts]
-    begun = max((i for i, text in enumerate(texts) if text.startswith("Traceback (most recent call last)")), default=None)
+    begun = max(
+        (i for i, text in enumerate(texts) if text.startswith("Traceback (most recent call last)")), default=None
+    )
     if begun is None:
         return None
     for text in texts[begun + 1 :]:
