@@ -30,7 +30,7 @@ FIELDS = {
     "tags": "tags", "jobProgram": "program", "host": "host", "commit": "revision", "jobRepo": "repo",
 }  # fmt: skip
 ADJECTIVES = "amber bold brisk calm clever crisp dapper deft early fair fine fresh glad grand keen light neat quick"
-NOUNS = "bobbin button cloth collar cuff dart fold hem lace loom needle pattern pleat pocket seam sleeve spool stitch thread yarn"
+NOUNS = "bobbin button cloth collar cuff dart fold hem lace loom needle pattern pleat pocket seam sleeve spool thread"
 
 
 class Desk:

@@ -237,15 +237,14 @@ class LedSweep:
         trial = self.by_run.get(run)
         if trial is None or self.metric is None:
             return
-        if offset != self.lines.get(run):
-            self._read(trial)
-            new = []
         before = len(trial.history)
-        trial.history += self._values(new)
-        self.lines[run] = offset + len(new) if new else self.lines[run]
-        if trial.state != "running":
-            return
-        self._judge(trial, before)
+        if offset == self.lines.get(run):
+            trial.history += self._values(new)
+            self.lines[run] += len(new)
+        else:
+            self._read(trial)
+        if trial.state == "running" and len(trial.history) != before:
+            self._judge(trial, min(before, len(trial.history)))
 
     def _read(self, trial):
         """Its values as its file has them."""
@@ -267,19 +266,13 @@ class LedSweep:
         rule = self.sweep.early_terminate
         if rule is None or trial.run in self.stopping:
             return
+        for n in range(before + 1, min(len(trial.history), INTERMEDIATE) + 1):
+            if math.isfinite(trial.history[n - 1]):
+                self.study.log(trial, n, trial.history[n - 1])
         histories = [other.history for other in self.trials.values() if other.history]
-        for n in range(before + 1, len(trial.history) + 1):
-            value = trial.history[n - 1]
-            if not math.isfinite(value):
-                continue
-            if n <= INTERMEDIATE:
-                self.study.log(trial, n, value)
-            reason = stops(trial.history[:n], histories, rule, self.metric.goal) if n in rule.bands(n) else None
-            if reason is None and not rule.strict and n == len(trial.history):
-                reason = stops(trial.history, histories, rule, self.metric.goal)
-            if reason:
-                self.stop(trial.run, reason)
-                return
+        reason = stops(trial.history, histories, rule, self.metric.goal)
+        if reason:
+            self.stop(trial.run, reason)
 
     def stop(self, run, reason):
         """Have a run stopped early."""
