@@ -81,27 +81,31 @@ class Door:
     def sweep(self, **changes):
         import yaml
 
-        query = "mutation($c: String) { upsertSweep(input: {config: $c, projectName: \"p\"}) { sweep { name } } }"
+        query = 'mutation($c: String) { upsertSweep(input: {config: $c, projectName: "p"}) { sweep { name } } }'
         return self.ask(query, c=yaml.safe_dump(SWEEP | changes))["upsertSweep"]["sweep"]["name"]
 
     def agent(self, sweep):
-        query = "mutation($s: String!) { createAgent(input: {sweep: $s, host: \"h\"}) { agent { id } } }"
+        query = 'mutation($s: String!) { createAgent(input: {sweep: $s, host: "h"}) { agent { id } } }'
         return self.ask(query, s=sweep)["createAgent"]["agent"]["id"]
 
     def beat(self, agent, *runs):
         """The one command for an agent that has these runs; None if there is none."""
         query = "mutation($a: ID!, $r: JSONString) { agentHeartbeat(input: {id: $a, runState: $r}) { commands } }"
-        found = json.loads(self.ask(query, a=agent, r=json.dumps(dict.fromkeys(runs, True)))["agentHeartbeat"]["commands"])
+        found = json.loads(
+            self.ask(query, a=agent, r=json.dumps(dict.fromkeys(runs, True)))["agentHeartbeat"]["commands"]
+        )
         assert len(found) <= 1
         return found[0] if found else None
 
     def begin(self, run, sweep):
-        query = "mutation($n: String, $s: String) { upsertBucket(input: {name: $n, sweep: $s, modelName: \"p\"}) { bucket { sweepName } } }"
+        query = 'mutation($n: String, $s: String) { upsertBucket(input: {name: $n, sweep: $s, modelName: "p"}) { bucket { sweepName } } }'
         assert self.ask(query, n=run, s=sweep)["upsertBucket"]["bucket"]["sweepName"] == sweep
 
     def log(self, run, offset, *values):
         lines = [json.dumps({"loss": value, "_step": offset + n}) for n, value in enumerate(values)]
-        return self.desk.stream("local", "p", run, {"files": {"wandb-history.jsonl": {"offset": offset, "content": lines}}})
+        return self.desk.stream(
+            "local", "p", run, {"files": {"wandb-history.jsonl": {"offset": offset, "content": lines}}}
+        )
 
     def end(self, run, exitcode=0):
         return self.desk.stream("local", "p", run, {"complete": True, "exitcode": exitcode})

@@ -111,7 +111,7 @@ def test_hyperband_stops_the_worse_run(door):
 
 
 def test_stop_lets_runs_end_and_cancel_stops_them(door):
-    state = 'mutation($s: ID, $t: String) { upsertSweep(input: {id: $s, state: $t}) { sweep { name } } }'
+    state = "mutation($s: ID, $t: String) { upsertSweep(input: {id: $s, state: $t}) { sweep { name } } }"
     for word, expected in (("FINISHED", None), ("CANCELED", "stop")):
         sweep = door.sweep()
         agent = door.agent(sweep)
@@ -124,7 +124,7 @@ def test_stop_lets_runs_end_and_cancel_stops_them(door):
 
 
 def test_a_paused_sweep_gives_nothing_until_it_goes_on(door):
-    state = 'mutation($s: ID, $t: String) { upsertSweep(input: {id: $s, state: $t}) { sweep { name } } }'
+    state = "mutation($s: ID, $t: String) { upsertSweep(input: {id: $s, state: $t}) { sweep { name } } }"
     sweep = door.sweep()
     agent = door.agent(sweep)
     door.ask(state, s=sweep, t="PAUSED")

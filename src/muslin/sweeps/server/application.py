@@ -83,10 +83,11 @@ def application(desk, door, secret):
             return refused(413, f"A query may have {QUERY >> 20} MB.")
         try:
             sent = json.loads(text)
-            asked, given, operation = sent["query"], sent.get("variables"), sent.get("operationName")
+            asked, given, operation = sent["query"], sent.get("variables") or {}, sent.get("operationName")
+            if not (isinstance(asked, str) and isinstance(given, dict) and isinstance(operation, str | None)):
+                raise TypeError
         except (ValueError, TypeError, KeyError):
-            return refused(400, "A query is a JSON object with the key query.")
-        given = json.loads(given) if isinstance(given, str) else given
+            return refused(400, "A query is a JSON object: query is a text, variables an object.")
         graph = graphql.Graph(desk, str(request.base_url).rstrip("/"), links(request))
         return JSONResponse(await run_in_threadpool(graphql.answer, graph, asked, given, operation or None))
 

@@ -4,7 +4,7 @@ import json
 import sqlite3
 import sys
 import traceback
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 
 from graphql import (
@@ -51,7 +51,7 @@ def schema():
     return schema
 
 
-@cache
+@lru_cache(maxsize=256)
 def document(query):
     """The parsed query, in which each field that the schema has not is one that it answers with null.
 
