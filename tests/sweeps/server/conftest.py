@@ -98,7 +98,8 @@ class Door:
         return found[0] if found else None
 
     def begin(self, run, sweep):
-        query = 'mutation($n: String, $s: String) { upsertBucket(input: {name: $n, sweep: $s, modelName: "p"}) { bucket { sweepName } } }'
+        query = """mutation($n: String, $s: String) {
+          upsertBucket(input: {name: $n, sweep: $s, modelName: "p"}) { bucket { sweepName } } }"""
         assert self.ask(query, n=run, s=sweep)["upsertBucket"]["bucket"]["sweepName"] == sweep
 
     def log(self, run, offset, *values):

@@ -11,7 +11,8 @@ UPSERT = """mutation U($name: String, $config: JSONString, $summary: JSONString)
   upsertBucket(input: {name: $name, modelName: "p", config: $config, summaryMetrics: $summary}) {
     bucket { id name displayName project { name entity { name } } } inserted } }"""
 RESUME = """query R($n: String!) { model(name: "p") { bucket(name: $n, missingOk: true) {
-  name historyLineCount logLineCount eventsLineCount historyTail eventsTail summaryMetrics config wandbConfig(keys: ["t"]) } } }"""
+  name historyLineCount logLineCount eventsLineCount historyTail eventsTail summaryMetrics config
+  wandbConfig(keys: ["t"]) } } }"""
 
 
 def errors(door, query, **variables):
@@ -99,7 +100,8 @@ def test_runs_by_filter_order_and_page(door):
     for n, loss in enumerate((3, 1, 2)):
         door.ask(UPSERT, name=f"r{n}", config=json.dumps({"lr": {"value": n}}), summary=json.dumps({"loss": loss}))
     query = """query($f: JSONString, $o: String, $n: Int, $c: String) { project(name: "p") { runCount(filters: $f)
-      runs(filters: $f, order: $o, first: $n, after: $c) { edges { node { name } } pageInfo { hasNextPage endCursor } } } }"""
+      runs(filters: $f, order: $o, first: $n, after: $c) {
+        edges { node { name } } pageInfo { hasNextPage endCursor } } } }"""
 
     def names(**variables):
         found = door.ask(query, **variables)["project"]["runs"]

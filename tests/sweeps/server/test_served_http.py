@@ -58,8 +58,13 @@ def test_a_server_for_others_wants_its_key_for_everything(tmp_path, client):
 
 @pytest.mark.parametrize(
     "headers",
-    [{"Host": "evil.example"}, {"Host": "evil.example:80"}, {"Origin": "http://evil.example"}, {"Origin": "null"}]
-    + [{"Sec-Fetch-Site": "cross-site"}],
+    [
+        {"Host": "evil.example"},
+        {"Host": "evil.example:80"},
+        {"Origin": "http://evil.example"},
+        {"Origin": "null"},
+        {"Sec-Fetch-Site": "cross-site"},
+    ],
     ids=str,
 )
 def test_no_web_site_reaches_it(client, headers):
