@@ -70,7 +70,7 @@ def test_a_program_s_run_is_followed(tmp_path, muslin):
     first, second, end = out.splitlines()
     assert first == "epoch   1  {reward} 1.5  seconds 2"
     assert second.startswith("epoch   2")
-    assert end == "finished after 2 epochs"
+    assert end == "finished after 2 steps"
 
 
 def test_in_a_pipe_it_is_a_line_an_epoch(finished, muslin):

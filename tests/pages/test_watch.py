@@ -273,7 +273,7 @@ def test_the_last_state_stays_when_the_server_ends(training, chromium):
         page = context.new_page()
         page.goto(address)
         epochs(page, 3)
-    page.get_by_text("muslin watch does not answer").wait_for(timeout=PATIENCE)
+    page.get_by_text("muslin does not answer").wait_for(timeout=PATIENCE)
     epochs(page, 3)
     context.close()
 

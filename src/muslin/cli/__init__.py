@@ -16,6 +16,8 @@ COMMANDS = {
     "evaluate": "Measure a trained network on the test set.",
     "predict": "Name what is on pictures.",
     "sweep": "Search for good settings with a W&B sweep file, offline.",
+    "offline": "Run a program that uses wandb, sweeps too, without an account.",
+    "serve": "Be a Weights & Biases server for this machine or your lab.",
     "best": "Train a sweep's best configuration on all data and test it.",
     "transfer": "Train a network on another data set, against the same from scratch.",
     "study": "Compare optimizers, losses, initializers, … as the course asks.",
@@ -93,7 +95,8 @@ def _app(argv):
     for name, text in COMMANDS.items():
         function = import_module(f"muslin.cli.{name}").command if name == called else _stub
         about = f"{text}\n\n{' '.join((function.__doc__ or '').split())}"
-        app.command(name, help=about, short_help=text)(_interruptible(function))
+        settings = getattr(function, "context", None)
+        app.command(name, help=about, short_help=text, context_settings=settings)(_interruptible(function))
     return typer.main.get_command(app)
 
 

@@ -43,7 +43,9 @@ def _write(path, output, storage):
         from muslin.sweeps import report
 
         return report.write(path, output, storage)
-    from muslin.report import run_report
+    from muslin.report import logged_run, run_report
     from muslin.runs import Run
 
+    if logged_run.is_logged(path):
+        return logged_run.write(path, output)
     return run_report.write(Run(path), output)

@@ -12,7 +12,7 @@ import typer
 
 from muslin.cli.options import Json, console, emit
 from muslin.errors import InputError
-from muslin.report import live
+from muslin.report import live, logged_run
 from muslin.runs import Run
 
 
@@ -74,9 +74,13 @@ def _watched(storage):
 
         return WatchedSweep(path, storage)
 
+    logged = cache(logged_run.LoggedRun)
+
     def watched(path):
         if (path / "sweep.json").exists():
             return sweep(path)
+        if logged_run.is_logged(path):
+            return logged(path)
         if (path / "config.json").exists():
             return live.WatchedRun(Run(path))
         raise InputError(f"{path} has not begun yet.")

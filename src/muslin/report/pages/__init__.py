@@ -40,7 +40,7 @@ def _templates():
         lstrip_blocks=True,
     )
     templates.policies["json.dumps_function"] = _json
-    templates.globals |= {"asset": _asset, "plotly": _plotly, "version": __version__}
+    templates.globals |= {"asset": _asset, "plotly": _plotly, "version": __version__, "nonce": ""}
     return templates
 
 

@@ -2,7 +2,7 @@
 // what is old; what a script or the reader has made of the page (zoom, brush, order of a table) stays. A page that has
 // got other parts is loaded anew, for the sake of its scripts.
 {
-  let version = document.currentScript.dataset.version;
+  let { version, news: address } = document.currentScript.dataset;
   let shown = document.documentElement.cloneNode(true); // as it was sent: no other script has run yet
 
   const note = document.createElement("aside");
@@ -59,13 +59,13 @@
   }
 
   async function look() {
-    const answer = await fetch(`live?version=${version}`).catch(() => null);
+    const answer = await fetch(`${address}?version=${version}`).catch(() => null);
     if (answer?.ok) {
       const news = await answer.json();
       version = news.version;
       note.textContent = news.status;
       if (news.page) show(news.page);
-    } else note.textContent = "muslin watch does not answer; this is the last that it showed.";
+    } else note.textContent = "muslin does not answer; this is the last that it showed.";
     setTimeout(look, document.hidden ? 5000 : 1000);
   }
   look();

@@ -1,0 +1,485 @@
+"""The page of a run that any program has logged: curves of all its metrics, media, tables, settings, console.
+
+Such a run directory is of `muslin serve` and `muslin offline`, or of a sweep of programs:
+
+config.json    {"name", "config": {…}, and "wandb": what else W&B's client told}
+history.jsonl  one object a logged step            events.jsonl   figures of the machine
+log.txt        the console                         summary.json   at the end
+files/         what was uploaded: media, tables, saved files
+"""
+
+import json
+import math
+from array import array
+from datetime import UTC, datetime
+from html import escape
+from itertools import pairwise
+from pathlib import Path
+from urllib.parse import quote
+
+from muslin.errors import InputError
+from muslin.files import read_json, read_json_lines
+from muslin.report import terminal
+from muslin.report.live import duration
+from muslin.report.pages import charts, page, render
+
+#: points of a curve that are drawn; curves, and pictures of one key, that a page has
+POINTS, CURVES, PICTURES = 1000, 60, 24
+#: rows of a table, lines of the console, files that a page shows
+ROWS, LINES, FILES = 100, 300, 200
+#: what W&B's client adds to each row of a history
+OWN = ("_step", "_timestamp", "_runtime", "_wandb")
+#: the kind of a logged medium → how it is shown
+MEDIA = {
+    "image-file": "image", "images": "image", "images/separated": "image", "audio-file": "audio", "audio": "audio",
+    "video-file": "video", "videos": "video", "html-file": "page", "html": "page",
+}  # fmt: skip
+TABLES = ("table-file", "partitioned-table", "joined-table")
+
+
+def is_logged(path):
+    """Whether the directory is of such a run, and not of one that muslin trained."""
+    try:
+        config = read_json(Path(path) / "config.json")
+    except InputError:
+        return False
+    return isinstance(config, dict) and isinstance(config.get("config"), dict) and "data_checksums" not in config
+
+
+def write(path, output=None):
+    """Write the page (to report.html in the directory, or to ``output``). Returns what run_report.write does."""
+    output = Path(output or path / "report.html")
+    facts = LoggedRun(path)
+    render("logged.html", output, **contents(facts, _relative(path, output.parent)))
+    return {"report": output, "pictures": [], "left_out": facts.left_out}
+
+
+def _relative(path, folder):
+    import os
+
+    return f"{os.path.relpath(path / 'files', folder)}/"
+
+
+class LoggedRun:
+    """What the directory tells by now. It reads on from where it stopped: to ask again costs what is new."""
+
+    def __init__(self, path):
+        self.path, self.curves, self.machine = Path(path), Curves(path / "history.jsonl"), Curves(path / "events.jsonl")
+        self.left_out = []
+
+    @property
+    def config(self):
+        return read_json(self.path / "config.json")
+
+    @property
+    def finished(self):
+        return (self.path / "summary.json").exists()
+
+    @property
+    def summary(self):
+        """That of the end; before, the last value of each metric."""
+        if self.finished:
+            return flat(read_json(self.path / "summary.json"))
+        return {key: values[-1] for key, (_, values) in self.curves.update().numbers.items()}
+
+    @property
+    def over(self):
+        return self.finished
+
+    @property
+    def history(self):
+        """The rows, of each what is a number."""
+        file = self.path / "history.jsonl"
+        found = read_json_lines(file) if file.exists() else []
+        return [{k: v for k, v in flat(row).items() if is_number(v) and k not in OWN} for row in found]
+
+    def lines(self):
+        return [terminal.epoch(number, row) for number, row in enumerate(self.history, 1)]
+
+    def charts(self, width, height):
+        return terminal.curves(self.history, width, height)
+
+    def status(self):
+        """ "finished after 12 steps" """
+        if self.finished:
+            found = self.summary
+            return f"{found.get('state', 'finished')} after {_steps(self.curves.update().rows)}"
+        return f"{_steps(self.curves.update().rows)} logged"
+
+    def page(self, live, **context):
+        return page("logged.html", **contents(self, context.pop("files", "files/")), live=live, **context)
+
+
+def _steps(n):
+    return f"{n:,} step{'s' * (n != 1)}"
+
+
+class Curves:
+    """The numbers and media of a file of JSON lines.
+
+    numbers  {key: (steps, values)}, arrays of equal length; what is no finite number is not in them
+    media    {key: [(step, the logged object)]}
+    """
+
+    def __init__(self, path):
+        self.path = Path(path)
+        self._clear()
+
+    def _clear(self):
+        self.at = self.rows = 0
+        self.numbers, self.media, self.texts = {}, {}, {}
+
+    def update(self):
+        size = self.path.stat().st_size if self.path.exists() else 0
+        if size < self.at:
+            self._clear()
+        if size > self.at:
+            with open(self.path, "rb") as file:
+                file.seek(self.at)
+                data = file.read(size - self.at)
+            whole = data.rfind(b"\n") + 1
+            for line in data[:whole].splitlines():
+                self._add(line)
+            self.at += whole
+        return self
+
+    def _add(self, line):
+        try:
+            row = json.loads(line) if line.strip() else {}
+        except ValueError:
+            row = {}
+        step = row.get("_step", row.get("epoch", self.rows) if isinstance(row, dict) else self.rows)
+        step = step if is_number(step) else self.rows
+        self.rows += 1
+        for key, value in flat(row).items():
+            if key in OWN or key.startswith("_wandb"):
+                continue
+            if is_number(value):
+                steps, values = self.numbers.setdefault(key, (array("d"), array("d")))
+                steps.append(step)
+                values.append(value)
+            elif isinstance(value, dict) and "_type" in value:
+                self.media.setdefault(key, []).append((step, value))
+            elif isinstance(value, str):
+                self.texts[key] = value
+
+
+def is_number(value):
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def flat(row, before=""):
+    """A row with its nested keys joined by points, as W&B names them; a logged medium stays whole."""
+    found = {}
+    for key, value in row.items():
+        if isinstance(value, dict) and "_type" not in value and value:
+            found |= flat(value, f"{before}{key}.")
+        else:
+            found[f"{before}{key}"] = value
+    return found
+
+
+def contents(run, files):
+    """What the template logged.html is given. ``files`` leads from the page to the run's files."""
+    config = run.config
+    curves, about = run.curves.update(), config.get("wandb") or {}
+    summary = run.summary
+    run.left_out = []
+    media = _media(run, files)
+    return {
+        "name": str(config.get("name") or run.path.name),
+        "about": _about(about, config),
+        "notes": about.get("notes"),
+        "tags": about.get("tags") or [],
+        "tiles": _tiles(run, summary, about),
+        "groups": _groups(run, curves),
+        "machine": _machine(run),
+        "media": media,
+        "histograms": _histograms(curves),
+        "plots": _plots(run, config),
+        "tables": _tables(run, files),
+        "config": [(key, _text(value)) for key, value in sorted(flat(config.get("config") or {}).items())],
+        "summary": [
+            (key, _text(v)) for key, v in sorted(summary.items()) if key not in OWN and v is not None and not _medium(v)
+        ],
+        "console": _console(run.path / "log.txt"),
+        "files": _files(run.path / "files", files),
+        "left_out": run.left_out,
+    }
+
+
+def _medium(value):
+    return isinstance(value, dict) and "_type" in value
+
+
+def _text(value):
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def _about(about, config):
+    """[(what, text)] of where the run comes from."""
+    words = {"project": "project", "sweep": "sweep", "group": "group", "job_type": "job type", "program": "program"}
+    found = [
+        (title, about[key])
+        for key, title in (words | {"host": "host", "revision": "revision"}).items()
+        if about.get(key)
+    ]
+    return found or ([("command", " ".join(map(str, config["command"])))] if config.get("command") else [])
+
+
+def _tiles(run, summary, about):
+    state = summary.get("state", "finished") if run.finished else "running"
+    code = summary.get("exitcode") if run.finished else None
+    tiles = [("state", state, f"exit code {code}" if code else ""), ("steps", f"{run.curves.rows:,}", "logged")]
+    if is_number(summary.get("seconds")):
+        tiles.append(("time", duration(max(0, summary["seconds"])), ""))
+    if about.get("created"):
+        begun = datetime.fromtimestamp(about["created"], UTC)
+        tiles.append(("begun", f"{begun:%H:%M}", f"{begun:%Y-%m-%d}, UTC"))
+    return tiles
+
+
+def _groups(run, curves):
+    """{prefix: [(id, key, figure)]}, those without a prefix first, as W&B groups them."""
+    keys = sorted(curves.numbers, key=lambda key: ("/" in key, key))
+    if len(keys) > CURVES:
+        run.left_out.append(
+            f"{len(keys) - CURVES} more metrics are in history.jsonl: {', '.join(keys[CURVES:][:20])} …"
+        )
+    groups = {}
+    for number, key in enumerate(keys[:CURVES]):
+        prefix = key.rpartition("/")[0]
+        groups.setdefault(prefix, []).append((f"curve-{number}", key, curve(*curves.numbers[key], key)))
+    return groups
+
+
+def curve(steps, values, name):
+    """One metric over the steps; of many points, the lowest and the highest of each stretch."""
+    at = sampled(values, POINTS)
+    few = len(values) <= 40
+    trace = {
+        "type": "scatter",
+        "mode": "lines+markers" if few else "lines",
+        "name": escape(name),
+        "x": [int(steps[i]) if steps[i].is_integer() else steps[i] for i in at],
+        "y": [values[i] for i in at],
+        "line": {"color": charts.TRAINING, "width": 1.8},
+        "cliponaxis": False,
+    }
+    axis = {
+        "title": {"text": "step"},
+        "hoverformat": "d",
+        "tickformat": "~s" if len(steps) and steps[-1] >= 10_000 else "d",
+    }
+    margin = {"l": 8, "r": 12, "t": 8, "b": 8}
+    return charts.figure(
+        [trace], height=230, xaxis=axis, yaxis={"hoverformat": ".5~g"}, showlegend=False, margin=margin
+    )
+
+
+def sampled(values, most):
+    """Places in order: all of them, or the lowest and the highest of each of ``most / 2`` stretches, and both ends."""
+    n = len(values)
+    if n <= most:
+        return range(n)
+    edges = [round(i * n / (most // 2)) for i in range(most // 2 + 1)]
+    found = {0, n - 1}
+    for low, high in pairwise(edges):
+        found |= {min(range(low, high), key=values.__getitem__), max(range(low, high), key=values.__getitem__)}
+    return sorted(found)
+
+
+def _machine(run):
+    """[(id, key, figure)] of what was measured of the machine."""
+    found = run.machine.update().numbers
+    keys = sorted(key for key, (_, values) in found.items() if key.startswith("system.") and len(values) > 1)[:24]
+    return [(f"machine-{n}", key.removeprefix("system."), curve(*found[key], key)) for n, key in enumerate(keys)]
+
+
+def _media(run, files):
+    """{key: [{"kind", "at" its address, "caption", "step"}]}, the latest first."""
+    shown = {}
+    for key, logged in sorted(run.curves.media.items()):
+        found = [item for step, value in reversed(logged[-PICTURES:]) for item in _items(step, value, files)]
+        more = sum(max(1, value.get("count", 1)) for _, value in logged) - len(found[:PICTURES])
+        if found:
+            shown[key] = found[:PICTURES]
+        if found and more > 0:
+            run.left_out.append(f"{more} earlier ones of {key} are in {run.path / 'files' / 'media'}.")
+    return shown
+
+
+def _items(step, value, files):
+    kind = MEDIA.get(value["_type"])
+    if kind is None:
+        return
+    paths = value.get("filenames") or ([value["path"]] if value.get("path") else [])
+    captions = value.get("captions") or [value.get("caption")]
+    for number, path in enumerate(paths):
+        caption = captions[number] if isinstance(captions, list) and number < len(captions) else None
+        yield {"kind": kind, "at": files + quote(str(path)), "caption": caption or "", "step": f"{step:g}"}
+
+
+def _histograms(curves):
+    """[(id, title, figure)] of the last one of each key."""
+    found = []
+    for key, logged in sorted(curves.media.items()):
+        step, value = logged[-1]
+        if value["_type"] == "histogram":
+            counts, edges = value.get("values") or [], value.get("bins") or _edges(value)
+            middles = [(a + b) / 2 for a, b in pairwise(edges)]
+            bars = {"type": "bar", "x": middles, "y": counts, "marker": {"color": charts.TRAINING}}
+            drawn = charts.figure(
+                [bars], height=230, bargap=0, showlegend=False, margin={"l": 8, "r": 12, "t": 8, "b": 8}
+            )
+            found.append((f"histogram-{len(found)}", f"{key}, step {step:g}", drawn))
+    return found
+
+
+def _edges(value):
+    packed = value.get("packedBins") or {"min": 0, "size": 1, "count": len(value.get("values") or [])}
+    return [packed["min"] + packed["size"] * i for i in range(packed["count"] + 1)]
+
+
+def _table(run, value):
+    """{"columns", "data"} of a logged table; None where its file is not there."""
+    try:
+        name = str(value.get("path") or "")
+        if ".." in name.split("/") or name.startswith("/"):
+            return None
+        found = read_json(run.path / "files" / name)
+        return found if isinstance(found["columns"], list) and isinstance(found["data"], list) else None
+    except (InputError, KeyError, TypeError):
+        return None
+
+
+def _tables(run, files):
+    """[{"key", "columns", "rows" of cells, "count"}]; a cell is {"text"} or {"image"}."""
+    shown = []
+    for key, logged in sorted(run.curves.media.items()):
+        step, value = logged[-1]
+        found = _table(run, value) if value["_type"] in TABLES else None
+        if found:
+            cells = [[_cell(cell, files) for cell in row] for row in found["data"][:ROWS]]
+            shown.append(
+                {
+                    "key": f"{key}, step {step:g}",
+                    "columns": found["columns"],
+                    "rows": cells,
+                    "count": len(found["data"]),
+                }
+            )
+    return shown
+
+
+def _cell(value, files):
+    if isinstance(value, dict) and value.get("_type") == "image-file":
+        return {"image": files + quote(str(value.get("path")))}
+    return {"text": _text(value) if value is not None else ""}
+
+
+def _plots(run, config):
+    """W&B's own charts (`wandb.plot`): {"title", and "figure" or "matrix"} of each, from its table."""
+    client = config.get("client") or {}
+    asked = (client.get("value", client) if isinstance(client, dict) else {}).get("visualize") or {}
+    found = []
+    for key, chart in sorted(asked.items()):
+        settings = chart.get("panel_config") or chart
+        fields, texts = settings.get("fieldSettings") or {}, settings.get("stringSettings") or {}
+        logged = run.curves.media.get(f"{key}_table") or run.curves.media.get(f"{key}.table")
+        table = _table(run, logged[-1][1]) if logged else None
+        kind = str(settings.get("panelDefId", ""))
+        made = table and _plot(kind, table, fields)
+        if made:
+            found.append({"key": key, "title": texts.get("title") or key, "id": f"plot-{len(found)}"} | made)
+    return found
+
+
+def _plot(kind, table, fields):
+    columns = {name: [row[i] for row in table["data"]] for i, name in enumerate(table["columns"])}
+    at = {role: columns[name] for role, name in fields.items() if name in columns}
+    if "confusion_matrix" in kind:
+        return _matrix(at)
+    if "x" in at and "y" in at:
+        return {"figure": _xy(kind, at, fields)}
+    if "label" in at and "value" in at:
+        bars = {
+            "type": "bar",
+            "x": [escape(str(v)) for v in at["label"]],
+            "y": at["value"],
+            "marker": {"color": charts.TRAINING},
+        }
+        return {"figure": charts.figure([bars], height=280, showlegend=False)}
+    if "value" in at:
+        bars = {"type": "histogram", "x": at["value"], "marker": {"color": charts.TRAINING}}
+        return {"figure": charts.figure([bars], height=280, showlegend=False)}
+    return None
+
+
+def _matrix(at):
+    """The cells of a confusion matrix [actual][predicted], each {"count", "heat", "right"}."""
+    try:
+        actual, predicted, counts = at["Actual"], at["Predicted"], at["nPredictions"]
+    except KeyError:
+        return None
+    names = [*dict.fromkeys([*map(str, actual), *map(str, predicted)])]
+    cells = {(str(a), str(p)): int(n) for a, p, n in zip(actual, predicted, counts, strict=True)}
+    most = max((n for (a, p), n in cells.items() if a != p), default=1) or 1
+    rows = [
+        [
+            {"count": cells.get((a, p), 0), "heat": round(min(cells.get((a, p), 0) / most, 1), 3), "right": a == p}
+            for p in names
+        ]
+        for a in names
+    ]
+    return {"matrix": {"names": names, "rows": rows}}
+
+
+def _xy(kind, at, fields):
+    """A line, or points, for each series."""
+    series = next((at[role] for role in ("lineKey", "stroke", "class", "color") if role in at), None)
+    mode = "markers" if "scatter" in kind else "lines"
+    traces = []
+    for name in [*dict.fromkeys(map(str, series))] if series else [None]:
+        points = [
+            (x, y)
+            for i, (x, y) in enumerate(zip(at["x"], at["y"], strict=True))
+            if name is None or str(series[i]) == name
+        ]
+        dash = {"dash": charts.DASHES[len(traces) % len(charts.DASHES)]}
+        traces.append({"type": "scatter", "mode": mode, "x": [p[0] for p in points], "y": [p[1] for p in points]})
+        traces[-1] |= {"name": escape(name or ""), "line": dash}
+    titles = {f"{axis}axis": {"title": {"text": escape(str(fields.get(axis) or axis))}} for axis in "xy"}
+    return charts.figure(traces, height=300, showlegend=series is not None, **titles)
+
+
+def _console(path):
+    """{"lines", "count"} of the last lines."""
+    if not path.exists():
+        return None
+    with open(path, "rb") as file:
+        file.seek(max(0, path.stat().st_size - 200_000))
+        lines = file.read().decode(errors="replace").splitlines()
+    return {"text": "\n".join(map(_spoken, lines[-LINES:])), "count": min(len(lines), LINES)}
+
+
+def _spoken(line):
+    """A console's line without its time."""
+    line = line.removeprefix("ERROR ")
+    stamp, _, rest = line.partition(" ")
+    return rest if len(stamp) > 18 and stamp[:4].isdigit() and stamp[10:11] == "T" else line
+
+
+def _files(folder, at):
+    """[(name, address, size)]"""
+    if not folder.is_dir():
+        return []
+    found = sorted(path for path in folder.rglob("*") if path.is_file() and not path.name.endswith(".part"))[:FILES]
+    names = [(path.relative_to(folder).as_posix(), path.stat().st_size) for path in found]
+    return [(name, at + quote(name), _size(size)) for name, size in names]
+
+
+def _size(n):
+    return f"{n} B" if n < 1000 else f"{n / 1e3:.1f} kB" if n < 1e6 else f"{n / 1e6:.1f} MB"

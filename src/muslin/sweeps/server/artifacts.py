@@ -1,0 +1,377 @@
+"""Artifacts: versions of a named collection of files, kept as plain files.
+
+RUNS_DIR/PROJECT/artifacts/COLLECTION/v3/…                the files
+RUNS_DIR/PROJECT/artifacts/COLLECTION/v3.manifest.json    what W&B's client says is in them
+"""
+
+import json
+import shutil
+import time
+from functools import cached_property
+from pathlib import PurePosixPath
+
+from muslin.errors import InputError
+from muslin.sweeps.server import nodes
+from muslin.sweeps.server.links import facts
+from muslin.sweeps.server.store import folder_name
+
+LATEST = "latest"
+
+
+def id_of(row):
+    return f"Artifact:{row['id']}"
+
+
+def number(id):
+    try:
+        return int(str(id).rpartition(":")[2])
+    except ValueError:
+        return -1
+
+
+def _known(graph, id):
+    row = graph.store.get("artifacts", id=number(id))
+    if row is None:
+        raise InputError(f"There is no artifact with the id {id!r}.")
+    return row
+
+
+def find(graph, project, name):
+    """The committed artifact "collection:alias" of a project; without an alias the latest. None if there is none."""
+    name, _, alias = name.rpartition("/")[2].partition(":")
+    collection = graph.store.get("collections", project=project["id"], name=name)
+    return collection and version(graph, collection, alias or LATEST)
+
+
+def version(graph, collection, alias):
+    query = "SELECT * FROM artifacts WHERE collection = ? AND state = 'COMMITTED' ORDER BY id DESC"
+    for row in graph.store.rows(query, collection["id"]):
+        if alias == f"v{row['version']}" or alias in json.loads(row["aliases"]) or alias == row["digest"]:
+            return row
+    return None
+
+
+# Mutations
+
+
+def create_type(graph, input):
+    project = graph.desk.project(input.get("entityName"), input.get("projectName"))
+    _type(graph, project, input["name"], input.get("description"))
+    return {"artifactType": {"id": f"ArtifactType:{project['id']}:{input['name']}", "name": input["name"]}}
+
+
+def _type(graph, project, name, description=None):
+    with graph.store.transaction():
+        if graph.store.get("artifact_types", project=project["id"], name=name) is None:
+            graph.store.add("artifact_types", project=project["id"], name=name, description=description)
+
+
+def create(graph, input):
+    """A new version, to be filled; or the one that has the same digest already."""
+    store = graph.store
+    names = input.get("artifactCollectionNames") or [input.get("artifactCollectionName")]
+    if not names or not names[0]:
+        raise InputError("An artifact needs the name of a collection.")
+    with store.transaction():
+        project = graph.desk.project(input.get("entityName"), input.get("projectName"))
+        _type(graph, project, input["artifactTypeName"])
+        collection = _collection(store, project, names[0], input)
+        aliases = [alias["alias"] for alias in input.get("aliases") or [] if alias["alias"] != LATEST]
+        same = store.get("artifacts", collection=collection["id"], digest=input.get("digest"), state="COMMITTED")
+        if same and input.get("digest"):
+            _move_aliases(store, same, [*aliases, LATEST])
+            return {"artifact": Artifact(graph, store.get("artifacts", id=same["id"]))}
+        last = store.row("SELECT max(version) AS v FROM artifacts WHERE collection = ?", collection["id"])["v"]
+        index = 0 if last is None else last + 1
+        run = graph.desk.run(input.get("entityName"), input.get("projectName"), input.get("runName"))
+        folder = f"{project['folder']}/artifacts/{folder_name(names[0])}/v{index}"
+        now, tags = time.time(), [tag["tagName"] for tag in input.get("tags") or []]
+        id = store.add(
+            "artifacts", collection=collection["id"], version=index, digest=input.get("digest"), aliases=aliases,
+            tags=tags,
+            description=input.get("description"), metadata=input.get("metadata"), run=run and run["id"],
+            client=input.get("clientID"), step=input.get("historyStep"), folder=store.free_folder("artifacts", folder),
+            created=now, updated=now,
+        )  # fmt: skip
+    return {"artifact": Artifact(graph, store.get("artifacts", id=id))}
+
+
+def _collection(store, project, name, input):
+    known = store.get("collections", project=project["id"], name=name)
+    if known is None:
+        client, kind = input.get("sequenceClientID"), input["artifactTypeName"]
+        store.add("collections", project=project["id"], name=name, type=kind, created=time.time(), client=client)
+        known = store.get("collections", project=project["id"], name=name)
+    if known["type"] != input["artifactTypeName"]:
+        raise InputError(f"The artifact {name!r} is of type {known['type']!r}, not {input['artifactTypeName']!r}.")
+    return known
+
+
+def _move_aliases(store, row, aliases):
+    """Give the aliases to this version, and take them from the others of its collection."""
+    for other in store.rows("SELECT * FROM artifacts WHERE collection = ?", row["collection"]):
+        before = json.loads(other["aliases"])
+        kept = [alias for alias in before if alias not in aliases]
+        if other["id"] == row["id"]:
+            kept = [*dict.fromkeys([*before, *aliases])]
+        if kept != before:
+            store.change("artifacts", {"id": other["id"]}, aliases=kept, updated=time.time())
+
+
+def create_manifest(graph, input):
+    row = _known(graph, input["artifactID"])
+    return {"artifactManifest": _manifest(graph, row)}
+
+
+def update_manifest(graph, input):
+    row = _known(graph, input["artifactManifestID"])
+    return {"artifactManifest": _manifest(graph, row)}
+
+
+def _manifest(graph, row):
+    upload = {"uploadUrl": graph.links.manifest_upload(row["id"]), "uploadHeaders": []}
+    there = graph.links.manifest(row).exists()
+    file = {"id": f"ManifestFile:{row['id']}", "name": "wandb_manifest.json", "displayName": "wandb_manifest.json"}
+    direct = graph.links.manifest_download(row["id"]) if there else None
+    return {"id": f"Manifest:{row['id']}", "digest": row["digest"], "file": file | upload | {"directUrl": direct}}
+
+
+def create_files(graph, input):
+    files = [_file_to_send(graph, spec) for spec in input["artifactFiles"]]
+    return {"files": nodes.page(files, uploadHeaders=[])}
+
+
+def _file_to_send(graph, spec):
+    row, name = _known(graph, spec["artifactID"]), spec["name"]
+    upload = {"uploadUrl": graph.links.artifact_upload(row["id"], name), "uploadHeaders": []}
+    where = {"storagePath": None, "uploadMultipartUrls": None, "artifact": Artifact(graph, row)}
+    return {"id": f"ArtifactFile:{row['id']}:{name}", "name": name, "displayName": name} | upload | where
+
+
+def commit(graph, input):
+    store, row = graph.store, _known(graph, input["artifactID"])
+    names = _names(graph, row)
+    size = sum((graph.desk.root / row["folder"] / name).stat().st_size for name in names)
+    with store.transaction():
+        facts_ = {"state": "COMMITTED", "files": len(names), "size": size, "updated": time.time()}
+        store.change("artifacts", {"id": row["id"]}, **facts_)
+        _move_aliases(store, row, [*json.loads(row["aliases"]), LATEST])
+    return {"artifact": Artifact(graph, store.get("artifacts", id=row["id"]))}
+
+
+def _names(graph, row):
+    folder = graph.desk.root / row["folder"]
+    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+
+
+def use(graph, input):
+    row = _known(graph, input["artifactID"])
+    run = graph.desk.run(input.get("entityName"), input.get("projectName"), input.get("runName"))
+    if run:
+        with graph.store.transaction():
+            if graph.store.get("uses", run=run["id"], artifact=row["id"]) is None:
+                graph.store.add("uses", run=run["id"], artifact=row["id"])
+    return {"artifact": Artifact(graph, row)}
+
+
+def update(graph, input):
+    store, row = graph.store, _known(graph, input["artifactID"])
+    with store.transaction():
+        for key in ("description", "metadata"):
+            if input.get(key) is not None:
+                store.change("artifacts", {"id": row["id"]}, **{key: input[key]}, updated=time.time())
+        tags = [*json.loads(row["tags"]), *(tag["tagName"] for tag in input.get("tagsToAdd") or [])]
+        gone = {tag["tagName"] for tag in input.get("tagsToDelete") or []}
+        store.change("artifacts", {"id": row["id"]}, tags=[*dict.fromkeys(tag for tag in tags if tag not in gone)])
+        if input.get("aliases") is not None:
+            store.change("artifacts", {"id": row["id"]}, aliases=[])
+            _move_aliases(store, store.get("artifacts", id=row["id"]), [alias["alias"] for alias in input["aliases"]])
+    return {"artifact": Artifact(graph, store.get("artifacts", id=row["id"]))}
+
+
+def delete(graph, input):
+    row = _known(graph, input["artifactID"])
+    named = json.loads(row["aliases"])
+    if named and not input.get("deleteAliases"):
+        raise InputError(f"The artifact has the aliases {', '.join(named)}; delete it with delete_aliases=True.")
+    with graph.store.transaction():
+        graph.store.remove("artifacts", id=row["id"])
+        graph.store.remove("uses", artifact=row["id"])
+    graph.links.manifest(row).unlink(missing_ok=True)
+    shutil.rmtree(graph.desk.root / row["folder"], ignore_errors=True)
+    return {"artifact": {"id": id_of(row)}}
+
+
+def change_aliases(graph, input, add):
+    row = _known(graph, input["artifactID"])
+    aliases = [alias["alias"] for alias in input["aliases"]]
+    with graph.store.transaction():
+        if add:
+            _move_aliases(graph.store, row, aliases)
+        else:
+            kept = [alias for alias in json.loads(row["aliases"]) if alias not in aliases]
+            graph.store.change("artifacts", {"id": row["id"]}, aliases=kept)
+    return {"success": True}
+
+
+# Nodes
+
+
+class Artifact:
+    ttl_duration_seconds, ttl_is_inherited, digest_algorithm = -2, True, "MANIFEST_MD5"
+
+    def __init__(self, graph, row):
+        self.graph, self.row, self.id = graph, row, id_of(row)
+        self.version_index, self.description, self.metadata = row["version"], row["description"], row["metadata"]
+        self.history_step, self.state, self.size, self.digest = row["step"], row["state"], row["size"], row["digest"]
+        self.file_count, self.commit_hash = row["files"], f"{row['id']:020x}"
+        self.created_at, self.updated_at = nodes.moment(row["created"]), nodes.moment(row["updated"])
+
+    @cached_property
+    def collection(self):
+        return self.graph.store.get("collections", id=self.row["collection"])
+
+    def artifact_sequence(self):
+        return Collection(self.graph, self.collection)
+
+    def artifact_type(self):
+        return {"id": f"ArtifactType:{self.collection['type']}", "name": self.collection["type"]}
+
+    def tags(self):
+        return [{"id": f"Tag:{tag}", "name": tag} for tag in json.loads(self.row["tags"])]
+
+    def aliases(self):
+        names = [f"v{self.version_index}", *json.loads(self.row["aliases"])]
+        return [_alias(self.graph, self.collection, name) for name in names]
+
+    def current_manifest(self):
+        return _manifest(self.graph, self.row)
+
+    def files(self, names=None, after=None, first=None):
+        found = [name for name in _names(self.graph, self.row) if not names or name in names]
+        return nodes.page([ArtifactFile(self.graph, self.row, name) for name in found], after, first)
+
+    def created_by(self):
+        run = self.row["run"] and self.graph.store.get("runs", id=self.row["run"])
+        return run and nodes.Run(self.graph, run)
+
+    def used_by(self):
+        query = "SELECT runs.* FROM runs JOIN uses ON uses.run = runs.id WHERE uses.artifact = ?"
+        return nodes.page([nodes.Run(self.graph, row) for row in self.graph.store.rows(query, self.row["id"])])
+
+    def artifact_memberships(self):
+        return nodes.page([Membership(self.graph, self.row)])
+
+
+def _alias(graph, collection, name):
+    where = {"artifactCollection": Collection(graph, collection), "artifactCollectionName": collection["name"]}
+    return {"id": f"Alias:{collection['id']}:{name}", "alias": name} | where
+
+
+class ArtifactFile:
+    upload_headers = ()
+
+    def __init__(self, graph, row, name):
+        self.graph, self.row, self.name, self.display_name = graph, row, name, name
+        self.id, self.storage_path = f"ArtifactFile:{row['id']}:{name}", name
+
+    @cached_property
+    def facts(self):
+        return facts(self.graph.desk.root / self.row["folder"] / PurePosixPath(self.name))
+
+    @property
+    def size_bytes(self):
+        return self.facts["size"]
+
+    @property
+    def mimetype(self):
+        return self.facts["type"]
+
+    @property
+    def md5(self):
+        return self.facts["md5"]
+
+    digest = md5
+
+    @property
+    def updated_at(self):
+        return nodes.moment(self.facts["changed"])
+
+    def direct_url(self):
+        return self.graph.links.artifact_download(self.row["id"], self.name)
+
+    def url(self, upload=None):
+        return self.direct_url()
+
+
+class Collection:
+    description = None
+
+    def __init__(self, graph, row):
+        self.graph, self.row, self.name = graph, row, row["name"]
+        self.id = f"ArtifactSequence:{row['id']}"
+        self.created_at = self.updated_at = nodes.moment(row["created"])
+
+    def project(self):
+        return nodes.Project(self.graph, self.graph.store.get("projects", id=self.row["project"]))
+
+    def default_artifact_type(self):
+        return {"id": f"ArtifactType:{self.row['type']}", "name": self.row["type"]}
+
+    def tags(self):
+        return {"edges": []}
+
+    def _versions(self):
+        query = "SELECT * FROM artifacts WHERE collection = ? AND state = 'COMMITTED' ORDER BY version DESC"
+        return self.graph.store.rows(query, self.row["id"])
+
+    def aliases(self, after=None, first=None):
+        names = [name for row in self._versions() for name in json.loads(row["aliases"])]
+        return nodes.page([_alias(self.graph, self.row, name) for name in names], after, first)
+
+    def artifact_membership(self, alias_name):
+        row = version(self.graph, self.row, alias_name)
+        return row and Membership(self.graph, row)
+
+    def artifacts(self, after=None, first=None, filters=None, order=None):
+        return nodes.page([Artifact(self.graph, row) for row in self._versions()], after, first)
+
+    def latest_artifact(self):
+        row = version(self.graph, self.row, LATEST)
+        return row and Artifact(self.graph, row)
+
+
+class Membership:
+    def __init__(self, graph, row):
+        self.graph, self.row, self.id = graph, row, f"Membership:{row['id']}"
+        self.artifact = Artifact(graph, row)
+        self.version_index, self.created_at = row["version"], nodes.moment(row["created"])
+
+    def aliases(self):
+        return self.artifact.aliases()
+
+    def artifact_collection(self):
+        return self.artifact.artifact_sequence()
+
+    def files(self, names=None, after=None, first=None):
+        return self.artifact.files(names, after, first)
+
+
+class Type:
+    def __init__(self, graph, project, row):
+        self.graph, self.project, self.name, self.description = graph, project, row["name"], row["description"]
+        self.id, self.created_at = f"ArtifactType:{project['id']}:{row['name']}", nodes.moment(project["created"])
+
+    def artifact_collection(self, name):
+        row = self.graph.store.get("collections", project=self.project["id"], name=name, type=self.name)
+        return row and Collection(self.graph, row)
+
+    def artifact_collections(self, after=None, first=None, filters=None, order=None):
+        query = "SELECT * FROM collections WHERE project = ? AND type = ? ORDER BY id"
+        found = self.graph.store.rows(query, self.project["id"], self.name)
+        return nodes.page([Collection(self.graph, row) for row in found], after, first)
+
+
+def type_named(graph, project, name):
+    row = graph.store.get("artifact_types", project=project["id"], name=name)
+    return row and Type(graph, project, row)

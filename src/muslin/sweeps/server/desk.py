@@ -1,0 +1,320 @@
+"""The server's desk: what happens to projects, runs and sweeps, whoever asks. graph.py and application.py speak to it.
+
+RUNS_DIR/.server/   state.db, the key, where the server listens
+RUNS_DIR/PROJECT/RUN/            config.json, history.jsonl, events.jsonl, log.txt, summary.json at its end, files/
+RUNS_DIR/PROJECT/SWEEP/RUN/      the same, beside sweep.json and study.db
+"""
+
+import json
+import math
+import secrets
+import threading
+import time
+from pathlib import Path
+
+from muslin.errors import InputError
+from muslin.files import finite, write_json
+from muslin.sweeps.server import trials
+from muslin.sweeps.server.logs import LineFile, rows
+from muslin.sweeps.server.store import Store, folder_name, fresh_id
+
+ENTITY = "local"
+PROJECT = "uncategorized"
+#: seconds without a word after which a run counts as crashed
+CRASHED = 300
+#: a client's file → ours
+STREAMS = {"wandb-history.jsonl": "history.jsonl", "wandb-events.jsonl": "events.jsonl", "output.log": "log.txt"}
+#: a GraphQL input's field → the column
+FIELDS = {
+    "displayName": "display", "groupName": "grp", "jobType": "job_type", "notes": "notes", "description": "description",
+    "tags": "tags", "jobProgram": "program", "host": "host", "commit": "revision", "jobRepo": "repo",
+}  # fmt: skip
+ADJECTIVES = "amber bold brisk calm clever crisp dapper deft early fair fine fresh glad grand keen light neat quick"
+NOUNS = "bobbin button cloth collar cuff dart fold hem lace loom needle pattern pleat pocket seam sleeve spool thread"
+
+
+class Desk:
+    """``listener(run, offset, rows)``, if there is one, is told what each run logs, from that line on."""
+
+    def __init__(self, root, storage=None, listener=None):
+        self.root, self.storage, self.listener = Path(root), storage, listener
+        self.store = Store(self.root / ".server" / "state.db")
+        self.start, self.started = secrets.token_hex(8), time.time()
+        self.files, self.led, self.locks, self.lock = {}, {}, {}, threading.RLock()
+
+    def lines(self, path):
+        """The line file at the path, one object a path, so that it knows where its lines are."""
+        with self.lock:
+            return self.files.setdefault(Path(path), LineFile(path))
+
+    def lock_of(self, run):
+        with self.lock:
+            return self.locks.setdefault(run["id"], threading.RLock())
+
+    # Projects, runs
+
+    def project(self, entity, name):
+        """It is begun if it is not there, as at W&B."""
+        return self.store.project(entity or ENTITY, name or PROJECT)
+
+    def known_project(self, entity, name):
+        return self.store.get("projects", entity=entity or ENTITY, name=name or PROJECT)
+
+    def run(self, entity, project, name):
+        project = self.known_project(entity, project)
+        return project and self.store.get("runs", project=project["id"], name=name)
+
+    def run_by_id(self, id):
+        return self.store.get("runs", id=_number(id))
+
+    def path(self, run):
+        return self.root / run["folder"]
+
+    def upsert_run(self, fields):
+        """(run, whether it is new). Fields of null stay as they are. Raises InputError where an id names no run."""
+        known = self.run_by_id(fields["id"]) if fields.get("id") and not fields.get("name") else None
+        if fields.get("id") and not fields.get("name") and known is None:
+            raise InputError(f"There is no run with the id {fields['id']!r}.")
+        with self.store.transaction():
+            project = None if known else self.project(fields.get("entityName"), fields.get("modelName"))
+            name = fields.get("name") or fresh_id()
+            known = known or self.store.get("runs", project=project["id"], name=name)
+            inserted = known is None
+            if inserted:
+                known = self._begin(project, name, fields.get("sweep"))
+            self.store.change("runs", {"id": known["id"]}, **self._changes(known, fields, inserted))
+            run = self.store.get("runs", id=known["id"])
+        if inserted or fields.get("config") is not None or any(fields.get(key) is not None for key in FIELDS):
+            self.write_config(run)
+        if fields.get("summaryMetrics") is not None and run["ended"]:
+            self.write_summary(run)
+        return run, inserted
+
+    def _begin(self, project, name, sweep):
+        folder = project["folder"]
+        known = self.store.get("sweeps", id=sweep) if sweep else None
+        folder = self.store.free_folder("runs", f"{known['folder'] if known else folder}/{folder_name(name)}")
+        while not known and (self.root / folder / "sweep.json").exists():
+            folder = f"{folder}-run"
+        now, number = (
+            time.time(),
+            self.store.row("SELECT count(*) AS n FROM runs WHERE project = ?", project["id"])["n"] + 1,
+        )
+        facts = {"project": project["id"], "name": name, "folder": folder, "sweep": sweep, "created": now, "beat": now}
+        id = self.store.add("runs", **facts, display=display_name(number))
+        return self.store.get("runs", id=id)
+
+    def _changes(self, run, fields, inserted):
+        given = {column: fields[key] for key, column in FIELDS.items() if fields.get(key) is not None}
+        changes = given | {"beat": time.time()}
+        if fields.get("sweep") and not run["sweep"]:
+            changes["sweep"] = fields["sweep"]
+        if fields.get("config") is not None:
+            changes["config"] = json.dumps(_object(fields["config"], "config"))
+        if fields.get("summaryMetrics") is not None:
+            changes["summary"] = json.dumps(_object(fields["summaryMetrics"], "summaryMetrics"))
+        if run["ended"] and not inserted and fields.get("name") and fields.get("config") is not None:  # it goes on
+            changes |= {"state": "running", "ended": None, "exitcode": None, "stop": 0}
+        if fields.get("state") and fields["state"] != "running":
+            changes |= {"state": fields["state"]}
+        return changes
+
+    def sent_by(self, run):
+        """What a run is, in words for its config.json."""
+        project = self.store.get("projects", id=run["project"])
+        words = {"id": run["name"], "project": project["name"], "entity": project["entity"], "sweep": run["sweep"]}
+        words |= {
+            "group": run["grp"],
+            "job_type": run["job_type"],
+            "tags": json.loads(run["tags"]),
+            "notes": run["notes"],
+        }
+        return words | {"program": run["program"], "host": run["host"], "revision": run["revision"]}
+
+    def write_config(self, run):
+        config = json.loads(run["config"])
+        plain = {key: entry.get("value") if isinstance(entry, dict) else entry for key, entry in config.items()}
+        hidden = plain.pop("_wandb", {})
+        about = self.sent_by(run) | {"created": run["created"]}
+        name = run["display"] or run["name"]
+        write_json(self.path(run) / "config.json", {"name": name, "config": plain, "wandb": about, "client": hidden})
+
+    def write_summary(self, run):
+        summary = {key: value for key, value in json.loads(run["summary"]).items() if key != "_wandb"}
+        facts = {"state": run["state"], "exitcode": run["exitcode"], "iterations": self.history(run).lines()}
+        seconds = summary.get("_runtime", (run["ended"] or run["beat"]) - run["created"])
+        write_json(self.path(run) / "summary.json", facts | {"seconds": seconds} | summary)
+
+    def history(self, run):
+        return self.lines(self.path(run) / "history.jsonl")
+
+    def history_rows(self, run, start=0):
+        return rows(self.path(run) / "history.jsonl", start)
+
+    def state(self, run):
+        """Of a run: running, finished, failed, crashed, killed."""
+        silent = time.time() - max(run["beat"], self.started)
+        return "crashed" if run["state"] == "running" and silent > CRASHED else run["state"]
+
+    def end_run(self, run, state, exitcode=None):
+        with self.lock_of(run):
+            self.store.change("runs", {"id": run["id"]}, state=state, exitcode=exitcode, ended=time.time())
+            run = self.store.get("runs", id=run["id"])
+            self.write_config(run)
+            self.write_summary(run)
+
+    def delete_run(self, run):
+        import shutil
+
+        with self.store.transaction():
+            self.store.remove("runs", id=run["id"])
+            self.store.remove("uses", run=run["id"])
+        for name in ("history.jsonl", "events.jsonl", "log.txt"):
+            self.files.pop(self.path(run) / name, None)
+        shutil.rmtree(self.path(run), ignore_errors=True)
+
+    # What a run streams
+
+    def stream(self, entity, project, name, sent):
+        """A piece of a run's file stream; returns the answer. A run that is not known is begun: better than lost."""
+        run = (
+            self.run(entity, project, name)
+            or self.upsert_run({"entityName": entity, "modelName": project, "name": name})[0]
+        )
+        with self.lock_of(run):
+            changes = {"beat": time.time()}
+            if run["state"] == "crashed":
+                changes |= {"state": "running", "ended": None}
+            for file, part in (sent.get("files") or {}).items():
+                changes |= self._stream(run, file, part)
+            self.store.change("runs", {"id": run["id"]}, **changes)
+            if sent.get("complete"):
+                self._complete(run, sent.get("exitcode") or 0)
+        return {"stopped": True} if run["stop"] and not sent.get("complete") else {}
+
+    def _stream(self, run, file, part):
+        """Keep the lines of one file; returns what changes in the run's row."""
+        content, offset = part.get("content") or [], int(part.get("offset") or 0)
+        if file == "wandb-summary.json":
+            return {"summary": json.dumps(_object(content[-1], "summary"))} if content else {}
+        if file not in STREAMS:
+            return {}
+        path = self.path(run) / STREAMS[file]
+        if file == "output.log":
+            self.lines(path).write(offset, [_one_line(line) for line in content])
+            return {}
+        new = [_row(line) for line in content]
+        self.lines(path).write(offset, [json.dumps(row, ensure_ascii=False, allow_nan=False) for row in new])
+        if file == "wandb-history.jsonl":
+            self._logged(run, offset, new)
+        return {}
+
+    def _logged(self, run, offset, new):
+        led = self.sweep_of(run)
+        if led:
+            with led.lock:
+                led.logged(run["name"], offset, new)
+        if self.listener:
+            self.listener(run, offset, new)
+
+    def _complete(self, run, exitcode):
+        run = self.store.get("runs", id=run["id"])
+        led = self.sweep_of(run)
+        stopped = run["stop"] or (led and run["name"] in led.stopping)
+        state = "finished" if exitcode == 0 else "killed" if stopped else "failed"
+        self.end_run(run, state, exitcode)
+        if led:
+            with led.lock:
+                led.ended(run["name"], "finished" if exitcode == 0 else "failed", exitcode)
+
+    def alert(self, run, title, text, severity):
+        alerts = [*json.loads(run["alerts"]), {"title": title, "text": text, "severity": severity, "time": time.time()}]
+        self.store.change("runs", {"id": run["id"]}, alerts=alerts)
+
+    # Sweeps
+
+    def sweep_of(self, run):
+        return self.sweep(run["sweep"]) if run["sweep"] else None
+
+    def sweep(self, id):
+        """The sweep with this id, led by us; None if there is none."""
+        with self.lock:
+            if id not in self.led:
+                row = self.store.get("sweeps", id=id)
+                if row is None:
+                    return None
+                self.led[id] = trials.LedSweep(self, row)
+            return self.led[id]
+
+    def create_sweep(self, entity, project, config, display=None):
+        project = self.project(config.get("entity") or entity, config.get("project") or project)
+        return trials.create(self, project, config, self.storage, display or config.get("name"))
+
+    def create_agent(self, sweep, host):
+        id = fresh_id(12)
+        now = time.time()
+        self.store.add("agents", id=id, sweep=sweep, host=host, created=now, seen=now)
+        return self.store.get("agents", id=id)
+
+    def heartbeat(self, id, named):
+        """(agent or None, commands)"""
+        agent = self.store.get("agents", id=id)
+        led = agent and self.sweep(agent["sweep"])
+        if led is None:
+            return agent, [{"type": trials.EXIT}]
+        with led.lock:
+            commands = led.heartbeat(self.store.get("agents", id=id), named)
+        return self.store.get("agents", id=id), commands
+
+    def close(self):
+        for led in self.led.values():
+            led.study.release()
+        self.store.close()
+
+
+def display_name(number):
+    """A name such as brisk-bobbin-3: another one for each number, the same for the same."""
+    adjectives, nouns = ADJECTIVES.split(), NOUNS.split()
+    return f"{adjectives[number * 7 % len(adjectives)]}-{nouns[number * 3 % len(nouns)]}-{number}"
+
+
+def _number(id):
+    try:
+        return int(str(id).rpartition(":")[2])
+    except ValueError:
+        return -1
+
+
+def _row(line):
+    """A line of history as strict JSON: clients send bare NaN and Infinity, which become null."""
+    try:
+        row = json.loads(line)
+    except ValueError:
+        return {}
+    return finite(row) if isinstance(row, dict) else {}
+
+
+def _object(text, what):
+    """The JSON object in a text. NaN and infinities stay, as W&B's words for them."""
+    try:
+        found = json.loads(text) if isinstance(text, str) else text
+    except ValueError:
+        found = None
+    if not isinstance(found, dict):
+        raise InputError(f"{what} must be a JSON object.")
+    return worded(found)
+
+
+def worded(value):
+    """The value with each NaN or infinity in it as a text, "NaN" or "Infinity", as W&B's server gives them."""
+    if isinstance(value, dict):
+        return {key: worded(v) for key, v in value.items()}
+    if isinstance(value, list):
+        return [worded(v) for v in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
+    return value
+
+
+def _one_line(line):
+    return line.rstrip("\n").replace("\n", " ").replace("\r", " ")

@@ -1,0 +1,81 @@
+"""The filters and orders of W&B's public API: MongoDB's query language on the parts of a run."""
+
+import re
+from operator import ge, gt, le, lt
+
+
+def passes(wanted, run):
+    """Whether a run passes. ``run[path]`` is its part, such as config.lr, summary_metrics.loss, state; or None."""
+    return all(
+        _group(key, value, run) if key.startswith("$") else _part(run[key], value) for key, value in wanted.items()
+    )
+
+
+def _group(key, value, run):
+    if key == "$and":
+        return all(passes(each, run) for each in value)
+    if key in ("$or", "$nor"):
+        return any(passes(each, run) for each in value) == (key == "$or")
+    return not passes(value, run) if key == "$not" else False
+
+
+def _part(found, value):
+    if isinstance(value, dict) and value and all(key.startswith("$") for key in value):
+        return all(_holds(found, sign, right) for sign, right in value.items())
+    return _equal(found, value)
+
+
+def _equal(found, value):
+    return value in found if isinstance(found, list) and not isinstance(value, list) else found == value
+
+
+def _compared(sign):
+    def holds(found, value):
+        try:
+            return found is not None and sign(found, value)
+        except TypeError:
+            return False
+
+    return holds
+
+
+def _matches(found, pattern):
+    if pattern.startswith("/") and pattern.endswith("/") and len(pattern) > 1:
+        pattern = pattern[1:-1]
+    try:
+        return isinstance(found, str) and re.search(pattern[:1000], found[:10_000]) is not None
+    except re.error:
+        return False
+
+
+SIGNS = {
+    "$eq": _equal,
+    "$ne": lambda found, value: not _equal(found, value),
+    "$gt": _compared(gt),
+    "$gte": _compared(ge),
+    "$lt": _compared(lt),
+    "$lte": _compared(le),
+    "$in": lambda found, values: any(_equal(found, value) for value in values),
+    "$nin": lambda found, values: not any(_equal(found, value) for value in values),
+    "$exists": lambda found, value: (found is not None) == bool(value),
+    "$regex": _matches,
+    "$not": lambda found, value: not _part(found, value),
+}
+
+
+def _holds(found, sign, right):
+    return sign in SIGNS and SIGNS[sign](found, right)
+
+
+def ordered(pairs, order):
+    """(row, run) pairs by an order such as "+created_at" or "-summary_metrics.loss"; what lacks it comes last."""
+    for word in reversed([word.strip() for word in order.split(",") if word.strip()]):
+        path, down = word.lstrip("+-"), word.startswith("-")
+        kinds = {0: [], 1: [], 2: []}  # numbers, texts, the rest
+        for pair in pairs:
+            key = pair[1][path]
+            text = isinstance(key, str) and key not in ("NaN", "Infinity", "-Infinity")
+            kinds[0 if isinstance(key, int | float) else 1 if text else 2].append((key, pair))
+        found = [sorted(kinds[kind], key=lambda keyed: keyed[0], reverse=down) for kind in (0, 1)]
+        pairs = [pair for kind in (*found, kinds[2]) for _, pair in kind]
+    return pairs

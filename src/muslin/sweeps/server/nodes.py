@@ -1,0 +1,472 @@
+"""The nodes of the graph: projects, runs with their histories and files, sweeps, agents. See graph.py.
+
+A node is a class with the fields of its type, in snake case: a value, or a method that takes the field's arguments.
+"""
+
+import json
+import math
+import re
+import time
+from datetime import UTC, datetime
+from functools import cache, cached_property
+
+from muslin.sweeps.server import trials
+from muslin.sweeps.server.desk import ENTITY
+from muslin.sweeps.server.filters import ordered, passes
+from muslin.sweeps.server.logs import flat, rows
+
+#: rows that one answer of history holds at most; points of a sampled history where none are asked for
+PAGE, SAMPLES = 10_000, 500
+
+
+@cache
+def snake(name):
+    name = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
+    return f"{name}_" if name in ("from", "id_") else name
+
+
+def moment(seconds):
+    """Seconds since 1970 as W&B writes them: 2026-11-26T01:02:03Z."""
+    return seconds and datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def page(nodes, after=None, first=None, **more):
+    """A connection: some of the nodes, with cursors, which are their places."""
+    begin = int(after) if str(after or "").isdigit() else 0
+    end = len(nodes) if first is None else min(len(nodes), begin + max(0, first))
+    edges = [{"node": node, "cursor": str(at)} for at, node in enumerate(nodes[begin:end], begin + 1)]
+    for edge in edges:
+        if hasattr(edge["node"], "version_index"):  # an artifact's place in its collection
+            edge["version"] = f"v{edge['node'].version_index}"
+    info = {"endCursor": str(end), "hasNextPage": end < len(nodes)}
+    return {"edges": edges, "pageInfo": info, "totalCount": len(nodes), **more}
+
+
+class User:
+    id, name, username, entity = "User:1", ENTITY, ENTITY, ENTITY
+    email, admin, flags, deleted_at = "", True, "{}", None
+
+    def api_keys(self):
+        return {"edges": []}
+
+    def teams(self):
+        return {"edges": [{"node": Entity(ENTITY)}]}
+
+    def default_entity(self):
+        return Entity(ENTITY)
+
+
+class Entity:
+    is_team, organization = True, None
+
+    def __init__(self, name):
+        self.name, self.id = name, f"Entity:{name}"
+
+
+class Project:
+    is_benchmark = read_only = False
+    access, views, repo, docker_image = "USER_WRITE", "{}", None, None
+
+    def __init__(self, graph, row):
+        self.graph, self.row, self.name, self.entity_name = graph, row, row["name"], row["entity"]
+        self.id, self.internal_id = f"Project:{row['id']}", str(row["id"])
+        self.description, self.created_at = row["description"] or "", moment(row["created"])
+
+    def entity(self):
+        return Entity(self.entity_name)
+
+    def user(self):
+        return User()
+
+    def run(self, name=None, desc=None):
+        row = self.graph.store.get("runs", project=self.row["id"], name=name)
+        return row and Run(self.graph, row)
+
+    def bucket(self, name=None, missing_ok=None, desc=None):
+        return self.run(name)
+
+    def _found(self, filters=None, order=None, names=None):
+        found = self.graph.store.rows("SELECT * FROM runs WHERE project = ? ORDER BY created, id", self.row["id"])
+        if names:
+            found = [row for row in found if row["name"] in names]
+        views = [(row, RunView(self.graph.desk, row)) for row in found]
+        wanted = json.loads(filters or "{}") or {}
+        return [
+            row for row, view in ordered([pair for pair in views if passes(wanted, pair[1])], order or "-created_at")
+        ]
+
+    def runs(self, filters=None, order=None, after=None, first=None, names=None):
+        return page([Run(self.graph, row) for row in self._found(filters, order, names)], after, first)
+
+    buckets = runs
+
+    def run_count(self, filters=None):
+        return len(self._found(filters))
+
+    def sweep(self, sweep_name=None):
+        row = self.graph.store.get("sweeps", id=str(sweep_name).rpartition(":")[2])
+        return row and Sweep(self.graph, row)
+
+    def _sweeps(self):
+        return self.graph.store.rows("SELECT * FROM sweeps WHERE project = ? ORDER BY created DESC", self.row["id"])
+
+    def sweeps(self, after=None, first=None, filters=None):
+        return page([Sweep(self.graph, row) for row in self._sweeps()], after, first)
+
+    def total_sweeps(self):
+        return len(self._sweeps())
+
+    def artifact(self, name, enable_tracking=None):
+        row = self.graph.artifacts.find(self.graph, self.row, name)
+        return row and self.graph.artifacts.Artifact(self.graph, row)
+
+    def artifact_collection_membership(self, name):
+        row = self.graph.artifacts.find(self.graph, self.row, name)
+        return row and self.graph.artifacts.Membership(self.graph, row)
+
+    def artifact_collection(self, name):
+        row = self.graph.store.get("collections", project=self.row["id"], name=name)
+        return row and self.graph.artifacts.Collection(self.graph, row)
+
+    def artifact_collections(self, after=None, first=None, filters=None, order=None):
+        found = self.graph.store.rows("SELECT * FROM collections WHERE project = ? ORDER BY id", self.row["id"])
+        return page([self.graph.artifacts.Collection(self.graph, row) for row in found], after, first)
+
+    def artifact_type(self, name):
+        return self.graph.artifacts.type_named(self.graph, self.row, name)
+
+    def artifact_types(self, after=None, first=None):
+        found = self.graph.store.rows("SELECT * FROM artifact_types WHERE project = ? ORDER BY name", self.row["id"])
+        return page([self.graph.artifacts.Type(self.graph, self.row, row) for row in found], after, first)
+
+
+class RunView:
+    """A run as the filters and orders of the public API name its parts."""
+
+    def __init__(self, desk, row):
+        self.desk, self.row = desk, row
+
+    @cached_property
+    def summary(self):
+        return flat(json.loads(self.row["summary"]))
+
+    @cached_property
+    def config(self):
+        found = json.loads(self.row["config"])
+        return {k: v.get("value") if isinstance(v, dict) else v for k, v in found.items() if k != "_wandb"}
+
+    def __getitem__(self, path):
+        group, _, rest = path.partition(".")
+        if group in ("config", "summary_metrics", "summaryMetrics"):
+            if group != "config":
+                return self.summary.get(rest)
+            rest = rest.removesuffix(".value")
+            return self.config[rest] if rest in self.config else flat(self.config).get(rest)
+        key = snake(group)
+        row = self.row
+        known = {
+            "name": row["name"], "display_name": row["display"], "state": self.desk.state(row), "sweep": row["sweep"],
+            "group": row["grp"], "job_type": row["job_type"], "tags": json.loads(row["tags"]),
+            "created_at": moment(row["created"]), "updated_at": moment(row["beat"]),
+            "heartbeat_at": moment(row["beat"]),
+            "username": ENTITY, "user": ENTITY, "host": row["host"], "notes": row["notes"], "commit": row["revision"],
+        }  # fmt: skip
+        return known.get(key)
+
+
+class Run:
+    read_only = False
+    system_metrics = "{}"
+
+    def __init__(self, graph, row):
+        self.graph, self.desk, self.row, self.name = graph, graph.desk, row, row["name"]
+        self.id, self.internal_id, self.project_id = f"Run:{row['id']}", str(row["id"]), str(row["project"])
+        self.display_name, self.description, self.notes = row["display"], row["description"], row["notes"]
+        self.tags, self.group, self.group_name, self.job_type = (
+            json.loads(row["tags"]),
+            row["grp"],
+            row["grp"],
+            row["job_type"],
+        )
+        self.commit, self.program, self.host, self.exitcode = (
+            row["revision"],
+            row["program"],
+            row["host"],
+            row["exitcode"],
+        )
+        self.created_at, self.updated_at = moment(row["created"]), moment(row["beat"])
+        self.heartbeat_at, self.sweep_name, self.config = moment(row["beat"]), row["sweep"], row["config"]
+
+    @cached_property
+    def state(self):
+        return self.desk.state(self.row)
+
+    @property
+    def failed(self):
+        return self.state in ("failed", "crashed")
+
+    @property
+    def running(self):
+        return self.state == "running"
+
+    @property
+    def stopped(self):
+        return bool(self.row["stop"])
+
+    should_stop = stopped
+
+    def user(self):
+        return User()
+
+    def project(self):
+        return Project(self.graph, self.graph.store.get("projects", id=self.row["project"]))
+
+    def sweep(self):
+        row = self.row["sweep"] and self.graph.store.get("sweeps", id=self.row["sweep"])
+        return row and Sweep(self.graph, row)
+
+    def agent(self):
+        row = self.graph.store.get("agents", run=self.name)
+        return row and Agent(self.graph, row)
+
+    def wandb_config(self, keys=None):
+        hidden = json.loads(self.row["config"]).get("_wandb") or {}
+        found = hidden.get("value", hidden) if isinstance(hidden, dict) else {}
+        return json.dumps({key: found[key] for key in keys if key in found} if keys else found)
+
+    def summary_metrics(self, keys=None):
+        if not keys:
+            return self.row["summary"]
+        found = json.loads(self.row["summary"])
+        return json.dumps({key: found[key] for key in keys if key in found})
+
+    def _lines(self, name):
+        return self.desk.lines(self.desk.path(self.row) / name)
+
+    def history_line_count(self):
+        return self._lines("history.jsonl").lines()
+
+    def events_line_count(self):
+        return self._lines("events.jsonl").lines()
+
+    def log_line_count(self):
+        return self._lines("log.txt").lines()
+
+    def history_tail(self):
+        return json.dumps(self._lines("history.jsonl").tail(1))
+
+    def events_tail(self):
+        return json.dumps(self._lines("events.jsonl").tail(1))
+
+    def _history(self):
+        """(step, row): clients that send no _step count the rows."""
+        return [(row.get("_step", at), row) for at, row in enumerate(self.desk.history_rows(self.row))]
+
+    def history_keys(self):
+        kinds, last = {}, -1
+        for step, row in self._history():
+            last = max(last, step) if isinstance(step, int | float) else last
+            for key, value in flat(row).items():
+                counts = kinds.setdefault(key, {"typeCounts": [], "monotonic": False, "previousValue": None})
+                kind = (
+                    "number" if isinstance(value, int | float) and not isinstance(value, bool) else type(value).__name__
+                )
+                names = {"str": "string", "dict": "map", "bool": "boolean", "NoneType": "nil"}
+                counts.setdefault("kinds", {}).setdefault(names.get(kind, kind), 0)
+                counts["kinds"][names.get(kind, kind)] += 1
+        for counts in kinds.values():
+            counts["typeCounts"] = [{"type": kind, "count": n} for kind, n in counts.pop("kinds").items()]
+        return {"sets": [], "keys": kinds, "lastStep": last}
+
+    def history(self, min_step=None, max_step=None, samples=None):
+        low, high = int(min_step or 0), math.inf if max_step is None else int(max_step)
+        found = [row for step, row in self._history() if low <= step < high]
+        paged = min_step is not None or max_step is not None
+        found = found[:PAGE] if paged else _sampled(found, samples or SAMPLES)
+        return [json.dumps(row) for row in found]
+
+    def events(self, samples=None):
+        found = list(rows(self.desk.path(self.row) / "events.jsonl"))
+        return [json.dumps(row) for row in _sampled(found, samples or SAMPLES)]
+
+    def sampled_history(self, specs):
+        return [self._sample(json.loads(spec)) for spec in specs]
+
+    def _sample(self, spec):
+        keys = spec.get("keys") or []
+        low, high = spec.get("minStep") or 0, spec.get("maxStep")
+        high = math.inf if high is None else high
+        found = [flat(row) | {"_step": step} for step, row in self._history() if low <= step < high]
+        if keys:
+            found = [{key: row[key] for key in keys} for row in found if all(key in row for key in keys)]
+        return _sampled(found, spec.get("samples") or SAMPLES)
+
+    def parquet_history(self, live_keys):
+        return {"parquetUrls": [], "liveData": []}
+
+    def log_lines(self, first=None, last=None, after=None, use_improved_pagination=None):
+        path = self.desk.path(self.row) / "log.txt"
+        texts = path.read_text(encoding="utf-8", errors="replace").splitlines() if path.exists() else []
+        lines = [_log_line(at, text) for at, text in enumerate(texts)]
+        return page(lines, max(0, len(lines) - last) if last else after, first)
+
+    def file_count(self):
+        return len(self.graph.links.files(self.row))
+
+    def files(self, names=None, after=None, first=None, pattern=None):
+        """With names: those, whether they are there or not, as clients ask so where to upload."""
+        links = self.graph.links
+        if names:
+            found = [File(self.graph, self.row, name) for name in names]
+        else:
+            like = re.compile(".*".join(map(re.escape, (pattern or "%").split("%"))))
+            found = [File(self.graph, self.row, name) for name in links.files(self.row) if like.fullmatch(name)]
+        return page(found, after, first, uploadHeaders=[])
+
+    def output_artifacts(self, after=None, first=None):
+        found = self.graph.store.rows(
+            "SELECT * FROM artifacts WHERE run = ? AND state = 'COMMITTED' ORDER BY id", self.row["id"]
+        )
+        return page([self.graph.artifacts.Artifact(self.graph, row) for row in found], after, first)
+
+    def input_artifacts(self, after=None, first=None):
+        query = "SELECT artifacts.* FROM artifacts JOIN uses ON uses.artifact = artifacts.id WHERE uses.run = ?"
+        return page(
+            [self.graph.artifacts.Artifact(self.graph, row) for row in self.graph.store.rows(query, self.row["id"])],
+            after,
+            first,
+        )
+
+    def run_info(self):
+        path = self.graph.links.place(self.row, "wandb-metadata.json")
+        try:
+            found = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return None
+        keys = ("program", "args", "os", "python", "colab", "executable", "codeSaved")
+        counts = {"cpuCount": found.get("cpu_count"), "gpuCount": found.get("gpu_count"), "gpu": found.get("gpu")}
+        return {key: found.get(key) for key in keys} | counts | {"git": found.get("git")}
+
+
+def _log_line(at, text):
+    level, text = ("error", text[6:]) if text.startswith("ERROR ") else ("", text)
+    stamp, _, rest = text.partition(" ")
+    known = len(stamp) > 18 and stamp[:4].isdigit()
+    return {
+        "number": at,
+        "timestamp": stamp if known else None,
+        "level": level,
+        "label": "",
+        "line": rest if known else text,
+    }
+
+
+def _sampled(found, most):
+    """At most so many of them, at equal distances, the last one among them."""
+    if len(found) <= most:
+        return found
+    return [found[round(i * (len(found) - 1) / max(1, most - 1))] for i in range(most)]
+
+
+class File:
+    def __init__(self, graph, run, name):
+        self.graph, self.run, self.name, self.display_name = graph, run, name, name
+        self.id = f"File:{run['id']}:{name}"
+
+    @cached_property
+    def facts(self):
+        return self.graph.links.facts(self.run, self.name)
+
+    @property
+    def size_bytes(self):
+        return self.facts["size"]
+
+    @property
+    def mimetype(self):
+        return self.facts["type"]
+
+    @property
+    def md5(self):
+        return self.facts["md5"]
+
+    digest = md5
+
+    @property
+    def updated_at(self):
+        return moment(self.facts["changed"])
+
+    def url(self, upload=False):
+        """Null for a download of what is not there."""
+        if upload:
+            return self.graph.links.upload(self.run, self.name)
+        return self.graph.links.download(self.run, self.name) if self.facts["changed"] else None
+
+    def direct_url(self):
+        return self.url()
+
+
+class Sweep:
+    early_stop_job_running, controller, scheduler, description = False, None, None, None
+
+    def __init__(self, graph, row):
+        self.graph, self.row, self.name, self.state, self.config = graph, row, row["id"], row["state"], row["config"]
+        self.id, self.display_name = row["id"], row["display"]
+        self.created_at, self.updated_at = moment(row["created"]), moment(row["updated"])
+
+    @cached_property
+    def led(self):
+        return self.graph.desk.sweep(self.row["id"])
+
+    @property
+    def method(self):
+        return self.led.sweep.method
+
+    @property
+    def heartbeat_at(self):
+        found = self.graph.store.row("SELECT max(seen) AS t FROM agents WHERE sweep = ?", self.name)["t"]
+        return moment(found or self.row["created"])
+
+    @property
+    def best_loss(self):
+        best = self.led.best
+        return best and best.value
+
+    def project(self):
+        return Project(self.graph, self.graph.store.get("projects", id=self.row["project"]))
+
+    def user(self):
+        return User()
+
+    def _found(self):
+        return self.graph.store.rows("SELECT * FROM runs WHERE sweep = ? ORDER BY created, id", self.name)
+
+    def run_count(self):
+        return len(self._found())
+
+    def run_count_expected(self):
+        return None if math.isinf(self.led.limit) else self.led.limit
+
+    def runs(self, after=None, first=None, order=None):
+        return page([Run(self.graph, row) for row in self._found()], after, first)
+
+    def agent(self, agent_name):
+        row = self.graph.store.get("agents", id=agent_name, sweep=self.name)
+        return row and Agent(self.graph, row)
+
+    def agents(self):
+        found = self.graph.store.rows("SELECT * FROM agents WHERE sweep = ? ORDER BY created", self.name)
+        return page([Agent(self.graph, row) for row in found])
+
+
+class Agent:
+    def __init__(self, graph, row):
+        self.graph, self.row, self.id, self.name, self.host = graph, row, row["id"], row["id"], row["host"]
+        self.total_runs, self.created_at, self.heartbeat_at = row["runs"], moment(row["created"]), moment(row["seen"])
+
+    @property
+    def state(self):
+        return "RUNNING" if time.time() - self.row["seen"] < trials.UNBEGUN else "FINISHED"
+
+    def runs(self, after=None, before=None, first=None, last=None, order=None):
+        found = self.graph.store.rows("SELECT * FROM runs WHERE agent = ? ORDER BY created, id", self.id)
+        return page([Run(self.graph, row) for row in found], after, first)

@@ -1,0 +1,352 @@
+"""What the addresses that W&B's client prints show: projects, a project's runs and sweeps, a run, a sweep."""
+
+import json
+import math
+import secrets
+import time
+from datetime import UTC, datetime
+from functools import cache, cached_property
+from html import escape
+from threading import Lock
+from urllib.parse import quote
+
+from muslin.errors import InputError
+from muslin.report.live import Live, duration
+from muslin.report.logged_run import Curves, LoggedRun, flat, is_number, sampled
+from muslin.report.pages import charts, page
+from muslin.sweeps.report import contents
+from muslin.sweeps.scheduler import best
+from muslin.sweeps.server.desk import ENTITY
+from muslin.sweeps.server.trials import UNBEGUN
+from muslin.sweeps.watched import WatchedSweep
+
+#: runs that a project's page lists; columns of settings and of figures; runs and metrics that have curves on it
+RUNS, COLUMNS, LINES, CHARTS = 2000, 12, 8, 6
+#: points of such a curve
+POINTS = 300
+PLOTLY = "/.page/plotly.js"
+
+
+class Pages:
+    """Each method makes the page that a request asks for, or None where there is no such thing. Pages of runs and
+    sweeps are kept until something in them changes."""
+
+    def __init__(self, desk):
+        self.desk, self.store = desk, desk.store
+        self.mark = secrets.token_hex(8)  # where the nonce goes in a page that is kept
+        self.kept, self.curves, self.lock = {}, {}, Lock()
+
+    @staticmethod
+    @cache
+    def plotly():
+        from plotly.offline import get_plotlyjs
+
+        return get_plotlyjs()
+
+    def _page(self, template, nonce, **context):
+        return page(template, nonce=_nonce(nonce), plotly_at=PLOTLY, **context)
+
+    def missing(self, path, nonce):
+        from pathlib import PurePosixPath
+
+        reason = "There is nothing at this address."
+        return self._page("waiting.html", nonce, path=PurePosixPath(path), reason=reason)
+
+    # Lists
+
+    def projects(self, request, nonce):
+        entity = request.path_params.get("entity")
+        where, values = ("WHERE entity = ?", [entity]) if entity else ("", [])
+        query = (
+            "SELECT p.*, (SELECT count(*) FROM runs WHERE project = p.id) AS runs, (SELECT max(beat) FROM runs WHERE "
+            "project = p.id) AS last, (SELECT count(*) FROM sweeps WHERE project = p.id) AS sweeps FROM projects p "
+            f"{where} ORDER BY last DESC"
+        )
+        found = self.store.rows(query, *values)
+        if entity and not found and entity != ENTITY:
+            return None
+        running = "SELECT count(*) AS n FROM runs WHERE project = ? AND state = 'running' AND beat > ?"
+        fresh = time.time() - 300
+        rows = [
+            {
+                "name": row["name"] if row["entity"] == ENTITY else f"{row['entity']}/{row['name']}",
+                "address": _address(row),
+                "runs": row["runs"],
+                "running": self.store.row(running, row["id"], fresh)["n"],
+                "sweeps": row["sweeps"],
+                "last": _moment(row["last"]),
+            }
+            for row in found
+        ]
+        url, key = str(request.base_url).rstrip("/"), self.desk.root / ".server" / "key"
+        return self._page("projects.html", nonce, projects=rows, folder=self.desk.root, url=url, key=key)
+
+    def project(self, request, nonce):
+        words = request.path_params
+        project = self.desk.known_project(words["entity"], words["project"])
+        if project is None or words.get("kind", "runs") not in ("runs", "sweeps", "workspace", "table", "overview"):
+            return None
+        query = "SELECT * FROM runs WHERE project = ? ORDER BY created DESC, id DESC LIMIT ?"
+        runs = self.store.rows(query, project["id"], RUNS)
+        total = self.store.row("SELECT count(*) AS n FROM runs WHERE project = ?", project["id"])["n"]
+        settings, configs = _columns([_plain(json.loads(run["config"])) for run in runs], differing=True)
+        figures, summaries = _columns([flat(json.loads(run["summary"])) for run in runs], differing=False)
+        left_out = [f"The latest {len(runs):,} of {total:,} runs."] if total > len(runs) else []
+        rows = [
+            self._row(project, run) | {"settings": s, "figures": f}
+            for run, s, f in zip(runs, configs, summaries, strict=True)
+        ]
+        return self._page(
+            "project.html",
+            nonce,
+            name=project["name"],
+            folder=self.desk.root / project["folder"],
+            rows=rows,
+            settings=settings,
+            figures=figures,
+            sweeps=[self._sweep_row(project, row) for row in self._sweeps(project)],
+            curves=self._overlay(runs[:LINES], figures),
+            left_out=left_out,
+        )
+
+    def _sweeps(self, project):
+        return self.store.rows("SELECT * FROM sweeps WHERE project = ? ORDER BY created DESC", project["id"])
+
+    def _row(self, project, run):
+        at = _address(project)
+        return {
+            "id": run["id"],
+            "name": run["display"] or run["name"],
+            "address": f"{at}/runs/{quote(run['name'], safe='')}",
+            "state": self.desk.state(run),
+            "begun": _moment(run["created"]),
+            "sweep": run["sweep"],
+            "sweep_address": f"{at}/sweeps/{run['sweep']}",
+            "tags": json.loads(run["tags"]),
+        }
+
+    def _sweep_row(self, project, row):
+        led = self.desk.sweep(row["id"])
+        runs = self.store.row("SELECT count(*) AS n FROM runs WHERE sweep = ?", row["id"])["n"]
+        top = led.best
+        return {
+            "id": row["id"],
+            "name": row["display"] or row["id"],
+            "address": f"{_address(project)}/sweeps/{row['id']}",
+            "state": row["state"].lower(),
+            "method": led.sweep.method,
+            "runs": runs,
+            "metric": f"{led.metric.goal} {led.metric.name}" if led.metric else "",
+            "best": top and top.value,
+        }
+
+    def _overlay(self, runs, keys):
+        """{metric: figure} of the latest runs, those metrics that have a curve."""
+        found = {run["id"]: self._curves(run).numbers for run in runs}
+        keys = [key for key in keys if any(len(numbers.get(key, ((),))[0]) > 1 for numbers in found.values())][:CHARTS]
+        return {key: self._lines(runs, found, key) for key in keys}
+
+    def _curves(self, run):
+        with self.lock:
+            curves = self.curves.pop(run["id"], None) or Curves(self.desk.path(run) / "history.jsonl")
+            self.curves[run["id"]] = curves.update()
+            while len(self.curves) > 4 * LINES:
+                self.curves.pop(next(iter(self.curves)))
+            return curves
+
+    def _lines(self, runs, found, key):
+        traces = []
+        for at, run in enumerate(runs):
+            if key in found[run["id"]]:
+                steps, values = found[run["id"]][key]
+                places = sampled(values, POINTS)
+                line = {"color": charts.SERIES[at % len(charts.SERIES)], "dash": charts.DASHES[at % len(charts.DASHES)]}
+                x, y = [steps[i] for i in places], [values[i] for i in places]
+                name = escape(run["display"] or run["name"])
+                traces.append({"type": "scatter", "mode": "lines", "name": name, "x": x, "y": y, "line": line})
+        axis = {"title": {"text": "step"}}
+        return charts.figure(traces, height=300, showlegend=True, xaxis=axis, yaxis={"hoverformat": ".5~g"})
+
+    # A run
+
+    def _run(self, request):
+        words = request.path_params
+        run = self.desk.run(words["entity"], words["project"], words["run"])
+        if run is None:
+            return None
+        key = ("run", run["id"])
+        with self.lock:
+            if key not in self.kept:
+                shown = ShownRun(self, run)
+                self.kept[key] = Live(self.desk.path(run), lambda path: shown)
+                self._forget()
+            return self.kept[key]
+
+    def run(self, request, nonce):
+        live = self._run(request)
+        return live and self._answer(live, nonce)
+
+    def run_news(self, request, nonce):
+        live = self._run(request)
+        return live and self._news(live, request)
+
+    # A sweep
+
+    def _sweep(self, request):
+        id = request.path_params["sweep"]
+        led = self.desk.sweep(id)
+        if led is None:
+            return None
+        with self.lock:
+            if ("sweep", id) not in self.kept:
+                shown = ShownSweep(self, led)
+                self.kept["sweep", id] = Live(led.directory.path, lambda path: shown)
+                self._forget()
+            return self.kept["sweep", id]
+
+    def sweep(self, request, nonce):
+        live = self._sweep(request)
+        return live and self._answer(live, nonce)
+
+    def sweep_news(self, request, nonce):
+        live = self._sweep(request)
+        return live and self._news(live, request)
+
+    def _forget(self, most=24):
+        while len(self.kept) > most:
+            self.kept.pop(next(iter(self.kept)))
+
+    def _answer(self, live, nonce):
+        return live.current()[1].replace(self.mark, nonce)
+
+    def _news(self, live, request):
+        version, html = live.current()
+        same = request.query_params.get("version") == version
+        changed = {} if same else {"page": html[: html.index("</main>")]}
+        return {"version": version, "status": live.status(), **changed}
+
+
+def _nonce(nonce):
+    from markupsafe import Markup
+
+    return Markup(' nonce="{}"').format(nonce)
+
+
+def _address(project):
+    return f"/{quote(project['entity'], safe='')}/{quote(project['name'], safe='')}"
+
+
+def _moment(seconds):
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M}" if seconds else ""
+
+
+def _plain(config):
+    return flat({k: v.get("value") if isinstance(v, dict) else v for k, v in config.items() if k != "_wandb"})
+
+
+def _columns(found, differing):
+    """(keys, the cells of each row): the settings that differ, or the figures that most of them have."""
+    counts = {}
+    for row in found:
+        for key, value in row.items():
+            if key.startswith("_") or not (
+                is_number(value) if not differing else isinstance(value, str | int | float | bool)
+            ):
+                continue
+            counts.setdefault(key, []).append(value)
+    keys = [key for key, values in counts.items() if not differing or len(set(values)) > 1 or len(values) < len(found)]
+    keys = sorted(keys or ([*counts] if differing else []), key=lambda key: (-len(counts[key]), key))[:COLUMNS]
+    return keys, [
+        [row.get(key) if isinstance(row.get(key), str | int | float | bool) else None for key in keys] for row in found
+    ]
+
+
+class ShownRun(LoggedRun):
+    def __init__(self, pages, run):
+        super().__init__(pages.desk.path(run))
+        self.pages, self.id = pages, run["id"]
+
+    @property
+    def row(self):
+        return self.pages.store.get("runs", id=self.id)
+
+    @property
+    def finished(self):
+        return self.row["ended"] is not None
+
+    @property
+    def summary(self):
+        row = self.row
+        found = flat(json.loads(row["summary"]))
+        seconds = found.pop("_wandb.runtime", None) or (row["ended"] or time.time()) - row["created"]
+        facts = {"state": self.pages.desk.state(row), "exitcode": row["exitcode"], "seconds": seconds}
+        return {key: value for key, value in found.items() if not key.startswith("_wandb")} | facts
+
+    def status(self):
+        row = self.row
+        state, logged = self.pages.desk.state(row), f"{self.curves.rows:,} steps"
+        return (
+            f"{state}, {logged}"
+            if state != "running"
+            else f"running for {duration(time.time() - row['created'])}, {logged}"
+        )
+
+    def page(self, live):
+        row = self.row
+        project = self.pages.store.get("projects", id=row["project"])
+        at, name = _address(project), quote(row["name"], safe="")
+        up = [(project["name"], at)] + ([("Sweep", f"{at}/sweeps/{row['sweep']}")] if row["sweep"] else [])
+        if self.pages.desk.path(row).joinpath("config.json").exists() is False:
+            raise InputError(f"The run {row['name']} has not begun yet.")
+        context = {"up": up, "news": f"{at}/runs/{name}/live", "plotly_at": PLOTLY, "nonce": _nonce(self.pages.mark)}
+        return super().page(live, files=f"{at}/runs/{name}/files/", **context)
+
+
+class ShownSweep(WatchedSweep):
+    def __init__(self, pages, led):
+        super().__init__(led.directory.path)
+        self.pages, self.led = pages, led
+
+    @cached_property
+    def study(self):
+        return self.led.study
+
+    def page(self, live):
+        led, store = self.led, self.pages.store
+        project = store.get("projects", id=led.row["project"])
+        at = _address(project)
+        with led.lock:
+            facts = contents(led.directory, led.study, led.directory.path)
+        names = {row["name"]: row["display"] for row in store.rows("SELECT * FROM runs WHERE sweep = ?", led.id)}
+        for row in facts["table"]:
+            row["link"] = f"{at}/runs/{row['run']}" if row["run"] in names else None
+            row["run"] = names.get(row["run"], row["run"])
+        context = {"up": at, "project": project["name"], "path": f"{project['entity']}/{project['name']}/{led.id}"}
+        context |= {"state": led.row["state"], "reason": led.row["reason"], "agents": self._agents()}
+        news = {"news": f"{at}/sweeps/{led.id}/live", "plotly_at": PLOTLY, "nonce": _nonce(self.pages.mark)}
+        return page("served_sweep.html", **facts | context | news, live=live)
+
+    def _agents(self):
+        found = self.pages.store.rows("SELECT * FROM agents WHERE sweep = ? ORDER BY created", self.led.id)
+        now = time.time()
+        return [
+            {
+                "id": agent["id"],
+                "host": agent["host"],
+                "state": "works" if now - agent["seen"] < UNBEGUN else "gone",
+                "runs": agent["runs"],
+                "run": agent["run"] or "",
+                "seen": _moment(agent["seen"]),
+            }
+            for agent in found
+        ]
+
+    def status(self):
+        with self.led.lock:
+            trials = [*self.led.trials.values()]
+        limit = "" if math.isinf(self.led.limit) else f" of {self.led.limit}"
+        done = sum(trial.state in ("finished", "stopped_early") for trial in trials)
+        running = sum(trial.state == "running" for trial in trials)
+        top = best(trials, self.led.metric) if self.led.metric else None
+        words = f", best {self.led.metric.name} {top.value:.6g}" if top else ""
+        return f"{self.led.row['state'].lower()}: {done}{limit} trials done, {running} running{words}"

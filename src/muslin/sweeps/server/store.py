@@ -1,0 +1,157 @@
+"""What the server remembers, in one SQLite file: it is written before the client is told, so a kill loses nothing."""
+
+import json
+import secrets
+import sqlite3
+import string
+import threading
+import time
+from contextlib import contextmanager
+from pathlib import Path
+
+TABLES = """
+CREATE TABLE IF NOT EXISTS projects (
+  id INTEGER PRIMARY KEY, entity TEXT, name TEXT, folder TEXT UNIQUE, created REAL, description TEXT,
+  UNIQUE (entity, name));
+CREATE TABLE IF NOT EXISTS runs (
+  id INTEGER PRIMARY KEY, project INTEGER, name TEXT, folder TEXT UNIQUE, sweep TEXT, agent TEXT,
+  display TEXT, state TEXT DEFAULT 'running', grp TEXT, job_type TEXT, notes TEXT, description TEXT,
+  tags TEXT DEFAULT '[]', config TEXT DEFAULT '{}', summary TEXT DEFAULT '{}', program TEXT, host TEXT, revision TEXT,
+  repo TEXT, created REAL, beat REAL, ended REAL, exitcode INTEGER, stop INTEGER DEFAULT 0, alerts TEXT DEFAULT '[]',
+  UNIQUE (project, name));
+CREATE INDEX IF NOT EXISTS runs_of_sweep ON runs (sweep);
+CREATE TABLE IF NOT EXISTS sweeps (
+  id TEXT PRIMARY KEY, project INTEGER, folder TEXT, state TEXT DEFAULT 'PENDING', reason TEXT, config TEXT,
+  display TEXT, created REAL, updated REAL);
+CREATE TABLE IF NOT EXISTS agents (
+  id TEXT PRIMARY KEY, sweep TEXT, host TEXT, created REAL, seen REAL,
+  run TEXT, given REAL, start TEXT, begun INTEGER DEFAULT 0, runs INTEGER DEFAULT 0);
+CREATE INDEX IF NOT EXISTS agents_of_sweep ON agents (sweep);
+CREATE TABLE IF NOT EXISTS stops (sweep TEXT, run TEXT, reason TEXT, PRIMARY KEY (sweep, run));
+CREATE TABLE IF NOT EXISTS collections (
+  id INTEGER PRIMARY KEY, project INTEGER, name TEXT, type TEXT, created REAL, client TEXT, UNIQUE (project, name));
+CREATE TABLE IF NOT EXISTS artifacts (
+  id INTEGER PRIMARY KEY, collection INTEGER, version INTEGER, digest TEXT, state TEXT DEFAULT 'PENDING',
+  description TEXT, metadata TEXT, aliases TEXT DEFAULT '[]', tags TEXT DEFAULT '[]', run INTEGER, client TEXT,
+  step INTEGER, base INTEGER, folder TEXT UNIQUE, created REAL, updated REAL, size INTEGER DEFAULT 0,
+  files INTEGER DEFAULT 0);
+CREATE INDEX IF NOT EXISTS artifacts_of_collection ON artifacts (collection);
+CREATE TABLE IF NOT EXISTS artifact_types (project INTEGER, name TEXT, description TEXT, PRIMARY KEY (project, name));
+CREATE TABLE IF NOT EXISTS uses (run INTEGER, artifact INTEGER, PRIMARY KEY (run, artifact));
+"""
+
+ALPHABET = string.ascii_lowercase + string.digits
+
+
+def fresh_id(length=8):
+    """An id such as W&B's own; the first character is a letter, so that YAML takes none for a number."""
+    return secrets.choice(string.ascii_lowercase) + "".join(secrets.choice(ALPHABET) for _ in range(length - 1))
+
+
+class Store:
+    """Rows are dictionaries. One connection, used under ``lock``; what is committed survives any kill."""
+
+    def __init__(self, path):
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        self.lock = threading.RLock()
+        self.connection = sqlite3.connect(path, check_same_thread=False, isolation_level=None, timeout=30)
+        self.connection.row_factory = lambda cursor, row: {
+            c[0]: v for c, v in zip(cursor.description, row, strict=True)
+        }
+        self.connection.execute("PRAGMA journal_mode = WAL")
+        self.connection.execute("PRAGMA synchronous = NORMAL")
+        self.connection.executescript(TABLES)
+
+    def close(self):
+        with self.lock:
+            self.connection.close()
+
+    @contextmanager
+    def transaction(self):
+        """All of what is written inside, or nothing."""
+        with self.lock:
+            if self.connection.in_transaction:
+                yield
+                return
+            self.connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+            except BaseException:
+                self.connection.execute("ROLLBACK")
+                raise
+            self.connection.execute("COMMIT")
+
+    def rows(self, query, *values):
+        with self.lock:
+            return self.connection.execute(query, values).fetchall()
+
+    def row(self, query, *values):
+        with self.lock:
+            return self.connection.execute(query, values).fetchone()
+
+    def get(self, table, **where):
+        """The row with these values, or None."""
+        return self.row(f"SELECT * FROM {table} WHERE {_conditions(where)}", *where.values())
+
+    def add(self, table, **values):
+        """The number of the row that was added."""
+        marks = ", ".join("?" * len(values))
+        query = f"INSERT INTO {table} ({', '.join(values)}) VALUES ({marks})"
+        with self.lock:
+            return self.connection.execute(query, [*map(_stored, values.values())]).lastrowid
+
+    def change(self, table, where, **values):
+        if not values:
+            return
+        names = ", ".join(f"{name} = ?" for name in values)
+        query = f"UPDATE {table} SET {names} WHERE {_conditions(where)}"
+        with self.lock:
+            self.connection.execute(query, [*map(_stored, values.values()), *where.values()])
+
+    def remove(self, table, **where):
+        with self.lock:
+            self.connection.execute(f"DELETE FROM {table} WHERE {_conditions(where)}", [*where.values()])
+
+    def project(self, entity, name):
+        """The project of that name, which is begun if it is not there."""
+        with self.transaction():
+            known = self.get("projects", entity=entity, name=name)
+            if known is None:
+                folder = self.free_folder("projects", folder_name(name))
+                self.add("projects", entity=entity, name=name, folder=folder, created=time.time())
+                known = self.get("projects", entity=entity, name=name)
+            return known
+
+    def free_folder(self, table, wanted):
+        """The folder itself, or with a number where another row has it."""
+        taken, number = wanted, 1
+        while self.get(table, folder=taken):
+            number += 1
+            taken = f"{wanted}-{number}"
+        return taken
+
+
+def folders(path):
+    """Of all runs and sweeps in a store that another process may have open."""
+    if not Path(path).exists():
+        return []
+    connection = sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=30)
+    try:
+        query = "SELECT folder FROM runs UNION SELECT folder FROM sweeps"
+        return [folder for (folder,) in connection.execute(query)]
+    finally:
+        connection.close()
+
+
+def folder_name(name):
+    """A name as that of one folder: without what has a meaning in a path, never hidden, of at most 120 bytes."""
+    kept = "".join(c if c.isalnum() or c in "_.+=,@-" else "_" for c in name).strip(".")
+    return kept.encode()[:120].decode(errors="ignore") or "_"
+
+
+def _conditions(where):
+    return " AND ".join(f"{name} = ?" for name in where) or "1"
+
+
+def _stored(value):
+    return json.dumps(value) if isinstance(value, dict | list) else value
