@@ -104,13 +104,12 @@ class Program:
 
     def _updated(self, tape):
         """(scalars, slice of θ) of all that the tape's thread updates: what it has the gradients of."""
-        network, weights, biases, at = self.step.network, self.scalars[0], self.scalars[-1], 0
-        shapes = [(weights, k, *W.shape) for k, W in network.weights.items()]
-        for scalars, k, n, m in [*shapes, *((biases, k, 1, b.size) for k, b in network.biases.items())]:
+        p, weights, biases = self.step.network.parameters, self.scalars[0], self.scalars[-1]
+        matrices = [(weights, p.weight_slices[k].start, *W.shape) for k, W in p.weights.items() if k > self.step.freeze]
+        vectors = [(biases, p.bias_slices[k].start, 1, b.size) for k, b in p.biases.items() if k > self.step.freeze]
+        for scalars, at, n, m in matrices + vectors:
             columns = tape.share(m)
-            if k > self.step.freeze:
-                yield scalars, slice(at + n * columns.start, at + n * columns.stop)
-            at += n * m
+            yield scalars, slice(at + n * columns.start, at + n * columns.stop)
 
     def _update(self, tape, scalars, where):
         vectors = (self.step.network.theta, self.step.network.gradient, *self.step.slots.values())
@@ -205,5 +204,5 @@ def _recordable(step):
 
 
 def _threads(step):
-    work = 6 * step.stride * step.network.n_weights
+    work = 6 * step.stride * step.network.parameters.n_weights
     return max(1, min(blas.n_threads(), step.stride // 8)) if work > SMALL else 1
