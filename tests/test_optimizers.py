@@ -9,8 +9,7 @@ import numpy as np
 import pytest
 
 from muslin.engines import engine
-from muslin.optimizers import OPTIMIZERS
-from muslin.training.step import signature
+from muslin.optimizers import OPTIMIZERS, signature
 
 REFERENCES = Path(__file__).parent / "references"
 RECORD = json.loads((REFERENCES / "references.json").read_text(encoding="utf-8"))

@@ -10,38 +10,21 @@ Matrices are stored column by column (Fortran order): a column-major (n × B) is
 so the blackboard's equations are also the fast path. At the door (`fit`, `predict`) samples are rows, as elsewhere.
 """
 
-import math
-from functools import cache
-from numbers import Integral, Real
+from collections.abc import Iterator
+from typing import Any, ClassVar
 
 import numpy as np
+from numpy.typing import ArrayLike, DTypeLike
 
-from muslin import activations, initializers, losses, optimizers
-from muslin.engines import blas
-from muslin.engines import engine as make_engine
-from muslin.errors import InputError, known
-from muslin.files import damaged, read_tensors, write_tensors
+from muslin import activations, initializers, losses, model_file, optimizers, training
+from muslin.engines import Engine, blas
+from muslin.engines import engine as engine_named
+from muslin.errors import known
+from muslin.inputs import as_dtype, as_finite, as_labels, as_samples, as_seed, as_sizes
+from muslin.memory import Array, Parameters, Signals
 
 #: samples that pass through the network at a time where it only predicts
 CHUNK = 512
-
-
-class Views(dict):
-    """{k: array} of views into one vector. Assigning to a key writes into the vector and leaves the view in place."""
-
-    def __setitem__(self, k, value):
-        self[k][...] = value
-
-    def update(self, other):
-        for k, value in dict(other).items():
-            self[k] = value
-
-    def __ior__(self, other):
-        self.update(other)
-        return self
-
-    def __reduce__(self):  # a copy is no view any more
-        return dict, (dict(self),)
 
 
 class FeedForwardNeuralNetwork:
@@ -62,58 +45,47 @@ class FeedForwardNeuralNetwork:
     Raises InputError for sizes, names or a dtype that cannot be.
     """
 
-    activations = activations.ACTIVATIONS
-    losses = losses.LOSSES
-    initializers = initializers.INITIALIZERS
-    optimizers = optimizers.OPTIMIZERS
+    activations: ClassVar = activations.ACTIVATIONS
+    losses: ClassVar = losses.LOSSES
+    initializers: ClassVar = initializers.INITIALIZERS
+    optimizers: ClassVar = optimizers.OPTIMIZERS
 
     def __init__(
         self,
-        sizes,
-        activation="relu",
-        initializer="he",
-        loss="cross_entropy",
-        seed=0,
-        dtype=np.float32,
-        engine="auto",
-        initializer_scale=1.0,
+        sizes: ArrayLike,
+        activation: str = "relu",
+        initializer: str = "he",
+        loss: str = "cross_entropy",
+        seed: int = 0,
+        dtype: DTypeLike = np.float32,
+        engine: str = "auto",
+        initializer_scale: float = 1.0,
     ):
-        self.sizes = _checked_sizes(sizes)
+        self.sizes = as_sizes(sizes)
         self.L = len(self.sizes) - 1
         self.activation = known(self.activations, "activation", activation)
         self.initializer = known(self.initializers, "initializer", initializer)
         self.loss = known(self.losses, "loss", loss)
-        self.seed, self.dtype = checked_seed(seed), _checked_dtype(dtype)
-        self.initializer_scale = _checked_scale(initializer_scale)
-        self.engine = make_engine(engine)
+        self.seed, self.dtype = as_seed(seed), as_dtype(dtype)
+        self.initializer_scale = as_finite(initializer_scale, "initializer_scale")
+        self.engine = engine_named(engine)
         self.function, self.slope = self.activations[self.activation]
         self.loss_function, self.delta_function = self.losses[self.loss]
-        self._make_views()
+        self.parameters = p = Parameters(self.sizes, self.dtype)
+        self.weights, self.biases, self.gradient = p.weights, p.biases, p.gradient
+        self.weight_gradients, self.bias_gradients = p.weight_gradients, p.bias_gradients
         initialize, rng = self.initializers[self.initializer], np.random.default_rng(self.seed)
         for W in self.weights.values():
             W[...] = initialize(rng, *W.shape) * self.initializer_scale
 
-    def _make_views(self):
-        pairs = list(zip(self.sizes[1:], self.sizes[:-1], strict=True))
-        self.n_weights = sum(n * m for n, m in pairs)
-        n = self.n_weights + sum(self.sizes[1:])
-        try:
-            self._theta, self.gradient = np.zeros(n, self.dtype), np.zeros(n, self.dtype)
-        except (MemoryError, ValueError) as error:
-            raise InputError(
-                f"A network of {n:,} parameters does not fit into memory; make its layers smaller."
-            ) from error
-        self.weights, self.biases = _views(self._theta, pairs)
-        self.weight_gradients, self.bias_gradients = _views(self.gradient, pairs)
-
     @property
-    def theta(self):
+    def theta(self) -> Array:
         """The parameters θ as one vector: all W (column by column), then all b. Write into it: ``theta[...] = …``."""
-        return self._theta
+        return self.parameters.theta
 
     # Forward and backward propagation
 
-    def forward(self, s, engine=None):
+    def forward(self, s: Signals, engine: Engine | None = None) -> None:
         """Forward propagation of the columns of ``s.H[0]``: fills ``s.A``, ``s.H``; Ŷ is ``s.H[L]``.
 
         engine: who applies the formulas (see `muslin.engines.contract`), the network's own if none is given.
@@ -129,7 +101,7 @@ class FeedForwardNeuralNetwork:
         s.log_Y_hat = activations.log_softmax(s.A[self.L])
         np.exp(s.log_Y_hat, out=s.H[self.L])
 
-    def backward(self, s, Y):
+    def backward(self, s: Signals, Y: Array) -> None:
         """Backward propagation after `forward`: fills ``weight_gradients`` and ``bias_gradients``.
 
         Y: targets, (n_L × B). Gradients are means over the batch.
@@ -137,7 +109,7 @@ class FeedForwardNeuralNetwork:
         self.deltas(s, Y)
         self.gradients(s)
 
-    def deltas(self, s, Y, freeze=0, engine=None):
+    def deltas(self, s: Signals, Y: Array, freeze: int = 0, engine: Engine | None = None) -> None:
         """Fills ``s.dA``, the loss's slope at each A, from the last layer down to the first that is not frozen.
 
         dA⁽ᴸ⁾ = ∂loss/∂A⁽ᴸ⁾
@@ -151,7 +123,7 @@ class FeedForwardNeuralNetwork:
                 s.dH[k - 1] *= s.masks[k - 1]
             engine.slope(self.slope, s.dH[k - 1], s.A[k - 1], s.H[k - 1], s.dA[k - 1])
 
-    def gradients(self, s, freeze=0):
+    def gradients(self, s: Signals, freeze: int = 0) -> None:
         """Fills ``weight_gradients`` and ``bias_gradients`` of the layers that are not frozen, after `deltas`.
 
         dW⁽ᵏ⁾ = dA⁽ᵏ⁾ H⁽ᵏ⁻¹⁾ᵀ,      db⁽ᵏ⁾ = Σ dA⁽ᵏ⁾ over the batch
@@ -160,13 +132,13 @@ class FeedForwardNeuralNetwork:
             np.matmul(s.dA[k], s.inputs[k - 1].T, out=self.weight_gradients[k])
             np.add.reduce(s.dA[k], axis=1, keepdims=True, out=self.bias_gradients[k])
 
-    def batch_loss(self, s, Y):
+    def batch_loss(self, s: Signals, Y: Array) -> Any:
         """The loss of the batch, summed over its samples, after `forward`.  Y: targets, (n_L × B)."""
         return self.loss_function(s.log_Y_hat, s.H[self.L], Y)
 
     # The door: samples are rows
 
-    def predict_proba(self, X):
+    def predict_proba(self, X: ArrayLike) -> Array:
         """Probability of each class.  X: (N × n_0), float or uint8 (scaled by 1/255) → (N × classes)."""
         X = as_samples(X, self.sizes[0])
         P = np.empty((len(X), self.sizes[-1]), self.dtype)
@@ -174,11 +146,11 @@ class FeedForwardNeuralNetwork:
             P[rows] = s.H[self.L].T
         return P
 
-    def predict(self, X):
+    def predict(self, X: ArrayLike) -> np.ndarray:
         """The most probable class of each sample, (N,)."""
         return self.predict_proba(X).argmax(axis=1)
 
-    def chunks(self, X, rows):
+    def chunks(self, X: np.ndarray, rows: np.ndarray) -> Iterator[tuple[np.ndarray, Signals]]:
         """Forward propagation of ``X[rows]``, some hundred at a time: yields (rows of the chunk, their signals)."""
         signals = Signals(self.sizes, min(CHUNK, len(rows)), self.dtype, backward=False)
         for i in range(0, len(rows), CHUNK):
@@ -189,7 +161,7 @@ class FeedForwardNeuralNetwork:
                 self.forward(s)
             yield chunk, s
 
-    def loss_and_gradients(self, X, y):
+    def loss_and_gradients(self, X: ArrayLike, y: ArrayLike) -> tuple[float, dict[int, Array], dict[int, Array]]:
         """Mean loss over the samples, and its gradients: (loss, {k: dW⁽ᵏ⁾}, {k: db⁽ᵏ⁾}), without weight decay.
 
         X: (N × n_0), y: labels (N,).  Raises InputError for shapes or labels that do not fit.
@@ -208,174 +180,26 @@ class FeedForwardNeuralNetwork:
             {k: db.copy() for k, db in self.bias_gradients.items()},
         )
 
-    def fit(self, X, y, **settings):
-        """Train on the samples X (N × n_0) with labels y (N,); see `muslin.training.fit` for every setting.
-
-        Returns the history, a list with one dictionary an epoch.
-        """
-        from muslin.training import fit
-
-        return fit(self, X, y, **settings)
+    fit = training.fit
 
     # Saving
 
     @property
-    def config(self):
+    def config(self) -> dict[str, Any]:
         """What `FeedForwardNeuralNetwork(**config)` needs to make a network of this kind."""
         names = ("sizes", "activation", "initializer", "loss", "seed", "initializer_scale")
         return {name: getattr(self, name) for name in names} | {"dtype": self.dtype.name}
 
-    def save(self, path):
-        """Write weights, biases and config to a safetensors file, whole or not at all."""
-        tensors = {f"weights.{k}": np.ascontiguousarray(W) for k, W in self.weights.items()}
-        tensors |= {f"biases.{k}": np.ascontiguousarray(b) for k, b in self.biases.items()}
-        write_tensors(path, tensors, {"muslin": self.config})
+    save = model_file.save
+    load = classmethod(model_file.load)
 
-    @classmethod
-    def load(cls, path, engine="auto"):
-        """The network that `save` wrote. Raises InputError where the file is missing, damaged or none of ours."""
-        tensors, metadata = read_tensors(path, "model file")
-        try:
-            network = cls(**metadata["muslin"], engine=engine)
-            for name, views in (("weights", network.weights), ("biases", network.biases)):
-                for k, view in views.items():
-                    if tensors[f"{name}.{k}"].shape != view.shape:
-                        raise KeyError(f"{name}.{k}")
-                    view[...] = tensors[f"{name}.{k}"]
-        except InputError as error:
-            raise InputError(f"{path}: {error}") from error
-        except (KeyError, TypeError) as error:
-            raise InputError(damaged(path, "model file")) from error
-        return network
+    def __getstate__(self) -> dict[str, Any]:
+        return {"config": self.config, "engine": self.engine.name, "theta": self.theta}
 
-    def __getstate__(self):
-        return {"config": self.config, "engine": self.engine.name, "theta": self._theta}
-
-    def __setstate__(self, state):
+    def __setstate__(self, state: dict[str, Any]) -> None:
         self.__init__(**state["config"], engine=state["engine"])
-        self._theta[...] = state["theta"]
+        self.theta[...] = state["theta"]
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         shape = "-".join(map(str, self.sizes))
-        return f"<FeedForwardNeuralNetwork {shape}, {self.activation}, {self._theta.size:,} parameters>"
-
-
-class Signals:
-    """What flows through the network for one batch: A, H, dA, dH, each {k: (n_k × B)}, Fortran order.
-
-    A and H of layer L are in C order: softmax goes down columns, and NumPy is quick where it takes all columns at once.
-    ``inputs[k]`` is what layer k + 1 is given: H⁽ᵏ⁾ itself or, with dropout, H⁽ᵏ⁾ ∘ mask⁽ᵏ⁾. Made once and used for
-    every batch; ``first(n)`` is the same memory for a batch of n columns.
-    """
-
-    NAMES = ("A", "H", "dA", "dH", "masks", "inputs")
-
-    def __init__(self, sizes, batch, dtype, dropout=False, backward=True):
-        def arrays(layers, last="F"):
-            return {k: np.zeros((sizes[k], batch), dtype, order=last if k == L else "F") for k in layers}
-
-        L = len(sizes) - 1
-        hidden = range(1, len(sizes) - 1)
-        self.batch = batch
-        self.A, self.H = arrays(range(1, len(sizes)), "C"), arrays(range(len(sizes)), "C")
-        self.dA, self.dH = (arrays(range(1, len(sizes))), arrays(hidden)) if backward else ({}, {})
-        self.masks = arrays(hidden) if dropout else {}
-        self.inputs = self.H | (arrays(hidden) if dropout else {})
-        self.first = cache(self._first)
-
-    def _first(self, n):
-        if n == self.batch:
-            return self
-        return self.map(lambda array: array[:, :n], n)
-
-    def map(self, function, batch):
-        """The signals of a batch that are made of these: ``function`` of each array."""
-        made = object.__new__(Signals)
-        made.batch = batch
-        for name in self.NAMES:
-            setattr(made, name, {k: function(array) for k, array in getattr(self, name).items()})
-        return made
-
-
-def as_samples(X, n_inputs):
-    """X as an (N × n_inputs) array, float or uint8; images (N × height × width) are flattened.
-
-    Raises InputError: not numeric, another width, no sample, NaN or infinity.
-    """
-    X = _array(X, "X", f"(samples, {n_inputs})")
-    if X.dtype == bool or X.dtype.kind not in "uif":
-        raise InputError(f"X holds {X.dtype}; it must hold numbers (float or uint8).")
-    if X.ndim > 1 and len(X) == 0:
-        raise InputError("X is empty; at least one sample is needed.")
-    shape, X = X.shape, X.reshape(len(X), -1) if X.ndim > 2 else X
-    if X.ndim != 2 or X.shape[1] != n_inputs:
-        raise InputError(f"X has the shape {shape}; it must be (samples, {n_inputs}).")
-    if X.dtype.kind == "f" and not (np.isfinite(X.min()) and np.isfinite(X.max())):
-        row, column = np.argwhere(~np.isfinite(X))[0]
-        raise InputError(f"X holds {X[row, column]} in row {row}, column {column}; every value must be finite.")
-    return X
-
-
-def as_labels(y, n_samples, classes):
-    """y as an integer (N,) array. Raises InputError: not integers, another length, a label outside 0…classes − 1."""
-    y = _array(y, "y", "(samples,)")
-    if y.ndim != 1 or y.dtype.kind not in "ui":
-        raise InputError(f"y is {y.dtype} of shape {y.shape}; it must be one integer label a sample.")
-    if len(y) != n_samples:
-        raise InputError(f"X has {n_samples} samples and y {len(y)} labels; they must be as many.")
-    wrong = (y < 0) | (y >= classes)
-    if wrong.any():
-        row = int(wrong.argmax())
-        raise InputError(f"y holds the label {y[row]} in row {row}; labels must lie between 0 and {classes - 1}.")
-    return y
-
-
-def _views(vector, pairs):
-    """{k: (n_k × n_{k−1})} and {k: (n_k × 1)}: views into the vector, all matrices first."""
-    matrices, columns, at = Views(), Views(), 0
-    for k, (n, m) in enumerate(pairs, 1):
-        dict.__setitem__(matrices, k, vector[at : at + n * m].reshape((n, m), order="F"))
-        at += n * m
-    for k, (n, _) in enumerate(pairs, 1):
-        dict.__setitem__(columns, k, vector[at : at + n].reshape(n, 1))
-        at += n
-    return matrices, columns
-
-
-def _array(value, name, shape):
-    try:
-        return np.asarray(value)
-    except ValueError as error:
-        raise InputError(f"{name} is no array: its rows differ in length; it must be of shape {shape}.") from error
-
-
-def _checked_sizes(sizes):
-    try:
-        sizes = [int(n) if n == int(n) else 0 for n in sizes]
-    except (TypeError, ValueError):
-        sizes = []
-    if len(sizes) < 2 or min(sizes) < 1:
-        raise InputError("sizes must be a list of at least two positive whole numbers, such as [784, 128, 10].")
-    return sizes
-
-
-def checked_seed(seed):
-    if isinstance(seed, bool) or not isinstance(seed, Integral) or seed < 0:
-        raise InputError(f"seed is {seed!r}; it must be a whole number from 0.")
-    return int(seed)
-
-
-def _checked_dtype(dtype):
-    try:
-        checked = np.dtype(dtype)
-    except TypeError:
-        checked = None
-    if checked not in (np.float32, np.float64):
-        raise InputError(f"dtype is {dtype!r}; it must be float32 or float64.")
-    return checked
-
-
-def _checked_scale(scale):
-    if isinstance(scale, bool) or not isinstance(scale, Real) or not math.isfinite(scale):
-        raise InputError(f"initializer_scale is {scale!r}; it must be a finite number.")
-    return float(scale)
+        return f"<FeedForwardNeuralNetwork {shape}, {self.activation}, {self.theta.size:,} parameters>"

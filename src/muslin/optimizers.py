@@ -12,7 +12,26 @@ L2 weight decay λ means that λW is added to the gradient before the rule sees 
 itself, as `adamw` does, gets the plain gradient. Biases are never decayed.
 """
 
+import inspect
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
+
+#: scalars that the training loop provides; any other of a rule is a hyperparameter
+PROVIDED = ("learning_rate", "t", "loss", "weight_decay")
+
+
+def signature(rule: Callable[..., Any]) -> tuple[list[str], dict[str, float | None]]:
+    """(names of a rule's slots, {name: default} of its scalars; None where the loop gives the value)."""
+    parameters = inspect.signature(rule).parameters.values()
+    slots = [p.name for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD][2:]
+    return slots, {p.name: None if p.default is p.empty else p.default for p in parameters if p.kind is p.KEYWORD_ONLY}
+
+
+def hyperparameters(rule: Callable[..., Any]) -> dict[str, float | None]:
+    """{name: default} of the scalars that are the rule's own."""
+    return {name: default for name, default in signature(rule)[1].items() if name not in PROVIDED}
 
 
 def sgd(theta, g, *, learning_rate):

@@ -56,7 +56,7 @@ def test_version(muslin):
 def test_a_terminal_without_greek_letters(child):
     code, out, err = child("train", "--help", PYTHONIOENCODING="ascii", COLUMNS="200")
     assert (code, err) == (0, "")
-    assert "? (default 0.001)" in out  # η
+    assert "?, multiplied in each step by the schedule (default 0.001)" in out  # η
 
 
 def test_the_reader_may_go_away(start):

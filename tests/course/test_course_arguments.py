@@ -226,4 +226,4 @@ def test_help_has_the_table_s_own_defaults(capsys, monkeypatch):
     theirs = re.findall(r"the course's table: ([\w.]+)\)", shown)
     expected = "fashion_mnist 1 4 cross_entropy sgd 0.1 0.5 0.5 0.5 0.5 0.000001 0.0 random 1 4 sigmoid"
     assert " ".join(theirs) == expected
-    assert f"η (default {BEST['learning_rate']}; the course's table: 0.1)" in shown
+    assert f"by the schedule (default {BEST['learning_rate']}; the course's table: 0.1)" in shown

@@ -15,7 +15,7 @@ from muslin import InputError
 from muslin.activations import ACTIVATIONS
 from muslin.engines import ENGINES, engine
 from muslin.engines.formula import Split
-from muslin.training.step import signature
+from muslin.optimizers import signature
 
 needs_numba = pytest.mark.skipif(
     importlib.util.find_spec("numba") is None, reason="numba is missing: pip install 'muslin[fast]'"

@@ -119,7 +119,7 @@ def test_frozen_layers_keep_their_bits(threads):
     network, _ = train(epochs=1, learning_rate=1e-12)
     before = network.theta.copy()
     network.fit(X, y, freeze=1, weight_decay=0.1, optimizer="adamw")
-    biases = network.n_weights
+    biases = network.parameters.n_weights
     np.testing.assert_array_equal(network.theta[: 33 * 24], before[: 33 * 24])
     np.testing.assert_array_equal(network.theta[biases : biases + 24], before[biases : biases + 24])
     assert (network.theta != before).sum() > 0.9 * (before.size - 33 * 24 - 24)

@@ -12,10 +12,9 @@ from toys import CLASSES, bars, files
 
 from muslin import FeedForwardNeuralNetwork, InputError, datasets, runs
 from muslin.files import read_json, read_json_lines
-from muslin.paired import listed
 from muslin.report.study_plots import Panel, draw, spread
 from muslin.runs.settings import Settings
-from muslin.studies import STUDIES, callbacks, verdict
+from muslin.studies import STUDIES, callbacks
 from muslin.studies.study import Outcome, Progress, Study, conclude, conduct, record
 
 GIVEN = {"epochs": 2, "engine": "numpy"}
@@ -339,41 +338,6 @@ def test_sigmoids_let_the_gradient_vanish(data, tmp_path):
 
 
 # What is said of figures
-
-
-def test_lead_by_hand():
-    """Differences 1, 2, 3: mean 2, standard deviation 1; the table of Student's t has 4.303 for two degrees."""
-    mean, half = verdict.lead(np.array([5.0, 7, 9]), np.array([4.0, 5, 6]))
-    assert mean == 2
-    assert half == pytest.approx(4.303 / np.sqrt(3), rel=1e-3)
-
-
-def test_lead_is_the_paired_t_test():
-    from scipy.stats import ttest_rel
-
-    rng = np.random.default_rng(0)
-    for n in (2, 3, 5, 20):
-        one, other = rng.normal(size=n), rng.normal(0.8, size=n)
-        mean, half = verdict.lead(one, other)
-        test = ttest_rel(one, other)
-        assert (mean - half, mean + half) == pytest.approx(tuple(test.confidence_interval(0.95)))
-        assert verdict.clear(one, other) == (test.pvalue < 0.05)
-
-
-def test_lead_leaves_out_what_diverged():
-    nan = np.nan
-    assert verdict.lead(np.array([1.0, nan, 3, 9]), np.array([0.0, 5, 2, nan])) == (1, 0)
-    assert verdict.lead(np.array([1.0, nan]), np.array([0.0, 5])) == (1, np.inf)
-    assert not verdict.clear(np.array([1.0]), np.array([0.0]))
-    assert not verdict.clear(np.array([nan]), np.array([0.0]))
-
-
-def test_words():
-    assert listed(["a"]) == "a"
-    assert listed(["a", "b"]) == "a and b"
-    assert listed(["a", "b", "c"]) == "a, b and c"
-    assert verdict.points(np.array([0.9, 0.91]), np.array([0.89, 0.9])) == "1.00 ± 0.00 points"
-    assert verdict.points(np.array([0.9]), np.array([0.88])) == "2.00 points"
 
 
 SCORES = {"sgd": [0.80, 0.81, 0.82], "adam": [0.90, 0.91, 0.92], "nadam": [0.91, 0.90, 0.93]}

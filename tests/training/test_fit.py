@@ -10,12 +10,13 @@ from sklearn.datasets import load_digits
 from muslin import Diverged, FeedForwardNeuralNetwork, InputError
 from muslin.activations import ACTIVATIONS
 from muslin.losses import targets
-from muslin.network import Signals
-from muslin.optimizers import OPTIMIZERS
+from muslin.memory import Signals
+from muslin.optimizers import OPTIMIZERS, signature
 from muslin.schedules import SCHEDULES
 from muslin.training import Callback, State, fit
-from muslin.training.fit import epoch_order
-from muslin.training.step import Step, signature
+from muslin.training.batches import epoch_order
+from muslin.training.settings import TrainingSettings
+from muslin.training.step import Step
 
 N = 30
 X = np.random.default_rng(1).standard_normal((N, 5))
@@ -27,7 +28,7 @@ each_optimizer = pytest.mark.parametrize("optimizer", OPTIMIZERS)
 
 def small(biases=0.0, **settings):
     network = FeedForwardNeuralNetwork(**{"sizes": [5, 6, 4, 3], "activation": "tanh", "dtype": np.float64} | settings)
-    network.theta[network.n_weights :] = biases
+    network.theta[network.parameters.n_weights :] = biases
     return network
 
 
@@ -72,7 +73,7 @@ def same(a, b):
 
 
 def weights_only():
-    return np.arange(small().theta.size) < small().n_weights
+    return np.arange(small().theta.size) < small().parameters.n_weights
 
 
 # It learns, and repeats itself
@@ -301,7 +302,8 @@ def test_label_smoothing_by_hand(smoothing):
 
 
 def stepped(dropout, network):
-    step = Step(network, X, y, OPTIMIZERS["sgd"], N, dropout=dropout)
+    settings = TrainingSettings.read({"optimizer": "sgd", "batch_size": N, "dropout": dropout}, OPTIMIZERS)
+    step = Step(network, X, y, OPTIMIZERS["sgd"], settings)
     state = State(network, "sgd", step.slots)
     list(step(np.arange(N), state, lambda t: 0.1, np.random.default_rng(0)))
     return step

@@ -109,14 +109,12 @@ class StepRecorder(Recorder):
         if self.parts == 1:
             yield from ((scalars, part.where) for part, scalars in zip(parts, self.program.scalars, strict=True))
             return
-        network, at = self.step.network, 0
+        p, trained = self.step.network.parameters, range(self.step.freeze + 1, self.step.network.L + 1)
         weights, biases = self.program.scalars[0], self.program.scalars[-1]
-        shapes = [(weights, k, *W.shape) for k, W in network.weights.items()]
-        for scalars, k, n, m in [*shapes, *((biases, k, 1, b.size) for k, b in network.biases.items())]:
+        matrices = [(weights, p.weight_slices[k].start, *p.weights[k].shape) for k in trained]
+        for scalars, at, n, m in matrices + [(biases, p.bias_slices[k].start, 1, p.biases[k].size) for k in trained]:
             columns = self.share(m)
-            if k > self.step.freeze:
-                yield scalars, slice(at + n * columns.start, at + n * columns.stop)
-            at += n * m
+            yield scalars, slice(at + n * columns.start, at + n * columns.stop)
 
     # Where the work is divided
 
@@ -458,5 +456,5 @@ def _refusal(step):
 
 
 def _threads(step):
-    work = 6 * step.stride * step.network.n_weights
+    work = 6 * step.stride * step.network.parameters.n_weights
     return max(1, min(blas.n_threads(), step.stride // 8)) if work > SMALL else 1

@@ -5,8 +5,8 @@ from collections import Counter
 from itertools import combinations
 from pathlib import Path
 
+from muslin.evidence import FEW, holm, mcnemar
 from muslin.files import read_json, read_json_lines
-from muslin.report.mcnemar import FEW, holm, mcnemar
 from muslin.runs import Run
 from muslin.training import evaluate
 

@@ -25,8 +25,7 @@ from muslin.network import FeedForwardNeuralNetwork
 from muslin.runs.settings import Settings
 from muslin.training import Callback, evaluate
 from muslin.training.callbacks import best_epoch
-from muslin.training.fit import check
-from muslin.training.step import signature
+from muslin.training.settings import TrainingSettings
 
 VERSIONS = ("muslin", "numpy", "numba", "scikit-learn")
 
@@ -236,10 +235,8 @@ def _check(settings, data):
     """Let everything that training would refuse be refused before there is a directory."""
     network = settings.network(data.X_train.shape[1], len(data.class_names))
     rows, rows_val = split(settings, data)
-    training = settings.training()
-    known = signature(network.optimizers[settings.optimizer])[1]
-    hyperparameters = {name: value for name, value in training.items() if known.get(name) is not None}
-    check(network, data.y_train, rows, settings.optimizer, training, hyperparameters, len(rows_val) > 0)
+    training = TrainingSettings.read(settings.training(), network.optimizers)
+    training.check(network, data.y_train[rows], validated=len(rows_val) > 0)
 
 
 class WriteHistory(Callback):

@@ -8,14 +8,14 @@ from numbers import Real
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model, field_validator, model_validator
 
 from muslin.engines import ENGINES
 from muslin.errors import InputError, unknown
 from muslin.network import FeedForwardNeuralNetwork
+from muslin.optimizers import hyperparameters
 from muslin.schedules import SCHEDULES
-from muslin.training.fit import RULES
-from muslin.training.step import signature
+from muslin.training.settings import OPTIONS, optional, rule_of
 
 #: setting → the names it may have
 CHOICES = {
@@ -76,29 +76,35 @@ def _letters(name):
 
 LETTERS = {_letters(spelling): name for spelling, name in SPELLINGS.items()}
 
-#: setting → what is right, where the training loop has no rule for it
+#: what of the options of training is a setting of a run: all but what the run sees to itself
+TRAINING = {name: row for name, row in OPTIONS.items() if name not in ("shuffle", "freeze", "seed")}
+
+#: where a run starts from another value than `fit`
+DEFAULTS = {"optimizer": "nadam"}
+
+#: hyperparameter → {optimizer that has it: its default}
+HYPERPARAMETERS: dict[str, dict[str, Any]] = {}
+for _name, _rule in FeedForwardNeuralNetwork.optimizers.items():
+    for _scalar, _default in hyperparameters(_rule).items():
+        HYPERPARAMETERS.setdefault(_scalar, {})[_name] = _default
+
+#: setting → what is right
 RIGHT = (
-    {name: right for name, (_, right) in RULES.items()}
+    {name: row.metadata["rule"].words.removesuffix(", or None") for name, row in TRAINING.items()}
+    | {name: rule_of(name).words for name in HYPERPARAMETERS}
     | {
         "hidden_layers": "a whole number from 0",
         "hidden_size": "a whole number from 1, or one for each hidden layer, such as 256,128",
         "validation": "a share from 0 to below 1, or a whole number of samples",
         "seed": "a whole number from 0",
         "threads": "a whole number from 1 to 1024",
-        "patience": "a whole number of epochs from 1",
-        "label_smoothing": "at least 0 and below 1",
         "initializer_scale": "a number",
         "stratify": "true or false",
-        "diagnostics": "true or false",
     }
-    | dict.fromkeys(("momentum", "beta", "beta1", "beta2"), "at least 0 and below 1")
-    | {"epsilon": "a number from 0"}
 )
 
 
-class Settings(BaseModel):
-    """Make one with `Settings.read`, whose errors are sentences."""
-
+class _DataAndNetwork(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     dataset: str = Field("fashion_mnist", description="fashion_mnist, mnist, digits, an .npz file or an IDX folder")
@@ -113,24 +119,23 @@ class Settings(BaseModel):
     initializer_scale: float = Field(1.0, allow_inf_nan=False, description="factor on the initial weights")
     loss: str = Field("cross_entropy", description="what training minimizes")
 
-    optimizer: str = Field("nadam", description="rule that updates the parameters")
-    learning_rate: float = Field(1e-3, description="η")
-    momentum: float | None = Field(None, ge=0, lt=1, description="of momentum and nag (default 0.9)")
-    beta: float | None = Field(None, ge=0, lt=1, description="of rmsprop (default 0.9)")
-    beta1: float | None = Field(None, ge=0, lt=1, description="of adam, nadam, adamw (default 0.9)")
-    beta2: float | None = Field(None, ge=0, lt=1, description="of adam, nadam, adamw (default 0.999)")
-    epsilon: float | None = Field(None, ge=0, description="of rmsprop, adagrad, adam, nadam, adamw (default 1e-8)")
-    schedule: str = Field("constant", description="of the learning rate")
-    warmup: float = Field(0.0, description="epochs in which the learning rate rises from 0")
-    epochs: int = Field(10, description="passes over the training samples")
-    batch_size: int = Field(32, description="samples in a step")
-    weight_decay: float = Field(0.0, description="λ of L2 weight decay")
-    dropout: float = Field(0.0, description="probability with which a hidden unit is left out")
-    label_smoothing: float = Field(0.0, ge=0, lt=1, description="of cross_entropy")
-    clip_norm: float | None = Field(None, description="longest gradient")
-    patience: int | None = Field(None, ge=1, description="early stopping: epochs without a better figure")
-    monitor: str | None = Field(None, description="the figure that early stopping watches (default val_loss)")
-    diagnostics: bool = Field(False, description="record gradient norms and dead units each epoch")
+
+def _training_fields():
+    """A field for each option of training, and behind the learning rate one for each hyperparameter of an optimizer."""
+    for name, row in TRAINING.items():
+        yield name, (row.type, Field(DEFAULTS.get(name, row.default), description=row.metadata["help"]))
+        if name == "learning_rate":
+            for own, of in HYPERPARAMETERS.items():
+                default = " or ".join(f"{value:g}" for value in sorted({*of.values()} - {None}))
+                words = f"of {', '.join(of)}" + (f" (default {default})" if default else "")
+                yield own, (float | None, Field(None, description=words))
+
+
+_Training = create_model("_Training", __base__=_DataAndNetwork, **dict(_training_fields()))
+
+
+class Settings(_Training):
+    """Make one with `Settings.read`, whose errors are sentences."""
 
     seed: int = Field(0, ge=0, description="of everything random")
     dtype: str = Field("float32", description="precision")
@@ -175,10 +180,12 @@ class Settings(BaseModel):
             raise ValueError
         return value
 
-    @field_validator(*RULES, mode="after")
+    @field_validator(*TRAINING, *HYPERPARAMETERS, mode="after")
     @classmethod
     def _rule(cls, value, info):
-        if not RULES[info.field_name][0](value):
+        row = TRAINING.get(info.field_name)
+        rule = row.metadata["rule"] if row else optional(rule_of(info.field_name))
+        if not rule.allows(value):
             raise ValueError
         return value
 
@@ -204,9 +211,8 @@ class Settings(BaseModel):
 
     def training(self):
         """The arguments of `muslin.training.fit`. A hyperparameter that the optimizer does not have is left out."""
-        names = set(RULES) | {"optimizer", "schedule", "label_smoothing", "patience", "monitor", "diagnostics"}
-        scalars = signature(CHOICES["optimizer"][self.optimizer])[1]
-        names |= {name for name in scalars if scalars[name] is not None and getattr(self, name, None) is not None}
+        own = hyperparameters(CHOICES["optimizer"][self.optimizer])
+        names = [*TRAINING, *(name for name in own if getattr(self, name, None) is not None)]
         return {name: getattr(self, name) for name in names}
 
 

@@ -4,8 +4,8 @@ import time
 
 import numpy as np
 
-from muslin.network import Signals
-from muslin.training.step import signature
+from muslin.memory import Signals
+from muslin.optimizers import signature
 
 
 def step_seconds(network, training, samples=16_384, rounds=5):

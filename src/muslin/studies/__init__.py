@@ -1,4 +1,4 @@
-"""The course's comparisons, each one command: ``muslin study NAME``. In reading order: study, verdict, the six studies.
+"""The course's comparisons, each one command: ``muslin study NAME``. In reading order: study, the six studies.
 
 A study is a table: a base configuration, variations of it, what is measured, drawn and said. A new one is a module and
 a row here.

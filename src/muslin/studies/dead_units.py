@@ -8,7 +8,7 @@ from operator import itemgetter
 
 import numpy as np
 
-from muslin.paired import listed
+from muslin.evidence import listed
 from muslin.report.study_plots import Panel, draw
 from muslin.studies.callbacks import AtStart
 from muslin.studies.study import Study, curves

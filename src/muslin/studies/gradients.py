@@ -4,7 +4,7 @@ Each layer multiplies the gradient by W⁽ᵏ⁾ᵀ and by the slope: at most ¼
 Plain gradient descent, whose steps are as short as the gradient; Adam's would hide it.
 """
 
-from muslin.paired import listed
+from muslin.evidence import listed
 from muslin.report.study_plots import Panel, draw
 from muslin.studies.callbacks import AtStart
 from muslin.studies.study import Study, curves

@@ -5,7 +5,7 @@ Neurons that start equal see the same inputs and get the same gradients: they st
 
 import numpy as np
 
-from muslin.paired import listed
+from muslin.evidence import listed
 from muslin.report.study_plots import Panel, draw
 from muslin.studies.callbacks import NeuronGradients
 from muslin.studies.study import Study

@@ -2,10 +2,9 @@
 
 from operator import itemgetter
 
-from muslin.paired import listed
+from muslin.evidence import clear, listed, points
 from muslin.report.study_plots import Panel, draw
 from muslin.studies.study import Study, curves, summarized
-from muslin.studies.verdict import clear, points
 
 LOSSES = ("cross_entropy", "mean_squared_error")
 #: The steps of Adam and Nadam hardly depend on the scale of the loss, so one learning rate is fair to both losses.

@@ -2,10 +2,9 @@
 
 from operator import itemgetter
 
-from muslin.paired import listed
+from muslin.evidence import clear, listed
 from muslin.report.study_plots import Panel, draw
 from muslin.studies.study import Study, curves, summarized
-from muslin.studies.verdict import clear
 
 #: optimizer → the settings of its own. Rules that divide by the gradient's size move each parameter by about η a step;
 #: sgd moves it by ηg, far less, and wants a larger rate. Momentum 0.9 sums ten gradients: a tenth of sgd's is as far.

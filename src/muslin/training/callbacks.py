@@ -7,7 +7,7 @@ import numpy as np
 from muslin.engines import blas
 from muslin.errors import InputError
 from muslin.losses import targets
-from muslin.network import Signals
+from muslin.memory import Signals
 from muslin.training.state import save_checkpoint
 
 
@@ -102,3 +102,35 @@ class EachEpoch(Callback):
         if isinstance(function, type) or not callable(function):
             raise InputError(f"{function!r} is no callback; give a Callback object or a function of the state.")
         self.on_epoch = function
+
+
+class Callbacks(Callback):
+    """Several as one, called one after the other. The first reason to stop is kept in the state."""
+
+    def __init__(self, callbacks):
+        self.all = [c if isinstance(c, Callback) else EachEpoch(c) for c in callbacks]
+        self.watchers = [c for c in self.all if type(c).on_step is not Callback.on_step]
+
+    @property
+    def watches_steps(self):
+        return bool(self.watchers)
+
+    def on_begin(self, state):
+        for callback in self.all:
+            callback.on_begin(state)
+
+    def on_step(self, state, samples, loss, correct):
+        for callback in self.watchers:
+            callback.on_step(state, samples, loss, correct)
+
+    def on_progress(self, state, done, loss, correct):
+        for callback in self.all:
+            callback.on_progress(state, done, loss, correct)
+
+    def on_epoch(self, state):
+        for callback in self.all:
+            state.stopped = callback.on_epoch(state) or state.stopped
+
+    def on_end(self, state):
+        for callback in self.all:
+            callback.on_end(state)

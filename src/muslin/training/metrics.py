@@ -1,12 +1,53 @@
-"""How good a network is on given samples."""
+"""How good a network is: on given samples, and on those of an epoch while it trains."""
+
+import time
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
+from muslin.inputs import as_labels, as_samples
 from muslin.losses import targets
-from muslin.network import as_labels, as_samples
 
 
-def evaluate(network, X, y, rows=None):
+@dataclass
+class Tally:
+    """What is known of an epoch while it goes on."""
+
+    samples: int = 0
+    loss: float = 0.0
+    correct: int = 0
+    speed: float = 0.0
+    started: float = field(default_factory=time.perf_counter)
+
+    def add(self, samples: int, loss: float, correct: int) -> None:
+        """A batch: its size, mean loss and number of right predictions."""
+        self.samples += samples
+        self.loss += samples * loss
+        self.correct += correct
+
+    @property
+    def seconds(self) -> float:
+        return time.perf_counter() - self.started
+
+    @property
+    def so_far(self) -> tuple[int, float, float]:
+        """Samples, their mean loss and the share of right predictions."""
+        return self.samples, self.loss / self.samples, self.correct / self.samples
+
+    def stop(self) -> None:
+        """All batches of the epoch are done."""
+        self.speed = self.samples / self.seconds
+
+    def figures(self) -> dict[str, float]:
+        _, loss, accuracy = self.so_far
+        return {"loss": loss, "accuracy": accuracy}
+
+
+def evaluate(
+    network: Any, X: ArrayLike, y: ArrayLike, rows: ArrayLike | None = None
+) -> tuple[float, float, np.ndarray]:
     """(mean loss, accuracy, predicted classes) of the network on ``X[rows]``, all rows by default.
 
     X: (N × n_0), y: (N,). Raises InputError for samples or labels that do not fit the network.
@@ -16,7 +57,15 @@ def evaluate(network, X, y, rows=None):
     return measure(network, X, y, np.arange(len(X)) if rows is None else np.asarray(rows))
 
 
-def measure(network, X, y, rows):
+def validated(network: Any, samples: tuple[np.ndarray, np.ndarray, np.ndarray] | None) -> dict[str, float]:
+    """The figures of the validation samples (X, y, rows); none where there are none."""
+    if samples is None:
+        return {}
+    loss, accuracy, _ = measure(network, *samples)
+    return {"val_loss": loss, "val_accuracy": accuracy}
+
+
+def measure(network: Any, X: np.ndarray, y: np.ndarray, rows: np.ndarray) -> tuple[float, float, np.ndarray]:
     """What `evaluate` returns, of arrays that are checked: one pass in chunks, so that memory does not grow with N."""
     table = targets(network.sizes[-1], network.dtype)
     predicted, total = np.empty(len(rows), np.int64), 0.0

@@ -1,6 +1,8 @@
 """The whole state of a training run, in memory and on disk."""
 
 from dataclasses import dataclass, field
+from os import PathLike
+from typing import Any
 
 import numpy as np
 
@@ -8,15 +10,15 @@ from muslin.errors import InputError
 from muslin.files import damaged, read_tensors, write_tensors
 
 
-class History(list):
+class History(list[dict[str, Any]]):
     """One dictionary an epoch; ``history["loss"]`` is the list of one figure over the epochs.
 
     ``engine_note``  why some or all steps were not played from tape (see `muslin.engines.player`); None if all were
     """
 
-    engine_note = None
+    engine_note: str | None = None
 
-    def __getitem__(self, key):
+    def __getitem__(self, key: Any) -> Any:
         return [row[key] for row in self] if isinstance(key, str) else super().__getitem__(key)
 
 
@@ -29,7 +31,7 @@ class State:
     no random generator: the randomness of epoch e is derived from (seed, e).
     """
 
-    network: object
+    network: Any
     optimizer: str
     slots: dict[str, np.ndarray]
     epoch: int = 0
@@ -38,8 +40,13 @@ class State:
     best_theta: np.ndarray | None = None
     stopped: str | None = None
 
+    def end_epoch(self, figures: dict[str, float]) -> None:
+        """One epoch more, and its figures into the history."""
+        self.epoch += 1
+        self.history.append({"epoch": self.epoch} | figures)
 
-def save_checkpoint(state, path):
+
+def save_checkpoint(state: State, path: str | PathLike[str]) -> None:
     """Write the state to one safetensors file, whole or not at all."""
     vectors = {"theta": state.network.theta} | {f"slot.{name}": slot for name, slot in state.slots.items()}
     if state.best_theta is not None:
@@ -48,7 +55,7 @@ def save_checkpoint(state, path):
     write_tensors(path, vectors, {"network": state.network.config, "state": facts})
 
 
-def load_checkpoint(state, path):
+def load_checkpoint(state: State, path: str | PathLike[str]) -> None:
     """Read what `save_checkpoint` wrote into the state of a network of the same kind.
 
     Raises InputError where the file is missing or damaged, or belongs to another network or optimizer.

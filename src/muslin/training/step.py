@@ -1,6 +1,5 @@
 """One step of training, and what it says when the numbers run away."""
 
-import inspect
 import math
 from dataclasses import dataclass
 
@@ -9,7 +8,8 @@ import numpy as np
 from muslin.engines import blas
 from muslin.errors import Diverged
 from muslin.losses import targets
-from muslin.network import FeedForwardNeuralNetwork, Signals
+from muslin.memory import Signals
+from muslin.optimizers import PROVIDED, signature
 
 
 @dataclass(frozen=True)
@@ -24,36 +24,22 @@ class Part:
 class Step:
     """One step of training: a batch forward, backward, and the optimizer's rule. All memory is made beforehand."""
 
-    def __init__(
-        self,
-        network,
-        X,
-        y,
-        rule,
-        batch_size,
-        *,
-        weight_decay=0.0,
-        dropout=0.0,
-        label_smoothing=0.0,
-        clip_norm=None,
-        freeze=0,
-        **hyperparameters,
-    ):
-        self.network, self.X, self.rule, self.dropout, self.clip_norm = network, X, rule, dropout, clip_norm
+    def __init__(self, network, X, y, rule, settings):
+        self.network, self.X, self.rule = network, X, rule
         self.y = y.astype(y.dtype.newbyteorder("="), copy=False)
-        self.freeze, self.stride = freeze, batch_size
-        self.signals = Signals(network.sizes, batch_size, network.dtype, dropout=dropout > 0)
-        self.table = targets(network.sizes[-1], network.dtype, label_smoothing)
+        self.dropout, self.clip_norm = settings.dropout, settings.clip_norm
+        self.freeze, self.stride = settings.freeze, settings.batch_size
+        self.signals = Signals(network.sizes, self.stride, network.dtype, dropout=self.dropout > 0)
+        self.table = targets(network.sizes[-1], network.dtype, settings.label_smoothing)
         slots, scalars = signature(rule)
         self.slots = {name: np.zeros_like(network.theta) for name in slots}
-        self.scalars = scalars | hyperparameters
+        self.scalars = scalars | settings.hyperparameters
         self.asked = [name for name in PROVIDED if name in scalars and name != "weight_decay"]
-        self.parts = self._parts(weight_decay, decoupled="weight_decay" in scalars)
+        self.parts = self._parts(settings.weight_decay, decoupled="weight_decay" in scalars)
 
     def _parts(self, decay, decoupled):
-        network, w = self.network, self.network.n_weights
-        W, b = (sum(v.size for k, v in d.items() if k <= self.freeze) for d in (network.weights, network.biases))
-        parts = [(slice(W, w), decay), (slice(w + b, None), 0.0)] if decay or self.freeze else [(slice(None), 0.0)]
+        weights, biases = self.network.parameters.above(self.freeze)
+        parts = [(weights, decay), (biases, 0.0)] if decay or self.freeze else [(slice(None), 0.0)]
         return [
             Part(where, 0.0 if decoupled else decay, self.scalars | ({"weight_decay": decay} if decoupled else {}))
             for where, decay in parts
@@ -109,7 +95,7 @@ class Step:
         """Whether the network's class, or the network, has equations of its own in place of those written here."""
         network = self.network
         return any(
-            getattr(type(network), name) is not vars(FeedForwardNeuralNetwork)[name] or name in vars(network)
+            getattr(type(network), name).__module__ != "muslin.network" or name in vars(network)
             for name in ("forward", "deltas", "gradients", "batch_loss")
         )
 
@@ -182,14 +168,3 @@ def diverged(network, s, epoch, step):
         f"Training diverged in epoch {epoch + 1}, step {step}: the numbers of layer {next(broken, network.L)} are no "
         "longer finite. Try a learning rate ten times smaller, clip_norm 1, or another initializer."
     )
-
-
-#: scalars that the loop provides; any other of a rule is a hyperparameter
-PROVIDED = ("learning_rate", "t", "loss", "weight_decay")
-
-
-def signature(rule):
-    """(names of an optimizer rule's slots, {name: default} of its scalars; None where the loop gives the value)."""
-    parameters = inspect.signature(rule).parameters.values()
-    slots = [p.name for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD][2:]
-    return slots, {p.name: None if p.default is p.empty else p.default for p in parameters if p.kind is p.KEYWORD_ONLY}

@@ -13,7 +13,7 @@ The test set measures; nothing is chosen by it.
 
 from muslin.transfer.plan import CONTESTANTS, Transfer, plan
 from muslin.transfer.results import missing, read, train, write
-from muslin.transfer.verdict import conclusions, layers, percent, table
+from muslin.transfer.standings import conclusions, layers, percent, table
 
 __all__ = [
     "CONTESTANTS",

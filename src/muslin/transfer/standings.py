@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from muslin.paired import listed, paired, spread
+from muslin.evidence import listed, paired, spread
 from muslin.transfer.plan import CONTESTANTS
 
 AHEAD, BEHIND, EVEN = "is ahead of scratch", "is behind scratch", "cannot be told from scratch"
@@ -34,14 +34,14 @@ def conclusions(rows, freeze):
 def _conclusion(subject, rows, contestant):
     said, n = {AHEAD: [], BEHIND: [], EVEN: []}, rows[0]["seeds"]
     for row in rows:
-        verdict, amount = _judged(**row[contestant])
-        said[verdict].append(f"{amount}with {percent(row['fraction'])}")
-    parts = "; it ".join(f"{verdict} {listed(shares)}" for verdict, shares in said.items() if shares)
+        standing, amount = _standing(**row[contestant])
+        said[standing].append(f"{amount}with {percent(row['fraction'])}")
+    parts = "; it ".join(f"{standing} {listed(shares)}" for standing, shares in said.items() if shares)
     return f"{subject} {parts} of the data ({n} seed{'s' * (n > 1)}, ± standard error)."
 
 
-def _judged(difference, standard_error, margin, **_):
-    """(verdict, by how much in words): clear is what is longer than its margin."""
+def _standing(difference, standard_error, margin, **_):
+    """(who is ahead, by how much in words): clear is what is longer than its margin."""
     if not abs(difference) > margin:  # nor where it is NaN, of one seed
         return EVEN, ""
     amount = f"by {100 * abs(difference):.2f} ± {100 * standard_error:.2f} points "

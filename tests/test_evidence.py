@@ -1,10 +1,10 @@
-"""McNemar's test and Holm's correction, against SciPy and numbers from textbooks."""
+"""Differences of pairs, McNemar's test and Holm's correction, against SciPy and numbers from textbooks."""
 
 import numpy as np
 import pytest
 from scipy.stats import binomtest, chi2
 
-from muslin.report.mcnemar import FEW, McNemar, chi_squared, exact, holm, mcnemar
+from muslin.evidence import FEW, McNemar, chi_squared, clear, exact, holm, lead, listed, mcnemar, points
 
 
 def test_what_is_counted():
@@ -53,3 +53,38 @@ def test_it_does_not_matter_which_is_first():
 )
 def test_holm(ps, adjusted):
     assert holm(ps) == pytest.approx(adjusted)
+
+
+def test_lead_by_hand():
+    """Differences 1, 2, 3: mean 2, standard deviation 1; the table of Student's t has 4.303 for two degrees."""
+    mean, half = lead(np.array([5.0, 7, 9]), np.array([4.0, 5, 6]))
+    assert mean == 2
+    assert half == pytest.approx(4.303 / np.sqrt(3), rel=1e-3)
+
+
+def test_lead_is_the_paired_t_test():
+    from scipy.stats import ttest_rel
+
+    rng = np.random.default_rng(0)
+    for n in (2, 3, 5, 20):
+        one, other = rng.normal(size=n), rng.normal(0.8, size=n)
+        mean, half = lead(one, other)
+        test = ttest_rel(one, other)
+        assert (mean - half, mean + half) == pytest.approx(tuple(test.confidence_interval(0.95)))
+        assert clear(one, other) == (test.pvalue < 0.05)
+
+
+def test_lead_leaves_out_what_diverged():
+    nan = np.nan
+    assert lead(np.array([1.0, nan, 3, 9]), np.array([0.0, 5, 2, nan])) == (1, 0)
+    assert lead(np.array([1.0, nan]), np.array([0.0, 5])) == (1, np.inf)
+    assert not clear(np.array([1.0]), np.array([0.0]))
+    assert not clear(np.array([nan]), np.array([0.0]))
+
+
+def test_words():
+    assert listed(["a"]) == "a"
+    assert listed(["a", "b"]) == "a and b"
+    assert listed(["a", "b", "c"]) == "a, b and c"
+    assert points(np.array([0.9, 0.91]), np.array([0.89, 0.9])) == "1.00 ± 0.00 points"
+    assert points(np.array([0.9]), np.array([0.88])) == "2.00 points"

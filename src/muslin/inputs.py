@@ -1,0 +1,100 @@
+"""What may come in at the door: samples, labels, row numbers, sizes and seeds, checked and brought into one form."""
+
+import math
+from numbers import Integral, Real
+from typing import Any
+
+import numpy as np
+
+from muslin.errors import InputError
+
+
+def as_samples(X: Any, n_inputs: int) -> np.ndarray:
+    """X as an (N × n_inputs) array, float or uint8; images (N × height × width) are flattened.
+
+    Raises InputError: not numeric, another width, no sample, NaN or infinity.
+    """
+    X = _array(X, "X", f"(samples, {n_inputs})")
+    if X.dtype == bool or X.dtype.kind not in "uif":
+        raise InputError(f"X holds {X.dtype}; it must hold numbers (float or uint8).")
+    if X.ndim > 1 and len(X) == 0:
+        raise InputError("X is empty; at least one sample is needed.")
+    shape, X = X.shape, X.reshape(len(X), -1) if X.ndim > 2 else X
+    if X.ndim != 2 or X.shape[1] != n_inputs:
+        raise InputError(f"X has the shape {shape}; it must be (samples, {n_inputs}).")
+    if X.dtype.kind == "f" and not (np.isfinite(X.min()) and np.isfinite(X.max())):
+        row, column = np.argwhere(~np.isfinite(X))[0]
+        raise InputError(f"X holds {X[row, column]} in row {row}, column {column}; every value must be finite.")
+    return X
+
+
+def as_labels(y: Any, n_samples: int, classes: int) -> np.ndarray:
+    """y as an integer (N,) array. Raises InputError: not integers, another length, a label outside 0…classes − 1."""
+    y = _array(y, "y", "(samples,)")
+    if y.ndim != 1 or y.dtype.kind not in "ui":
+        raise InputError(f"y is {y.dtype} of shape {y.shape}; it must be one integer label a sample.")
+    if len(y) != n_samples:
+        raise InputError(f"X has {n_samples} samples and y {len(y)} labels; they must be as many.")
+    wrong = (y < 0) | (y >= classes)
+    if wrong.any():
+        row = int(wrong.argmax())
+        raise InputError(f"y holds the label {y[row]} in row {row}; labels must lie between 0 and {classes - 1}.")
+    return y
+
+
+def as_rows(rows: Any, n: int, name: str = "rows") -> np.ndarray:
+    """The row numbers as an array; of None all n. Raises InputError: none at all, or one outside 0…n − 1."""
+    if rows is None:
+        return every_row(n)
+    array = np.asarray(rows)
+    if array.ndim != 1 or array.dtype.kind not in "ui" or not array.size or array.min() < 0 or array.max() >= n:
+        raise InputError(f"{name} must be a list of row numbers from 0 to {n - 1}, at least one.")
+    return array
+
+
+def every_row(n: int) -> np.ndarray:
+    """0…n − 1, in half of the memory where that is enough."""
+    return np.arange(n, dtype=np.int32 if n < 2**31 else np.int64)
+
+
+def as_sizes(sizes: Any) -> list[int]:
+    """[n_0, …, n_L] as integers. Raises InputError: fewer than two, or one that is no positive whole number."""
+    try:
+        sizes = [int(n) if n == int(n) else 0 for n in sizes]
+    except (TypeError, ValueError):
+        sizes = []
+    if len(sizes) < 2 or min(sizes) < 1:
+        raise InputError("sizes must be a list of at least two positive whole numbers, such as [784, 128, 10].")
+    return sizes
+
+
+def as_seed(seed: Any) -> int:
+    """Raises InputError: no whole number from 0."""
+    if isinstance(seed, bool) or not isinstance(seed, Integral) or seed < 0:
+        raise InputError(f"seed is {seed!r}; it must be a whole number from 0.")
+    return int(seed)
+
+
+def as_dtype(dtype: Any) -> np.dtype:
+    """Raises InputError: neither float32 nor float64."""
+    try:
+        precision = np.dtype(dtype)
+    except TypeError:
+        precision = None
+    if precision not in (np.float32, np.float64):
+        raise InputError(f"dtype is {dtype!r}; it must be float32 or float64.")
+    return precision
+
+
+def as_finite(value: Any, name: str) -> float:
+    """Raises InputError: no number, or not a finite one."""
+    if isinstance(value, bool) or not isinstance(value, Real) or not math.isfinite(value):
+        raise InputError(f"{name} is {value!r}; it must be a finite number.")
+    return float(value)
+
+
+def _array(value: Any, name: str, shape: str) -> np.ndarray:
+    try:
+        return np.asarray(value)
+    except ValueError as error:
+        raise InputError(f"{name} is no array: its rows differ in length; it must be of shape {shape}.") from error

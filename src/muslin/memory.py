@@ -1,0 +1,126 @@
+"""Where a network's numbers live: one vector of parameters, one of their gradient, and the signals of one batch.
+
+Nothing here is ever replaced. Everyone writes into it, and every view stays a view.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from functools import cache
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from muslin.errors import InputError
+
+Array = NDArray[np.floating[Any]]
+
+
+class Views(dict[int, Array]):
+    """{k: array} of views into one vector. Assigning to a key writes into the vector and leaves the view in place."""
+
+    def __setitem__(self, k: int, value: Any) -> None:
+        self[k][...] = value
+
+    def update(self, other: Mapping[int, Any] | Iterable[tuple[int, Any]]) -> None:  # type: ignore[override]
+        for k, value in dict(other).items():
+            self[k] = value
+
+    def __ior__(self, other: Mapping[int, Any] | Iterable[tuple[int, Any]]) -> Self:  # type: ignore[override, misc]
+        self.update(other)
+        return self
+
+    def __reduce__(self) -> tuple[Any, ...]:  # a copy is no view any more
+        return dict, (dict(self),)
+
+
+class Parameters:
+    """The parameters θ of all layers as one vector, every W (column by column) and then every b, and their gradient.
+
+    ``weight_slices[k]`` and ``bias_slices[k]`` are where W⁽ᵏ⁾ and b⁽ᵏ⁾ lie in both vectors; ``weights[k]``, an
+    (n_k × n_{k−1}), and ``biases[k]``, an (n_k × 1), are views of θ, ``weight_gradients[k]`` and ``bias_gradients[k]``
+    of the gradient. All start at zero.
+
+    Raises InputError where there is not that much memory.
+    """
+
+    def __init__(self, sizes: list[int], dtype: np.dtype[Any]):
+        shapes = {k: (sizes[k], sizes[k - 1]) for k in range(1, len(sizes))}
+        columns = {k: (n, 1) for k, (n, _) in shapes.items()}
+        self.weight_slices = _slices(shapes, 0)
+        self.n_weights = self.weight_slices[len(shapes)].stop
+        self.bias_slices = _slices(columns, self.n_weights)
+        n = self.bias_slices[len(shapes)].stop
+        try:
+            self.theta, self.gradient = np.zeros(n, dtype), np.zeros(n, dtype)
+        except (MemoryError, ValueError) as error:
+            raise InputError(
+                f"A network of {n:,} parameters does not fit into memory; make its layers smaller."
+            ) from error
+        self.weights = _views(self.theta, self.weight_slices, shapes)
+        self.biases = _views(self.theta, self.bias_slices, columns)
+        self.weight_gradients = _views(self.gradient, self.weight_slices, shapes)
+        self.bias_gradients = _views(self.gradient, self.bias_slices, columns)
+
+    def above(self, freeze: int) -> tuple[slice, slice]:
+        """Where the weights and where the biases of all layers above the first ``freeze`` lie."""
+        first = freeze + 1
+        weights, biases = self.weight_slices[first].start, self.bias_slices[first].start
+        return slice(weights, self.n_weights), slice(biases, self.theta.size)
+
+
+def _slices(shapes: dict[int, tuple[int, int]], at: int) -> dict[int, slice]:
+    """Where arrays of these shapes lie in a vector, one behind the other from ``at`` on."""
+    slices = {}
+    for k, (n, m) in shapes.items():
+        slices[k] = slice(at, at := at + n * m)
+    return slices
+
+
+def _views(vector: Array, slices: dict[int, slice], shapes: dict[int, tuple[int, int]]) -> Views:
+    return Views((k, vector[where].reshape(shapes[k], order="F")) for k, where in slices.items())
+
+
+class Signals:
+    """What flows through the network for one batch: A, H, dA, dH, each {k: (n_k × B)}, Fortran order.
+
+    A and H of layer L are in C order: softmax goes down columns, and NumPy is quick where it takes all columns at once.
+    ``inputs[k]`` is what layer k + 1 is given: H⁽ᵏ⁾ itself or, with dropout, H⁽ᵏ⁾ ∘ mask⁽ᵏ⁾. Made once and used for
+    every batch; ``first(n)`` is the same memory for a batch of n columns.
+    """
+
+    NAMES = ("A", "H", "dA", "dH", "masks", "inputs")
+    A: dict[int, Array]
+    H: dict[int, Array]
+    dA: dict[int, Array]
+    dH: dict[int, Array]
+    masks: dict[int, Array]
+    inputs: dict[int, Array]
+    log_Y_hat: Array
+
+    def __init__(
+        self, sizes: list[int], batch: int, dtype: np.dtype[Any], dropout: bool = False, backward: bool = True
+    ):
+        def arrays(layers: range, last: Any = "F") -> dict[int, Array]:
+            return {k: np.zeros((sizes[k], batch), dtype, order=last if k == L else "F") for k in layers}
+
+        L = len(sizes) - 1
+        hidden = range(1, len(sizes) - 1)
+        self.batch = batch
+        self.A, self.H = arrays(range(1, len(sizes)), "C"), arrays(range(len(sizes)), "C")
+        self.dA, self.dH = (arrays(range(1, len(sizes))), arrays(hidden)) if backward else ({}, {})
+        self.masks = arrays(hidden) if dropout else {}
+        self.inputs = self.H | (arrays(hidden) if dropout else {})
+        self.first: Callable[[int], Signals] = cache(self._first)
+
+    def _first(self, n: int) -> "Signals":
+        if n == self.batch:
+            return self
+        return self.map(lambda array: array[:, :n], n)
+
+    def map(self, function: Callable[[Array], Array], batch: int) -> "Signals":
+        """The signals of a batch that are made of these: ``function`` of each array."""
+        signals = object.__new__(Signals)
+        signals.batch = batch
+        for name in self.NAMES:
+            setattr(signals, name, {k: function(array) for k, array in getattr(self, name).items()})
+        return signals

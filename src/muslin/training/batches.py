@@ -1,0 +1,63 @@
+"""Which samples a step is given. The order of epoch e depends on (seed, e) alone: a resumed run has the same one."""
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple, Self
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from muslin.errors import InputError
+from muslin.inputs import as_labels, as_rows, as_samples, every_row
+from muslin.training.settings import TrainingSettings
+
+
+class Samples(NamedTuple):
+    """The ``rows`` of samples X (N × n_0) and their labels y (N,)."""
+
+    X: np.ndarray
+    y: np.ndarray
+    rows: np.ndarray
+
+    @classmethod
+    def checked(cls, network: Any, X: ArrayLike, y: ArrayLike, rows: ArrayLike | None, name: str = "rows") -> Self:
+        """Raises InputError for what does not fit the network."""
+        X = as_samples(X, network.sizes[0])
+        return cls(X, as_labels(y, len(X), network.sizes[-1]), as_rows(rows, len(X), name))
+
+    @classmethod
+    def for_validation(cls, network: Any, data: Any) -> Self | None:
+        """Of (X, y) or (X, y, rows); None if there are none."""
+        if data is None:
+            return None
+        if not isinstance(data, tuple | list) or len(data) not in (2, 3):
+            raise InputError("validation_data must be (X, y) or (X, y, rows).")
+        return cls.checked(network, *(*data, None)[:3], name="validation_data's rows")
+
+    @property
+    def labels(self) -> np.ndarray:
+        """Of the rows."""
+        return self.y[self.rows]
+
+
+class Batches:
+    """The training rows in the order of an epoch, and the learning rate of a step."""
+
+    def __init__(self, rows: np.ndarray, settings: TrainingSettings, seed: int):
+        self.rows, self.shuffle = rows, settings.shuffle
+        self.seed = seed if settings.seed is None else settings.seed
+        self.rate = settings.rate(steps=-(-len(rows) // settings.batch_size))
+
+    def epoch(self, epoch: int, stride: int) -> Iterator[np.ndarray]:
+        """The rows of an epoch, from 0, ``stride`` at a time; the last may be fewer."""
+        order = self.rows[epoch_order(self.seed, epoch, len(self.rows))] if self.shuffle else self.rows
+        return (order[start : start + stride] for start in range(0, len(order), stride))
+
+
+def epoch_order(seed: int, epoch: int, n: int) -> np.ndarray:
+    """The order of the n samples in an epoch: a permutation that depends on (seed, epoch) alone."""
+    return np.random.default_rng([seed, epoch, 0]).permutation(every_row(n))
+
+
+def dropout_rng(seed: int, epoch: int) -> np.random.Generator:
+    """What an epoch's dropout draws from: a stream of its own, so that the order is the same with and without it."""
+    return np.random.default_rng([seed, epoch, 1])
