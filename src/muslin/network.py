@@ -71,9 +71,7 @@ class FeedForwardNeuralNetwork:
         self.engine = engine_named(engine)
         self.function, self.slope = self.activations[self.activation]
         self.loss_function, self.delta_function = self.losses[self.loss]
-        self.parameters = p = Parameters(self.sizes, self.dtype)
-        self.weights, self.biases, self.gradient = p.weights, p.biases, p.gradient
-        self.weight_gradients, self.bias_gradients = p.weight_gradients, p.bias_gradients
+        self._own(Parameters(self.sizes, self.dtype))
         initialize, rng = self.initializers[self.initializer], np.random.default_rng(self.seed)
         for W in self.weights.values():
             W[...] = initialize(rng, *W.shape) * self.initializer_scale
@@ -82,6 +80,19 @@ class FeedForwardNeuralNetwork:
     def theta(self) -> Array:
         """The parameters θ as one vector: all W (column by column), then all b. Write into it: ``theta[...] = …``."""
         return self.parameters.theta
+
+    def _own(self, parameters: Parameters) -> None:
+        self.parameters, self.gradient = parameters, parameters.gradient
+        self.weights, self.biases = parameters.weights, parameters.biases
+        self.weight_gradients, self.bias_gradients = parameters.weight_gradients, parameters.bias_gradients
+
+    def twin(self) -> Self:
+        """The same network with parameters of its own, whatever its class."""
+        twin = object.__new__(type(self))
+        vars(twin).update(vars(self))
+        twin._own(Parameters(self.sizes, self.dtype))
+        twin.theta[...] = self.theta
+        return twin
 
     # Forward and backward propagation
 

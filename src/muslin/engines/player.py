@@ -274,40 +274,60 @@ def _columns(array, columns):
 
 
 class Trial:
-    """Plays tapes beside the plain step, on the same memory, and puts everything back as it was.
+    """Plays tapes beside the plain step, on a twin of the step, whose memory nobody else sees.
 
     A tape of one thread has to do the same to the bit. On several threads the gradients may differ as rounding makes
     them differ; how much that is, a gradient at parameters shows that are moved by some units of rounding.
     """
 
-    def __init__(self, step, pool):
-        self.step, self.pool = step, pool
+    def __init__(self, step, y, pool):
+        self.step, self.y, self.pool = step.twin(), y, pool
 
-    def __call__(self, program):
-        """Raises CannotRecord where the tapes of the program do something else than the plain step."""
-        vectors, n = program.vectors, len(self.step.X)
-        before = [vector.copy() for vector in vectors]
-        batches = [np.arange(program.batch) % n, np.arange(n, n - program.batch, -1) % n]
-        try:
-            with blas.alone(program.bell):
-                plain = [self._plain(program, rows, t) for t, rows in enumerate(batches, 1)]
-                self._restore(vectors, before)
-                if len(program.tapes) == 1:
-                    for t, (rows, (loss, correct, *after)) in enumerate(zip(batches, plain, strict=True), 1):
-                        self._play(program, rows, t)
-                        self._equal("parameters", after, vectors)
-                        self._equal("right predictions", [np.array(correct)], [program.correct[0].sum()])
-                        self._close_loss(program, loss)
-                else:
-                    self._play(program, batches[0], 1)
-                    self._close(program, before, plain[0])
-                    self._close_loss(program, plain[0][0])
-        finally:
-            self._restore(vectors, before)
+    def __call__(self, batch, parts):
+        """Raises CannotRecord where the tapes for batches of that size do something else than the plain step."""
+        program = Program(self.step, self.y, batch, 1, parts)
+        before, n = [vector.copy() for vector in program.vectors], len(self.step.X)
+        batches = [np.arange(batch) % n, np.arange(n, n - batch, -1) % n]
+        with blas.alone(program.bell):
+            if parts == 1:
+                self._one_thread(program, before, batches)
+            else:
+                self._several(program, before, batches[0])
+        self._restore(program, before)
+
+    def _one_thread(self, program, before, batches):
+        plain = [self._plain(program, rows, t) for t, rows in enumerate(batches, 1)]
+        self._restore(program, before)
+        for t, (rows, (loss, correct, *after)) in enumerate(zip(batches, plain, strict=True), 1):
+            self._play(program, rows, t)
+            self._equal("parameters", after, program.vectors)
+            self._equal("right predictions", [correct], [program.correct[0].sum()])
+            self._close_loss(program, loss)
+
+    def _several(self, program, before, rows):
+        """The gradients differ no more than by rounding; what is made of them is the same to the bit."""
+        step, network = self.step, self.step.network
+        loss, _, _, plain, *_ = self._plain(program, rows, 1)
+        self._restore(program, before)
+        self._play(program, rows, 1)
+        self._close_loss(program, loss)
+        played = [vector.copy() for vector in program.vectors]
+        self._restore(program, before)
+        network.gradient[...] = played[1]
+        step.update(1, TRIED_AT, None)
+        self._equal("parameters", played, program.vectors)
+        self._restore(program, before)
+        signs = np.random.default_rng(0).choice(np.array([-1, 1], network.dtype), network.theta.size)
+        network.theta[...] += 4 * np.finfo(network.dtype).eps * network.theta * signs
+        _, _, _, moved, *_ = self._plain(program, rows, 1)
+        for views in (network.weight_gradients, network.bias_gradients):
+            for k, view in views.items():
+                if k > step.freeze:
+                    self._close_view(view, network.gradient, (plain, played[1], moved))
 
     @staticmethod
-    def _restore(vectors, before):
-        for vector, value in zip(vectors, before, strict=True):
+    def _restore(program, before):
+        for vector, value in zip(program.vectors, before, strict=True):
             vector[...] = value
 
     def _plain(self, program, rows, t):
@@ -334,24 +354,6 @@ class Trial:
         if not abs(played - loss) <= 1e-3 * abs(loss) + 1e-12:
             raise CannotRecord("played from tape, a step gives another loss than the plain step")
 
-    def _close(self, program, before, plain):
-        """The gradients differ no more than by rounding; what is made of them is the same to the bit."""
-        step, network = self.step, self.step.network
-        played = [vector.copy() for vector in program.vectors]
-        self._restore(program.vectors, before)
-        program.vectors[1][...] = played[1]
-        step.update(1, TRIED_AT, None)
-        self._equal("parameters", played, program.vectors)
-        self._restore(program.vectors, before)
-        signs = np.random.default_rng(0).choice(np.array([-1, 1], network.dtype), network.theta.size)
-        network.theta[...] += 4 * np.finfo(network.dtype).eps * network.theta * signs
-        step.compute(program.rows[0], 1, TRIED_AT)
-        moved = network.gradient.copy()
-        for views in (network.weight_gradients, network.bias_gradients):
-            for k, view in views.items():
-                if k > step.freeze:
-                    self._close_view(view, network.gradient, (plain[3], played[1], moved))
-
     @staticmethod
     def _close_view(view, gradient, vectors):
         at = (view.ctypes.data - gradient.ctypes.data) // gradient.itemsize
@@ -369,17 +371,16 @@ class Player:
 
     def __init__(self, step, pool, threads):
         self.step, self.pool, self.threads, self.programs, self.note = step, pool, threads, {}, None
-        self.trial, self.y = Trial(step, pool), np.ascontiguousarray(step.y)
+        self.y = np.ascontiguousarray(step.y)
         self.stride = step.stride * max(1, AT_ONCE // step.stride)
         self.programs[step.stride] = self._program(step.stride)
 
     def _program(self, batch):
         steps, parts = self.stride // batch if batch == self.step.stride else 1, min(self.threads, batch)
-        if parts > 1:
-            self.trial(Program(self.step, self.y, batch, 1, 1))
-        program = Program(self.step, self.y, batch, steps, parts)
-        self.trial(program)
-        return program
+        trial = Trial(self.step, self.y, self.pool)
+        for n in sorted({1, parts}):
+            trial(batch, n)
+        return Program(self.step, self.y, batch, steps, parts)
 
     def _played(self, batch):
         """The program for batches of that size; None where there is none, or none that still holds."""

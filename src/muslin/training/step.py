@@ -1,5 +1,6 @@
 """One step of training, and what it says when the numbers run away."""
 
+import copy
 import math
 from dataclasses import dataclass
 
@@ -90,6 +91,13 @@ class Step:
         for part in self.parts:
             theta, g, *slots = (v[part.where] for v in (network.theta, network.gradient, *self.slots.values()))
             network.engine.update(self.rule, theta, g, slots, part.scalars | now, part.decay)
+
+    def twin(self):
+        """A step that does the same with parameters, gradient and slots of its own: copies of what they are now."""
+        twin = copy.copy(self)
+        twin.network = self.network.twin()
+        twin.slots = {name: slot.copy() for name, slot in self.slots.items()}
+        return twin
 
     def overridden(self):
         """Whether the network's class, or the network, has equations of its own in place of those written here."""
