@@ -12,6 +12,7 @@ import builtins
 import inspect
 import math
 import textwrap
+import weakref
 from types import ModuleType
 
 import numpy as np
@@ -52,17 +53,22 @@ class Bindings:
     """
 
     def __init__(self, function):
-        self.function, self.code, self.read = function, getattr(function, "__code__", None), {}
+        self.function = weakref.ref(function)  # what is made of a function does not keep it
+        self.code, self.read = getattr(function, "__code__", None), {}
+
+    @property
+    def space(self):
+        """The names of the function's module."""
+        return self.function().__globals__
 
     def changed(self):
-        space = self.function.__globals__
-        return self.function.__code__ is not self.code or any(
-            space.get(name, _MISSING) is not value for name, value in self.read.items()
+        return self.function().__code__ is not self.code or any(
+            self.space.get(name, _MISSING) is not value for name, value in self.read.items()
         )
 
     def value(self, name):
         """What a name of the module stands for (or of Python itself); it is remembered that it was asked for."""
-        value = self.function.__globals__.get(name, _MISSING)
+        value = self.space.get(name, _MISSING)
         self.read[name] = value
         return vars(builtins).get(name, _MISSING) if value is _MISSING else value
 
@@ -70,10 +76,10 @@ class Bindings:
         """The function's syntax tree."""
         if self.code is None:
             raise NotCertain("the formula is no plain function")
-        if self.function.__closure__:
+        if self.function().__closure__:
             raise NotCertain("the formula uses variables of the function around it")
         try:
-            source = textwrap.dedent(inspect.getsource(self.function))
+            source = textwrap.dedent(inspect.getsource(self.function()))
             module = ast.parse(source)
         except (OSError, TypeError, SyntaxError) as error:  # typed into a bare interpreter, a lambda, a builtin
             raise NotCertain("the formula has no source text") from error
@@ -88,8 +94,7 @@ class Bindings:
 
     def _modules(self):
         """The names of the function that are modules; Python makes other code of an attribute of an imported name."""
-        space = self.function.__globals__
-        return ", ".join(n for n in self.code.co_names if isinstance(space.get(n), ModuleType)) or "math"
+        return ", ".join(n for n in self.code.co_names if isinstance(self.space.get(n), ModuleType)) or "math"
 
     def _is_code_of(self, source, name):
         made = compile(source, "", "exec").co_consts

@@ -83,7 +83,7 @@ class Names:
         first = (at - whole.ctypes.data) // whole.itemsize
         if size == whole.nbytes:
             return name
-        if whole.ndim == 1:
+        if whole.ndim == 1 or whole.shape[1] == 1:
             return f"{name}[{first}:{first + array.size}]"
         if not whole.flags.f_contiguous or not array.flags.forc:
             return f"{name}[…]"
