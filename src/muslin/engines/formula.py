@@ -38,6 +38,7 @@ NUMBERS = {"one": "1.0", "minus": "-1.0", "zero": "0.0"}
 #: what may be called with numbers alone, beside all of `math`
 OF_SCALARS = {*VECTORIZED, *EXACT, "np.maximum", "np.minimum", "np.float64", "abs", "min", "max", "float"}
 
+COMPARISONS = (ast.Lt, ast.LtE, ast.Gt, ast.GtE, ast.Eq, ast.NotEq)
 ARITHMETIC = (ast.Add, ast.Sub, ast.Mult, ast.Div)
 
 
@@ -262,18 +263,19 @@ class Split(ast.NodeTransformer):
         return _expression(text.format(*parts, **numbers))
 
     def _where(self, condition, yes, no):
-        if not (isinstance(condition, ast.Compare) and len(condition.ops) == 1) or self._scalar(condition):
-            raise NotCertain(f"np.where with {ast.unparse(condition)}, which is not one comparison of arrays")
         if self._scalar(yes) and self._scalar(no):  # NumPy makes an array of doubles of two numbers
             yes, no = (_expression(f"np.float64({ast.unparse(x)})") for x in (yes, no))
-        left, right = self.visit(condition.left), self.visit(condition.comparators[0])
-        test = ast.Compare(left, condition.ops, [right])
-        if not isinstance(condition.ops[0], ast.Lt | ast.LtE | ast.Gt | ast.GtE | ast.Eq | ast.NotEq):
-            raise NotCertain(f"np.where with {ast.unparse(condition)}")
+        test = self.visit(condition) if self._scalar(condition) else self._comparison(condition)
         yes, no = self.visit(yes), self.visit(no)
-        self._same_precision(left, right)
         self._same_precision(yes, no)
         return ast.IfExp(test, yes, no)
+
+    def _comparison(self, node):
+        if not (isinstance(node, ast.Compare) and len(node.ops) == 1 and isinstance(node.ops[0], COMPARISONS)):
+            raise NotCertain(f"np.where with {ast.unparse(node)}, which is not one comparison of arrays")
+        left, right = self.visit(node.left), self.visit(node.comparators[0])
+        self._same_precision(left, right)
+        return ast.Compare(left, node.ops, [right])
 
     def _vectorized(self, node, function):
         unchanged = {*self.arrays, *self.replaced.values(), "np"} - {*self.assigned}
