@@ -4,6 +4,9 @@ import re
 import reprlib
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
+from typing import TypeVar
+
+T = TypeVar("T")
 
 #: characters of a value, and of a whole message, that are shown
 VALUE, MESSAGE = 100, 2000
@@ -32,7 +35,7 @@ def known(table: Mapping[str, object], kind: str, name: object) -> str:
     raise unknown(kind, name, table)
 
 
-def lookup(table: Mapping[str, object], kind: str, name: object):
+def lookup(table: Mapping[str, T], kind: str, name: object) -> T:
     """The value in the table that is meant by the name: see `known`."""
     return table[known(table, kind, name)]
 

@@ -6,21 +6,23 @@ means over the batch too and the learning rate keeps its meaning when B changes.
 """
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 from muslin.errors import InputError
+from muslin.memory import Array
 
 
-def cross_entropy(log_Y_hat, Y_hat, Y):
+def cross_entropy(log_Y_hat: Array, Y_hat: Array, Y: Array) -> np.floating:
     """−Σ y log ŷ over the classes. From the log-probabilities, so that a vanishing ŷ costs much but never infinity."""
     return -np.vdot(Y, log_Y_hat)
 
 
-def cross_entropy_delta(Y_hat, Y):
+def cross_entropy_delta(Y_hat: Array, Y: Array) -> Array:
     """Ŷ − Y: the slope −Y/Ŷ of the loss and the Jacobian of softmax cancel, because every column of Y sums to 1."""
     return Y_hat - Y
 
 
-def mean_squared_error(log_Y_hat, Y_hat, Y):
+def mean_squared_error(log_Y_hat: Array, Y_hat: Array, Y: Array) -> np.floating:
     """Σ (ŷ − y)² over the classes (the Brier score).
 
     The mean is over the batch only: PyTorch's MSELoss also divides by the number of classes, scikit-learn by 2.
@@ -29,7 +31,7 @@ def mean_squared_error(log_Y_hat, Y_hat, Y):
     return np.vdot(E, E)
 
 
-def mean_squared_error_delta(Y_hat, Y):
+def mean_squared_error_delta(Y_hat: Array, Y: Array) -> Array:
     """Jᵀ 2(Ŷ − Y) with the softmax's full Jacobian J = diag(ŷ) − ŷŷᵀ, column by column."""
     E = 2.0 * (Y_hat - Y)
     return Y_hat * (E - np.add.reduce(Y_hat * E, axis=0))
@@ -42,7 +44,7 @@ LOSSES = {
 }
 
 
-def targets(classes, dtype, smoothing=0.0):
+def targets(classes: int, dtype: DTypeLike, smoothing: float = 0.0) -> Array:
     """The table whose row c is the target of class c: (classes × classes), 1 − s + s/classes on the diagonal, else
     s/classes. With s = 0 it is the identity, that is one-hot targets. Szegedy et al. 2015, arXiv:1512.00567, section 7.
     """

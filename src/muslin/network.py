@@ -202,13 +202,13 @@ class FeedForwardNeuralNetwork:
         return {name: getattr(self, name) for name in names} | {"dtype": self.dtype.name}
 
     save = model_file.save
-    load = classmethod(model_file.load)
+    load: ClassVar[Any] = classmethod(model_file.load)
 
     def __getstate__(self) -> dict[str, Any]:
         return {"config": self.config, "engine": self.engine.name, "theta": self.theta}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__init__(**state["config"], engine=state["engine"])
+        self.__init__(**state["config"], engine=state["engine"])  # type: ignore[misc]
         self.theta[...] = state["theta"]
 
     def __repr__(self) -> str:

@@ -31,7 +31,8 @@ class Samples(NamedTuple):
             return None
         if not isinstance(data, tuple | list) or len(data) not in (2, 3):
             raise InputError("validation_data must be (X, y) or (X, y, rows).")
-        return cls.checked(network, *(*data, None)[:3], name="validation_data's rows")
+        X, y, rows = (*data, None)[:3]
+        return cls.checked(network, X, y, rows, "validation_data's rows")
 
     @property
     def labels(self) -> np.ndarray:
