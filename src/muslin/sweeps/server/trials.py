@@ -11,9 +11,9 @@ import threading
 import time
 
 from muslin.errors import InputError
-from muslin.sweeps import schema
 from muslin.sweeps.directory import SweepDirectory, begin
-from muslin.sweeps.hyperband import stops
+from muslin.sweeps.file import schema
+from muslin.sweeps.file.hyperband import stops
 from muslin.sweeps.scheduler import TRIES, best
 from muslin.sweeps.search import SEARCHES
 from muslin.sweeps.server.logs import flat, rows
