@@ -67,6 +67,7 @@ class Scheduler:
         self.trials = study.trials()
         self.elsewhere = []  # numbers that other processes work at
         self.waiting = []  # numbers that are ours and that no worker has
+        self.ways = {}  # number of a trial → how it tells its metric
         self.late = set()  # numbers of trials that took too long
         self.failures = 0  # one after another, since this start
         self.started, self.done_before = time.monotonic(), self.done
@@ -174,6 +175,7 @@ class Scheduler:
         if trial is None:
             return
         trial.history = []  # a run that goes on says what it has, a program begins anew
+        self.ways.pop(number, None)
         try:
             self.pool.give(trial, self._task(trial))
         except InputError as error:
@@ -240,7 +242,7 @@ class Scheduler:
         elif "group" in message:
             worker.group = message["group"]
         elif "row" in message:
-            worker.send({"stop": self._row(trial, message["row"])})
+            worker.send({"stop": self._row(trial, message["row"]) if self._speaks(trial, "worker") else None})
         else:
             self.pool.done(worker)
             if self.waiting and self.done and not self.ending:
@@ -252,9 +254,15 @@ class Scheduler:
         self.pool.messages.put((None, {"run": run, "row": row}))
 
     def _hear(self, run, row):
-        for worker, trial in self.pool.busy.items():
-            if run_id(trial.run) == run and (reason := self._row(trial, flat(row))):
+        row = flat(row)
+        for worker, trial in self.pool.busy.items() if self.key in row else ():
+            if run_id(trial.run) == run and self._speaks(trial, "wandb") and (reason := self._row(trial, row)):
                 worker.send({"end": reason})
+
+    def _speaks(self, trial, way):
+        """Whether this is how a trial tells its metric: the first way in which it does. Many programs print what they
+        log with W&B's client, too, and each value counts once."""
+        return self.ways.setdefault(trial.number, way) == way
 
     def _died(self, trial, worker):
         code = worker.process.returncode
