@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from muslin.errors import InputError
-from muslin.paired import paired, spread
+from muslin.evidence import paired, spread
 from muslin.runs import Run
 from muslin.runs.settings import Settings
 from muslin.sweeps.file import spellings
