@@ -101,6 +101,8 @@ class Desk:
             self.store.row("SELECT count(*) AS n FROM runs WHERE project = ?", project["id"])["n"] + 1,
         )
         facts = {"project": project["id"], "name": name, "folder": folder, "sweep": sweep, "created": now, "beat": now}
+        agent = self.store.get("agents", sweep=sweep, run=name) if sweep else None
+        facts["agent"] = agent and agent["id"]
         id = self.store.add("runs", **facts, display=display_name(number))
         return self.store.get("runs", id=id)
 
@@ -169,6 +171,7 @@ class Desk:
         with self.store.transaction():
             self.store.remove("runs", id=run["id"])
             self.store.remove("uses", run=run["id"])
+            self.store.remove("outputs", run=run["id"])
         for name in ("history.jsonl", "events.jsonl", "log.txt"):
             self.files.pop(self.path(run) / name, None)
         shutil.rmtree(self.path(run), ignore_errors=True)

@@ -269,6 +269,8 @@ class Graph:
         config = _sweep_file(input.get("config"))
         display = input.get("displayName")
         id, warnings = self.desk.create_sweep(input.get("entityName"), input.get("projectName"), config, display)
+        if input.get("priorRunsFilters"):
+            warnings.append("prior_runs are not used here: the search knows the runs of its own sweep only.")
         return {"sweep": Sweep(self, self.store.get("sweeps", id=id)), "configValidationWarnings": warnings}
 
     def create_agent(self, input):
