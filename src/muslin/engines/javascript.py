@@ -606,25 +606,35 @@ def initializer(formula: Callable) -> str:
 def lines(formula: Callable) -> list[tuple[str, str, str]] | None:
     """A formula line by line, to be looked at while it computes: [(name, text in Python, JavaScript)].
 
-    The JavaScript is a function of an object ``$`` with the values of all names. None for a formula with branches.
+    The JavaScript is a function of an object ``$`` with the values of all names. None where there are branches
+    or sums.
     """
     tree = tree_of(formula)
-    known = [*_arguments(tree), *_assigned(tree.body)]
     helpers: dict[str, str] = {}
+    known = [*_arguments(tree), *_assigned(tree.body)]
     expressions = Expressions(formula.__globals__, {name: f"$.{name}" for name in known}, helpers)
-    steps = []
-    for statement in tree.body:
-        if isinstance(statement, ast.Assign) and isinstance(statement.targets[0], ast.Name):
-            steps.append((statement.targets[0].id, statement.value))
-        elif isinstance(statement, ast.Return):
-            values = statement.value.elts if isinstance(statement.value, ast.Tuple) else [statement.value]
-            own = _arguments(tree) if len(values) > 1 else ["", *_arguments(tree)]
-            targets = [own[0] if len(values) > 1 else "", *own[2:]]
-            steps += [(name, value) for name, value in zip(targets, values, strict=False)]
-        elif not isinstance(statement, ast.Expr):
-            return None
-    texts = [(name, ast.unparse(value), f"($) => {expressions.visit(value)}") for name, value in steps]
-    return texts if not helpers else None
+    try:
+        texts = [
+            (name, ast.unparse(value), f"($) => {expressions.visit(value)}")
+            for statement in tree.body
+            for name, value in _equations(statement, [a.arg for a in tree.args.args])
+        ]
+    except ValueError:
+        return None
+    return None if helpers else texts
+
+
+def _equations(statement, arguments):
+    """[(name, expression)] of a statement. What a rule returns goes to theta and the slots, any other result to ""."""
+    if isinstance(statement, ast.Assign) and len(statement.targets) == 1 and isinstance(statement.targets[0], ast.Name):
+        return [(statement.targets[0].id, statement.value)]
+    if isinstance(statement, ast.Return) and isinstance(statement.value, ast.Tuple):
+        return zip((arguments[0], *arguments[2:]), statement.value.elts, strict=False)
+    if isinstance(statement, ast.Return):
+        return [("", statement.value)]
+    if isinstance(statement, ast.Expr):
+        return []
+    raise ValueError("a branch")
 
 
 def source(formula: Callable) -> str:
@@ -653,7 +663,7 @@ def row(kind: str, formulas: Callable | tuple[Callable, ...]) -> str:
     if kind == "optimizers":
         made = Rule(*formulas)
         entries += [f"slots: {_json(made.slots)}", f"scalars: {_json(made.scalars)}"]
-    if kind in ("activations", "optimizers"):
+    if kind in ("activations", "losses", "optimizers"):
         entries.append(f"lines: {_lines(formulas)}")
     entries.append(f"source: {_json([source(formula) for formula in formulas])}")
     return "{\n" + textwrap.indent(",\n".join(entries), "  ") + "\n}"
