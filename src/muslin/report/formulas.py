@@ -37,6 +37,11 @@ def _program(rows):
     return javascript.program({kind: dict(table) for kind, table in rows})
 
 
+def translated(kind):
+    """The names of a table's rows that a page has."""
+    return [name for name in tables()[kind] if name not in program()[1].get(kind, {})]
+
+
 def checked(kind, name):
     """The name of a row that the page has. Raises InputError: unknown, or not to be translated, and why."""
     name = known(tables()[kind], KINDS[kind], name)

@@ -178,9 +178,9 @@ class Signals {
 
 // One step of training after another: muslin/training/step.py. A rule that asks for weight_decay gets the plain gradient.
 class Step {
-  constructor(net, X, y, { optimizer, weight_decay = 0, dropout = 0, clip_norm = 0, ...hyperparameters }) {
+  constructor(net, X, y, { optimizer, weight_decay = 0, dropout = 0, clip_norm = 0, gains = null, ...hyperparameters }) {
     const rule = formulas.optimizers[optimizer];
-    Object.assign(this, { net, X, y, rule, dropout, clip_norm, t: 0, signals: {} });
+    Object.assign(this, { net, X, y, rule, dropout, clip_norm, gains, t: 0, signals: {} });
     this.slots = rule.slots.map(() => new Float64Array(net.theta.length));
     const decoupled = "weight_decay" in rule.scalars;
     const part = (start, stop, decay) => {
@@ -207,7 +207,7 @@ class Step {
   gathered(rows) {
     const { net, X, y } = this, n = net.sizes[0], classes = net.sizes[net.L];
     const made = (this.signals[rows.length] ??= {
-      s: new Signals(net.sizes, rows.length, this.dropout > 0),
+      s: new Signals(net.sizes, rows.length, this.dropout > 0 || this.gains !== null),
       Y: new Float64Array(classes * rows.length),
     });
     made.Y.fill(0);
@@ -218,10 +218,13 @@ class Step {
     }
     return made;
   }
-  // Srivastava et al., JMLR 2014, in the inverted form.
+  // Dropout (Srivastava et al., JMLR 2014, in the inverted form), and gains[k], the factors of the units of layer k.
   drop({ masks }, rng) {
-    for (const mask of Object.values(masks)) {
-      for (let i = 0; i < mask.length; i++) mask[i] = rng.random() >= this.dropout ? 1 / (1 - this.dropout) : 0;
+    for (const [k, mask] of Object.entries(masks)) {
+      const n = this.net.sizes[k], kept = 1 / (1 - this.dropout);
+      for (let i = 0; i < mask.length; i++) {
+        mask[i] = (this.dropout && rng.random() < this.dropout ? 0 : kept) * (this.gains ? this.gains[k][i % n] : 1);
+      }
     }
   }
   clip() {
