@@ -17,7 +17,7 @@ def helper(a):
     return np.log1p(np.exp(-np.abs(a))) + np.maximum(a, 0.0)
 
 
-def softplus(a, sharpness=2.0):
+def softplus(a, *, sharpness=2.0):
     return helper(sharpness * a) / sharpness
 
 
@@ -97,9 +97,9 @@ REFUSED = {
     text: "'yes' is no number",
     unknown: "np.no_such_thing is not known where the formula stands",
     loop: "it has no JavaScript for while epoch > 1",
-    everything: "any number of arguments",
+    everything: "plain arguments without defaults",
     outer(): "variables of the function around it",
-    np.cbrt: "no source text",
+    np.cbrt: "the formula is no plain function",
 }
 
 
@@ -202,6 +202,10 @@ def spread(Y_hat, Y):
     return E - np.minimum.reduce(E, axis=0)
 
 
+def terms(log_Y_hat, Y_hat, Y):
+    return -Y * log_Y_hat
+
+
 def rooted(log_Y_hat, Y_hat, Y):
     return np.sqrt(np.vdot(Y, Y_hat))
 
@@ -218,6 +222,8 @@ def test_sums_within_columns_and_over_the_batch(run):
         f"(a, b, c) => [0, 4, 8, 12, 16].reduce((all, at) => all + ({javascript.columns(hinge)})(4, at, a, b, c), 0)"
     )
     assert run(total, *flat) == pytest.approx(float(hinge(log_Y_hat, Y_hat, Y)), rel=1e-12)
+    first = f"(a, b, c) => ({javascript.columns(terms, total=True)})(4, 4, a, b, c)"
+    assert run(first, *flat) == pytest.approx(-(Y * log_Y_hat)[:, 1].sum(), rel=1e-12)
     delta = f"""(b, c) => {{
       const out = [];
       for (const at of [0, 4, 8, 12, 16]) ({javascript.columns(spread)})(4, at, b, c, out);

@@ -10,7 +10,7 @@ from muslin import FeedForwardNeuralNetwork
 from muslin.errors import InputError
 from muslin.losses import targets
 from muslin.network import Signals
-from muslin.report import blackboard
+from muslin.report import blackboard, formulas
 from muslin.training.step import PROVIDED, signature
 
 CLOSE = 1e-12
@@ -91,7 +91,7 @@ def test_every_optimizer(optimizer, open_page, tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("loss", FeedForwardNeuralNetwork.losses)
+@pytest.mark.parametrize("loss", formulas.tables()["losses"])
 @pytest.mark.parametrize("activation", FeedForwardNeuralNetwork.activations)
 def test_every_activation_and_loss(activation, loss, open_page, tmp_path):
     blackboard.write(tmp_path / "a.html", [3, 5, 4, 2], activation=activation, loss=loss, batch=5, seed=3)

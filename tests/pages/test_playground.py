@@ -508,7 +508,9 @@ def test_names_are_text(copy, open_page, tmp_path):
 
 def test_an_activation_of_one_s_own(monkeypatch):
     monkeypatch.setitem(FeedForwardNeuralNetwork.activations, "mine", (np.cbrt, np.cbrt))
-    with pytest.raises(InputError, match=r"The activation mine cannot be translated to JavaScript: .* no source text"):
+    with pytest.raises(
+        InputError, match=r"The activation mine cannot be translated to JavaScript: the formula is no plain function"
+    ):
         playground.contents(lively("mine"), data_of(NOISE))
 
 

@@ -7,7 +7,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 
 from muslin import FeedForwardNeuralNetwork
-from muslin.report import toy
+from muslin.report import formulas, toy
 from muslin.schedules import SCHEDULES
 
 
@@ -126,7 +126,7 @@ def test_every_setting_has_an_effect(page):
 def test_every_row_of_every_table_can_be_chosen(page):
     for name, table in (
         ("activation", FeedForwardNeuralNetwork.activations),
-        ("loss", FeedForwardNeuralNetwork.losses),
+        ("loss", formulas.tables()["losses"]),
         ("optimizer", FeedForwardNeuralNetwork.optimizers),
         ("initializer", FeedForwardNeuralNetwork.initializers),
         ("schedule", SCHEDULES),

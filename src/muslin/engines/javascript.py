@@ -20,13 +20,13 @@ import re
 import textwrap
 from collections import Counter
 from collections.abc import Callable, Mapping
+from functools import partial
 from string import Formatter
 from typing import Any
 
 import numpy as np
 
-from muslin.split import _tree as tree_of
-from muslin.split import names
+from muslin.engines.formula import Bindings, names
 
 #: of the same name in NumPy, in Python's math and in JavaScript's Math
 SAME = ("exp", "expm1", "log", "log1p", "log2", "log10", "sqrt", "cbrt", "sin", "cos", "tan", "sinh", "cosh", "tanh")
@@ -296,6 +296,10 @@ class Statements(Expressions):
         return [f"return {self.visit(node.value)};"]
 
 
+def tree_of(formula):
+    return Bindings(formula).tree()
+
+
 def function(formula: Callable) -> str:
     """The JavaScript function of a formula of numbers. Raises ValueError where there is none."""
     helpers: dict[str, str] = {}
@@ -551,17 +555,19 @@ class Columns(Expressions):
         raise ValueError("it returns nothing")
 
 
-def columns(formula: Callable) -> str:
+def columns(formula: Callable, total: bool = False) -> str:
     """The JavaScript function of one column: of n elements, from ``at`` in each of the arrays that it is given.
 
-    A formula that returns columns writes into one more array, which is none of its arguments; one that returns the
-    sum over the batch returns the column's part of it.
+    A formula that returns columns writes into one more array, which is none of its arguments, or, for a ``total``,
+    returns the column's sum; one that returns the sum over the batch returns the column's part of it.
     """
     tree = tree_of(formula)
     arguments = _arguments(tree)
     elements = {name: f"{_name(name)}[$at + $i]" for name in arguments}
     column = Columns(formula.__globals__, elements, dict.fromkeys(arguments, COLUMN))
     value = column.body(tree)
+    if total and value.kind == COLUMN:
+        value = column.typed(column.summed(value), TOTAL)
     kind = value.kind
     if kind not in (COLUMN, TOTAL):
         raise ValueError("it returns neither columns nor a sum over the batch")
@@ -645,7 +651,7 @@ def source(formula: Callable) -> str:
 #: kind of formula → how each of a row's functions is translated, and the names under which a page has them
 KINDS = {
     "activations": {"f": function, "slope": function},
-    "losses": {"f": columns, "delta": columns},
+    "losses": {"f": partial(columns, total=True), "delta": columns},
     "optimizers": {"update": rule},
     "initializers": {"draw": initializer},
     "schedules": {"factor": function},
@@ -717,18 +723,13 @@ def _name(name):
 
 
 def _arguments(tree):
-    if tree.args.vararg or tree.args.kwarg:
-        raise ValueError("it takes any number of arguments")
-    return [a.arg for a in (*tree.args.posonlyargs, *tree.args.args, *tree.args.kwonlyargs)]
+    return [a.arg for a in (*tree.args.args, *tree.args.kwonlyargs)]
 
 
 def _defaults(tree):
     """{argument: the expression of its default}"""
     a = tree.args
-    named = [*a.posonlyargs, *a.args]
-    pairs = [*zip(named[len(named) - len(a.defaults) :], a.defaults, strict=True)]
-    pairs += [(x, value) for x, value in zip(a.kwonlyargs, a.kw_defaults, strict=True) if value]
-    return {argument.arg: value for argument, value in pairs}
+    return {word.arg: value for word, value in zip(a.kwonlyargs, a.kw_defaults, strict=True) if value}
 
 
 def _places(template):

@@ -1,5 +1,6 @@
 """The tables of formulas for a page: as JavaScript, every row that can be translated."""
 
+from collections.abc import Mapping
 from functools import cache
 
 from muslin import activations, schedules
@@ -20,11 +21,17 @@ KINDS = {
 def tables():
     """{table: {name: formulas}}, as they are now: with the rows that someone added."""
     own = {kind: dict(getattr(FeedForwardNeuralNetwork, kind)) for kind in KINDS if kind != "schedules"}
+    own["losses"] = {name: pair for name, row in own["losses"].items() if (pair := _of_softmax(row))}
     return own | {
         "schedules": dict(schedules.SCHEDULES),
         "outputs": {"log_softmax": activations.log_softmax},
         "helpers": {"warm_up": schedules.warm_up},
     }
+
+
+def _of_softmax(row):
+    """(loss, delta) of a row, which may have others for other outputs; None where it has none for softmax."""
+    return row.get("softmax") if isinstance(row, Mapping) else row
 
 
 def program():
