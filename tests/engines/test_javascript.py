@@ -1,7 +1,9 @@
 """What is translated to JavaScript, and what is refused by name. The rows' numbers: tests/pages/test_third_engine.py"""
 
+import inspect
 import math
 
+import forms
 import numpy as np
 import pytest
 
@@ -87,7 +89,20 @@ def outer():
     return inner
 
 
+def in_place(a):
+    a *= 0.5
+    return a
+
+
+def through_another_name(a):
+    h = a
+    h += 1.0
+    return h * a
+
+
 REFUSED = {
+    in_place: "it changes a in place",
+    through_another_name: "it changes h in place",
     unwrapped: "np.unwrap has no JavaScript",
     matrix: "it has no JavaScript for a @ a",
     sliced: r"it has no JavaScript for a\[0\]",
@@ -127,7 +142,7 @@ def test_helpers_defaults_and_constants_of_the_module(formula, a, run):
 
 @pytest.mark.parametrize("epoch", [0.5, 2.0, 3.0, 4.25, 6.0, 6.75])
 def test_branches_of_a_schedule(epoch, run):
-    assert run(javascript.function(branch), epoch, 7.0) == pytest.approx(branch(epoch, 7.0), rel=1e-12)
+    assert run(javascript.schedule(branch), epoch, 7.0) == pytest.approx(branch(epoch, 7.0), rel=1e-12)
 
 
 def precedence(a, b, c):
@@ -160,10 +175,10 @@ def too_few(theta, g, m, *, learning_rate):
 
 
 def switching(theta, g, m, *, learning_rate, t, start=2):
-    rate = learning_rate
+    rate = 1.0 * learning_rate
     if t > start:
         rate = learning_rate / t
-        m = m + g
+        m += g
     return theta - rate * (g + m), m
 
 
@@ -268,6 +283,71 @@ def test_initializers(run):
         javascript.initializer(orthogonal)
     with pytest.raises(ValueError, match=r"rng.geometric has no JavaScript"):
         javascript.initializer(geometric)
+
+
+# Formulas in the many forms in which people write them: the same numbers, or refused
+
+KINDS = {("P", "Y"): "delta", ("log_P", "P", "Y"): "loss", ("a",): "activation", ("a", "h"): "slope"}
+
+
+def kind_of(formula):
+    names = tuple(p.name for p in inspect.signature(formula).parameters.values() if p.kind is p.POSITIONAL_OR_KEYWORD)
+    return "rule" if names[:2] == ("theta", "g") else KINDS.get(names)
+
+
+def own_forms():
+    functions = [f for f in vars(forms).values() if inspect.isfunction(f) and f.__module__ == "forms"]
+    return [f for f in functions if not f.__name__.startswith("_") and kind_of(f)]
+
+
+def flat(X):
+    return np.asarray(X, float).ravel(order="F").tolist()
+
+
+def columns_of(text, arrays):
+    return (
+        f"""(arrays) => {{
+      const out = [];
+      let total = 0;
+      for (let at = 0; at < 64; at += 4) total += ({text})(4, at, ...arrays, out);
+      return out.length ? out : total;
+    }}""",
+        [[flat(X) for X in arrays]],
+    )
+
+
+def translated(formula, kind):
+    """(JavaScript that gives what the formula gives, what it is called with, what Python gives)."""
+    rng = np.random.default_rng(0)
+    A, theta, g = rng.normal(0, 1, (4, 16)), rng.normal(0, 1, 8), rng.normal(0, 1, 8)
+    P, Y = np.exp(A) / np.exp(A).sum(axis=0), np.eye(4)[:, np.arange(16) % 4]
+    if kind == "delta":
+        return *columns_of(javascript.columns(formula), (P, Y)), flat(np.broadcast_to(formula(P, Y), P.shape))
+    if kind == "loss":
+        text = javascript.columns(formula, total=True)
+        return *columns_of(text, (np.log(P), P, Y)), [float(np.sum(formula(np.log(P), P, Y)))]
+    if kind in ("activation", "slope"):
+        arguments = [A] * (1 if kind == "activation" else 2)
+        text = f"(A) => A.map((a) => Number(({javascript.function(formula)})(a, a)))"
+        return text, [flat(A)], flat(np.broadcast_to(formula(*arguments), A.shape))
+    rule = javascript.Rule(formula)
+    slots = [np.abs(rng.normal(0, 1, 8)) for _ in rule.slots]
+    scalars = {n: {"t": 3, "loss": 1.5}.get(n, 0.1) if v is None else v for n, v in rule.scalars.items()}
+    call = f"({rule.text()})(theta, g, slots, scalars, 0, 0, 8)"
+    text = f"(theta, g, slots, scalars) => {{ {call}; return [theta, ...slots]; }}"
+    given = [theta.tolist(), g.tolist(), [x.tolist() for x in slots], scalars]
+    new = formula(theta, g, *slots, **scalars)
+    return text, given, [np.broadcast_to(x, 8) for x in (new if slots else [new])]
+
+
+@pytest.mark.parametrize("formula", own_forms(), ids=lambda formula: formula.__name__)
+def test_the_same_numbers_or_refused(formula, run):
+    try:
+        text, given, ours = translated(formula, kind_of(formula))
+    except ValueError:
+        return
+    theirs = np.asarray(run(text, *given), float)
+    np.testing.assert_allclose(theirs, np.reshape(ours, theirs.shape), rtol=1e-12, atol=1e-14)
 
 
 # Tables

@@ -3,7 +3,8 @@
 A formula is read from its source text, as the numba engine reads it, and written again in JavaScript. All numbers of a
 page are float64. What is translated depends on what a formula is a function of:
 
-`function`     numbers: an activation, a slope, a schedule
+`function`     elements of arrays: an activation, a slope
+`schedule`     numbers
 `rule`         elements of θ, g and the slots, and scalars: an optimizer. What needs scalars alone is done once a step
 `columns`      columns of a batch: a loss, its delta, log-softmax. Sums along axis 0 become sums over a column
 `initializer`  a generator of random numbers and the shape: the one weight that is drawn next
@@ -301,13 +302,37 @@ def tree_of(formula):
 
 
 def function(formula: Callable) -> str:
-    """The JavaScript function of a formula of numbers. Raises ValueError where there is none."""
+    """The JavaScript function of a formula of arrays, for one element. Raises ValueError where there is none."""
     helpers: dict[str, str] = {}
     return _with(helpers, _define(tree_of(formula), formula.__globals__, helpers))
 
 
+def schedule(formula: Callable) -> str:
+    """The JavaScript function of a formula of numbers. Raises ValueError where there is none."""
+    helpers: dict[str, str] = {}
+    return _with(helpers, _function(Statements(formula.__globals__, {}, helpers), tree_of(formula)))
+
+
 def _define(tree, globals_, helpers):
+    _keeps_arrays(tree, {a.arg for a in tree.args.args})
     return _function(Statements(globals_, {}, helpers), tree)
+
+
+def _keeps_arrays(tree, kept=frozenset()):
+    """Raises ValueError where NumPy would change an array that has another name too, or one that is to be kept: a
+    number of JavaScript is nobody else's."""
+    changed = {n.target.id for n in ast.walk(tree) if isinstance(n, ast.AugAssign) and isinstance(n.target, ast.Name)}
+    values = [value for n in ast.walk(tree) if isinstance(n, ast.Assign) for value in _parts(n.value)]
+    if changed & kept or (changed and any(isinstance(value, ast.Name) for value in values)):
+        raise ValueError(f"it changes {', '.join(sorted(changed))} in place")
+
+
+def _parts(node):
+    """What a value is one of: the items of a tuple, the two sides of a choice."""
+    inner = (
+        node.elts if isinstance(node, ast.Tuple) else (node.body, node.orelse) if isinstance(node, ast.IfExp) else ()
+    )
+    return [part for item in inner for part in _parts(item)] or [node]
 
 
 def _function(statements, tree):
@@ -327,6 +352,7 @@ class Rule(Statements):
     def __init__(self, formula):
         tree = tree_of(formula)
         super().__init__(formula.__globals__, {})
+        _keeps_arrays(tree)
         self.tree, arguments = tree, [a.arg for a in tree.args.args]
         if len(arguments) < 2:
             raise ValueError("a rule takes theta and g before anything else")
@@ -654,9 +680,9 @@ KINDS = {
     "losses": {"f": partial(columns, total=True), "delta": columns},
     "optimizers": {"update": rule},
     "initializers": {"draw": initializer},
-    "schedules": {"factor": function},
+    "schedules": {"factor": schedule},
     "outputs": {"f": columns},
-    "helpers": {"f": function},
+    "helpers": {"f": schedule},
 }
 
 
