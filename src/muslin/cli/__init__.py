@@ -23,6 +23,7 @@ COMMANDS = {
     "study": "Compare optimizers, losses, initializers, … as the course asks.",
     "compare": "Tabulate runs, and test whether they differ.",
     "playground": "Put a trained network into a page that runs it.",
+    "blackboard": "Show one training step, every matrix with its numbers.",
     "report": "Make a page of a run or a sweep, to look at and to send.",
     "watch": "Show a run or a sweep while it trains.",
     "bench": "Time a training step on this machine.",

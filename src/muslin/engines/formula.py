@@ -99,8 +99,15 @@ class Bindings:
 
     def _is_code_of(self, source, name):
         made = compile(source, "", "exec").co_consts
-        code = next(c for c in made if inspect.iscode(c) and c.co_name == name)
-        return all(getattr(code, part) == getattr(self.code, part) for part in ("co_code", "co_consts", "co_names"))
+        return _alike(next(c for c in made if inspect.iscode(c) and c.co_name == name), self.code)
+
+
+def _alike(code, other):
+    """Whether two pieces of code do the same, functions within them too; where in a file they stand may differ."""
+    if not (inspect.iscode(code) and inspect.iscode(other)):
+        return (code,) == (other,)
+    same = code.co_code == other.co_code and code.co_names == other.co_names
+    return same and len(code.co_consts) == len(other.co_consts) and all(map(_alike, code.co_consts, other.co_consts))
 
 
 _MISSING = object()
