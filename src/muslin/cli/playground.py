@@ -7,6 +7,7 @@ import typer
 
 from muslin import runs
 from muslin.cli.options import DataDir, Json, RunPath, console, emit
+from muslin.files import output_folder
 
 
 def command(
@@ -23,7 +24,7 @@ def command(
     from muslin.report import playground
 
     run = runs.Run(run)
-    path = output or run.path / "playground.html"
+    path = output or output_folder(run.path) / "playground.html"
     taken = playground.write(run, run.dataset(quiet=False, data_dir=data_dir), path, samples)
     if json:
         emit({"run": str(run.path), "page": str(path), "samples": taken, "bytes": path.stat().st_size})
