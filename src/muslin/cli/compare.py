@@ -124,7 +124,7 @@ def _row(path):
     settings = {key: config[key] for key in Settings.model_fields if key in config} if run.ours else config["config"]
     summary = run.summary if run.finished else {}
     figures = {key: value for key, value in summary.items() if isinstance(value, int | float) and key not in settings}
-    done = summary["epochs"] if "epochs" in summary else len(run.begun)
+    done = summary["epochs"] if "epochs" in summary else len(run.history_so_far)
     if done != settings.get("epochs", done):  # stopped early, or not at its end yet
         figures["epochs_done"] = done
     return {"run": str(path), "state": "finished" if summary else "unfinished", **settings, **figures}

@@ -89,7 +89,7 @@ def p_text(p):
 
 def histories(paths):
     """{path: history} of the runs that have one."""
-    return {str(path): rows for path in paths if (rows := Run(Path(path)).begun)}
+    return {str(path): rows for path in paths if (rows := Run(Path(path)).history_so_far)}
 
 
 def curves(histories, most=6):

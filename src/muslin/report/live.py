@@ -47,7 +47,7 @@ class WatchedRun:
 
     @property
     def history(self):
-        return self.run.begun
+        return self.run.history_so_far
 
     @property
     def over(self):

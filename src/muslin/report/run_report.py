@@ -45,7 +45,7 @@ class Facts:
     def __init__(self, run):
         self.run, self.config, self.missing = run, run.config, {}
         self.settings = {name: self.config[name] for name in Settings.model_fields if name in self.config}
-        self.history = run.begun
+        self.history = run.history_so_far
         self.summary = run.summary if run.finished else {}
         self.network = self._had("network", lambda: run.model if run.finished else _checkpointed(run))
         self.data = self._had("data", run.dataset)

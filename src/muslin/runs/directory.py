@@ -80,7 +80,7 @@ class Run:
         return read(self.path / "history.jsonl")
 
     @property
-    def begun(self):
+    def history_so_far(self):
         """`history`, or none where no epoch is done yet."""
         return self.history if (self.path / "history.jsonl").exists() else []
 
@@ -167,7 +167,7 @@ def create(settings, data, runs_dir="runs", name=None, numbered=False):
             "versions": machine.versions(),
             "machine": machine.facts(network),
         }
-        if _taken(path, config | {"data_checksums": data.checksums}):
+        if _claimed(path, config | {"data_checksums": data.checksums}):
             return Run(path)
     raise InputError(
         f"There is a run {first} already; choose another --name, or go on with it: {Run(first).resume_line}"
@@ -181,7 +181,7 @@ def _numbered(path):
         yield path.with_name(f"{path.name}-{number}")
 
 
-def _taken(path, config):
+def _claimed(path, config):
     """Make the directory this run's, if it is free: the one that puts its config.json there has it."""
     try:
         if path.exists() and not (path.is_dir() and all(LITTER.fullmatch(entry.name) for entry in path.iterdir())):
@@ -217,6 +217,8 @@ def train(run, data, callbacks=()):
     `muslin.training.fit` does, and where the directory is gone.
     """
     remove_litter(run.path)
+    for part in run.path.glob(".tmp??????"):  # of an older version
+        part.unlink(missing_ok=True)
     settings, begun = run.settings, run.config.get("machine", {})
     with blas.threads(settings.threads or begun.get("blas", {}).get("threads")):
         network = settings.network(data.X_train.shape[1], len(data.class_names))
