@@ -2,8 +2,10 @@
 
 import re
 import reprlib
+import sys
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
+from functools import cache
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -80,6 +82,12 @@ class _Short(reprlib.Repr):
         if abs(value) < 10**30:
             return repr(value)
         return f"a whole number of about {round(value.bit_length() * 0.30103):,} digits"  # all of them take seconds
+
+
+@cache
+def note(message: str) -> None:
+    """A word on standard error, once each, for what is no error but must not happen in silence."""
+    print(f"muslin: {visible(message)}", file=sys.stderr)
 
 
 class Diverged(FloatingPointError):

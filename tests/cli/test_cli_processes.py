@@ -1,6 +1,5 @@
 """Runs that are killed, interrupted, watched on a terminal, or read through a pipe."""
 
-import json
 import os
 import pty
 import re
@@ -11,6 +10,7 @@ from functools import partial
 
 import pytest
 
+from muslin.files import read_json_lines
 from muslin.runs import Run
 
 #: a run of half a second or more that does not depend on compiled code
@@ -36,13 +36,12 @@ def long_run(start, toy, alone):
 
 def saved(run):
     path = run / "history.jsonl"
-    return path.read_text().splitlines() if path.exists() else []
+    return read_json_lines(path) if path.exists() else []
 
 
 def outcome(run):
     """What must not depend on whether a run was interrupted: the model's bytes, and the figures but for the clock's."""
-    history = [json.loads(line) for line in saved(run)]
-    figures = [{key: row[key] for key in row if "seconds" not in key and "per_second" not in key} for row in history]
+    figures = [{key: row[key] for key in row if "seconds" not in key and "per_second" not in key} for row in saved(run)]
     return (run / "model.safetensors").read_bytes(), figures
 
 

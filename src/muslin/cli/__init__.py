@@ -4,10 +4,15 @@ Exit codes: 0 done, 2 the input was wrong (one line says what), 130 interrupted.
 JSON object on standard output and everything else on standard error.
 """
 
+import os
+import signal
 import sys
+import threading
 from contextlib import contextmanager
 from functools import wraps
 from importlib import import_module
+
+from muslin.errors import MESSAGE, Diverged, InputError, visible
 
 COMMANDS = {
     "data": "Get a data set, verify it, and say what is in it.",
@@ -47,21 +52,48 @@ def main(argv=None):
 @contextmanager
 def exit_codes():
     """What a person did wrong ends the program with one line and 2, Ctrl-C with 130."""
-    from muslin.errors import Diverged, InputError
-
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):  # a notebook's has not
             stream.reconfigure(errors="replace")  # a terminal without Greek letters shows question marks
+    with _ctrl_c():
+        try:
+            yield
+        except (InputError, Diverged, OSError, MemoryError) as error:
+            _fail(str(error) or "Not enough memory.")
+        except (KeyboardInterrupt, Interrupted) as error:
+            _fail(str(error) or "Interrupted.", 130)
+
+
+@contextmanager
+def _ctrl_c():
+    """The first Ctrl-C is a KeyboardInterrupt, so that what is done is kept; the second ends the process at once."""
+    ours = threading.current_thread() is threading.main_thread()
+    if not ours or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:  # such as in a notebook
+        yield
+        return
+    presses = []
+
+    def press(number, frame):
+        if presses:
+            if sys.stderr.isatty():
+                os.write(2, SHOW_CURSOR)
+            os._exit(130)
+        presses.append(number)
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGINT, press)
     try:
         yield
-    except (InputError, Diverged, OSError, MemoryError) as error:
-        _fail(" ".join(str(error).split()) or "Not enough memory.")
-    except (KeyboardInterrupt, Interrupted) as error:
-        _fail(str(error) or "Interrupted.", 130)
+    finally:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+SHOW_CURSOR = b"\x1b[?25h\n"
 
 
 def _fail(message, code=2):
-    print(f"muslin: {message}", file=sys.stderr)
+    line = visible(" ".join(message.split()))
+    print(f"muslin: {line if len(line) <= MESSAGE else line[:MESSAGE] + '…'}", file=sys.stderr)
     sys.exit(code)
 
 

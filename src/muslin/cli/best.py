@@ -119,9 +119,7 @@ def _place(directory, settings, data):
     for path in sorted(directory.path.glob("best*")):
         if (path / "config.json").exists() and runs.Run(path).settings == settings:
             return runs.Run(path)
-    taken = (directory.path / "best").exists()
-    number = len(list(directory.path.glob("best*")))
-    return runs.create(settings, data, directory.path, f"best-{number + 1}" if taken else "best")
+    return runs.create(settings, data, directory.path, "best", numbered=True)
 
 
 def _trained_and_measured(run, data, tracked):

@@ -5,6 +5,7 @@ from rich.table import Table
 
 from muslin import runs
 from muslin.cli.options import Json, RunPath, console, emit
+from muslin.files import output_folder
 
 
 def command(run: RunPath, json: Json = False):
@@ -24,10 +25,11 @@ def measure(run, data):
 
     figures, predicted = runs.evaluate_test(run, data)
     pairs = most_confused(np.array(figures["confusion_matrix"]))
-    pictures = [run.path / "confusion_matrix.png"]
+    folder = output_folder(run.path)
+    pictures = [folder / "confusion_matrix.png"]
     plots.confusion(figures["confusion_matrix"], data.class_names, pictures[0])
     if data.image_shape:
-        pictures.append(run.path / "most_confused.png")
+        pictures.append(folder / "most_confused.png")
         plots.confused(data, predicted, pairs, pictures[1])
     names = data.class_names
     return figures | {

@@ -32,7 +32,8 @@ def run(paths: list[Path] | None) -> None:
         try:
             spec.loader.exec_module(importlib.util.module_from_spec(spec))
         except Exception as error:
-            lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == spec.origin]
+            frames = traceback.extract_tb(error.__traceback__)
+            lines = [frame.lineno for frame in frames if frame.filename == spec.origin]
             where = f", line {lines[-1]}" if lines else ""
             raise InputError(f"{path}{where}: {type(error).__name__}: {error}") from error
 

@@ -9,6 +9,7 @@ from muslin import runs
 from muslin.cli import own_formulas
 from muslin.cli.options import DataDir, Json, console, emit
 from muslin.errors import InputError
+from muslin.files import output_folder
 
 
 def command(
@@ -53,6 +54,6 @@ def _toy(path):
 def _run(run, output, samples, data_dir):
     from muslin.report import playground
 
-    path = output or run.path / "playground.html"
+    path = output or output_folder(run.path) / "playground.html"
     taken = playground.write(run, run.dataset(quiet=False, data_dir=data_dir), path, samples)
     return {"run": str(run.path), "page": str(path), "samples": taken}

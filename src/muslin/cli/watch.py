@@ -45,7 +45,7 @@ def command(
             emit({"path": str(path), "status": status})
         return
     alone = live.loopback(host)
-    page = live.application(path, watched, live.LOOPBACK if alone else ["*"])
+    page = live.application(path, watched, live.names(host))
     listening, address = live.listen(host, port or 0)
     if json:
         emit({"path": str(path), "url": address})

@@ -13,8 +13,9 @@ from muslin.datasets.catalogue import CATALOGUE, Entry
 from muslin.datasets.dataset import Dataset, rows
 from muslin.datasets.splits import split
 from muslin.errors import unknown
+from muslin.files import expanded
 
-__all__ = ["NAMES", "Dataset", "load", "split"]
+__all__ = ["NAMES", "Dataset", "load", "named", "split"]
 
 NAMES = (*CATALOGUE, "digits")
 
@@ -25,14 +26,20 @@ def load(name: str, *, data_dir: str | Path | None = None, quiet: bool = False) 
     data_dir: the folder to take a named set from; without it, see acquire.SOURCES. quiet: no progress bar.
     Raises InputError for a name that is neither, for bad or missing data, and where the data are not to be had.
     """
-    known = str(name).lower().replace("-", "_")
+    known = named(name)
     if known in CATALOGUE:
         return _catalogued(CATALOGUE[known], data_dir, quiet)
     if known == "digits":
         return digits.load()
-    if (path := Path(name).expanduser()).exists():
+    if (path := expanded(name)).exists():
         return own.load(path)
-    raise unknown("data set or path", name, NAMES)
+    raise unknown("data set or path", str(name), NAMES)
+
+
+def named(name: str) -> str | None:
+    """The data set that muslin knows by the name; None for any other, such as a path."""
+    known = str(name).lower().replace("-", "_")
+    return known if known in {*CATALOGUE, "digits"} else None
 
 
 def _catalogued(entry: Entry, data_dir: str | Path | None, quiet: bool) -> Dataset:

@@ -126,19 +126,17 @@ def _prepared(path, given):
     Raises InputError: the settings cannot be, or the directory holds a run with other ones.
     """
     from muslin.runs import Run, create
+    from muslin.runs.directory import drop_damaged_checkpoint
     from muslin.runs.settings import Settings
 
     settings = Settings.read(given)
     data = _data(settings.dataset, settings.data_dir)
-    for part in path.glob(".*.part"):  # of a worker that was killed
-        part.unlink(missing_ok=True)
     run = Run(path)
     if (path / "config.json").exists():
         if run.settings != settings or run.config["data_checksums"] != data.checksums:
             raise InputError(f"{path} holds a run with other settings or data.")
+        drop_damaged_checkpoint(run)
         return run, data
-    if path.is_dir() and not any(path.iterdir()):
-        path.rmdir()
     return create(settings, data, path.parent, path.name), data
 
 

@@ -73,10 +73,21 @@ def load_checkpoint(state: State, path: str | PathLike[str]) -> None:
         epoch, step, history, stopped = (facts[key] for key in ("epoch", "step", "history", "stopped"))
     except (KeyError, TypeError) as error:
         raise InputError(damaged(path, "checkpoint")) from error
-    if shapes != {state.network.theta.shape}:
+    if shapes != {state.network.theta.shape} or not _sound(epoch, step, history, stopped):
         raise InputError(damaged(path, "checkpoint"))
     state.network.theta[...] = theta
     for name, slot in slots.items():
         state.slots[name][...] = slot
     state.best_theta, state.epoch, state.step, state.stopped = best, epoch, step, stopped
     state.history = History(history)
+
+
+def _sound(epoch, step, history, stopped):
+    """Whether these can be a state's: a row of figures for each epoch that is done, all with the same."""
+    rows = history if isinstance(history, list) and all(isinstance(row, dict) for row in history) else [{}]
+    return (
+        all(type(count) is int and count >= 0 for count in (epoch, step))
+        and [row.get("epoch") for row in rows] == list(range(1, epoch + 1))
+        and all(row.keys() == rows[0].keys() >= {"loss", "seconds", "samples_per_second"} for row in rows)
+        and isinstance(stopped, str | None)
+    )
