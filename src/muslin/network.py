@@ -86,7 +86,7 @@ class FeedForwardNeuralNetwork:
         self.weights, self.biases = parameters.weights, parameters.biases
         self.weight_gradients, self.bias_gradients = parameters.weight_gradients, parameters.bias_gradients
 
-    def twin(self) -> Self:
+    def twin(self) -> "FeedForwardNeuralNetwork":
         """The same network with parameters of its own, whatever its class."""
         twin = object.__new__(type(self))
         vars(twin).update(vars(self))

@@ -378,8 +378,10 @@ def test_tapes_that_are_asked_to_stop_all_the_time_take_the_same_steps(threads):
 
 def test_validation_has_all_of_blas_threads(monkeypatch):
     counts = []
-    measure = fit_module.measure
-    monkeypatch.setattr(fit_module, "measure", lambda *a: counts.append(blas.description()["threads"]) or measure(*a))
+    validated = fit_module.validated
+    monkeypatch.setattr(
+        fit_module, "validated", lambda *a: counts.append(blas.description()["threads"]) or validated(*a)
+    )
     with blas.threads(2):
         train(validation_data=(X, y))
     assert counts == [2, 2]
