@@ -9,10 +9,11 @@ import numpy as np
 from muslin.errors import InputError
 
 
-def as_samples(X: Any, n_inputs: int) -> np.ndarray:
+def as_samples(X: Any, n_inputs: int, dtype: Any = np.float64) -> np.ndarray:
     """X as an (N × n_inputs) array, float or uint8; images (N × height × width) are flattened.
 
-    Raises InputError: not numeric, another width, no sample, NaN or infinity.
+    dtype: of the network that will be given it. Raises InputError: not numeric, another width, no sample, NaN, infinity
+    or a number that is infinite in ``dtype``.
     """
     X = _array(X, "X", f"(samples, {n_inputs})")
     if X.dtype == bool or X.dtype.kind not in "uif":
@@ -25,6 +26,13 @@ def as_samples(X: Any, n_inputs: int) -> np.ndarray:
     if X.dtype.kind == "f" and not (np.isfinite(X.min()) and np.isfinite(X.max())):
         row, column = np.argwhere(~np.isfinite(X))[0]
         raise InputError(f"X holds {X[row, column]} in row {row}, column {column}; every value must be finite.")
+    largest = float(np.finfo(dtype).max)
+    if X.dtype.kind == "f" and X.dtype.itemsize > np.dtype(dtype).itemsize and max(X.max(), -X.min()) > largest:
+        row, column = np.argwhere(np.abs(X) > largest)[0]
+        raise InputError(
+            f"X holds {X[row, column]} in row {row}, column {column}; the network computes in {np.dtype(dtype)}, whose "
+            f"largest number is {largest:.2e}."
+        )
     return X
 
 

@@ -151,7 +151,7 @@ class FeedForwardNeuralNetwork:
 
     def predict_proba(self, X: ArrayLike) -> Array:
         """Probability of each class.  X: (N × n_0), float or uint8 (scaled by 1/255) → (N × classes)."""
-        X = as_samples(X, self.sizes[0])
+        X = as_samples(X, self.sizes[0], self.dtype)
         P = np.empty((len(X), self.sizes[-1]), self.dtype)
         for rows, s in self.chunks(X, np.arange(len(X))):
             P[rows] = s.H[self.L].T
@@ -177,7 +177,7 @@ class FeedForwardNeuralNetwork:
 
         X: (N × n_0), y: labels (N,).  Raises InputError for shapes or labels that do not fit.
         """
-        X = as_samples(X, self.sizes[0])
+        X = as_samples(X, self.sizes[0], self.dtype)
         y = as_labels(y, len(X), self.sizes[-1])
         s = Signals(self.sizes, len(X), self.dtype)
         Y = losses.targets(self.sizes[-1], self.dtype).take(y, axis=1)

@@ -21,7 +21,7 @@ class Samples(NamedTuple):
     @classmethod
     def checked(cls, network: Any, X: ArrayLike, y: ArrayLike, rows: ArrayLike | None, name: str = "rows") -> Self:
         """Raises InputError for what does not fit the network."""
-        X = as_samples(X, network.sizes[0])
+        X = as_samples(X, network.sizes[0], network.dtype)
         return cls(X, as_labels(y, len(X), network.sizes[-1]), as_rows(rows, len(X), name))
 
     @classmethod

@@ -52,7 +52,7 @@ def evaluate(
 
     X: (N × n_0), y: (N,). Raises InputError for samples or labels that do not fit the network.
     """
-    X = as_samples(X, network.sizes[0])
+    X = as_samples(X, network.sizes[0], network.dtype)
     y = as_labels(y, len(X), network.sizes[-1])
     return measure(network, X, y, np.arange(len(X)) if rows is None else np.asarray(rows))
 

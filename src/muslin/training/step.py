@@ -113,7 +113,13 @@ class Step:
 
     def diverged(self, s, epoch, step):
         """The error that says in which layer the numbers first left the finite ones."""
-        return diverged(self.network, s, epoch, step)
+        return diverged(self.network, s, epoch, step, self._advice())
+
+    def _advice(self):
+        zero = [name for name, value in self.scalars.items() if name.startswith("epsilon") and value == 0]
+        if zero:
+            return f"{zero[0]} is 0, so that 0 is divided by 0 where a gradient has always been 0; give it 1e-8."
+        return "Try a learning rate ten times smaller, clip_norm 1, or another initializer."
 
 
 class NotFinite(FloatingPointError):
@@ -168,11 +174,11 @@ class Computation:
 _ALL = Part(slice(None), 0.0, {})
 
 
-def diverged(network, s, epoch, step):
+def diverged(network, s, epoch, step, advice):
     """The error that says in which layer the numbers first left the finite ones."""
     arrays = {k: (network.weights[k], network.biases[k], s.A[k]) for k in s.A}
     broken = (k for k in arrays if not all(np.isfinite(array).all() for array in arrays[k]))
     return Diverged(
         f"Training diverged in epoch {epoch + 1}, step {step}: the numbers of layer {next(broken, network.L)} are no "
-        "longer finite. Try a learning rate ten times smaller, clip_norm 1, or another initializer."
+        f"longer finite. {advice}"
     )
