@@ -16,7 +16,9 @@ anything at all goes wrong with it, the plain step is taken, and the player's ``
 """
 
 import logging
+import math
 import os
+import time
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import ExitStack, contextmanager
 
@@ -24,15 +26,18 @@ import numpy as np
 
 from muslin.engines import blas
 from muslin.engines.contract import GATHERED
+from muslin.engines.denormals import flush, flushed
 from muslin.engines.formula import NotCertain
 from muslin.engines.numba_engine import scale
 from muslin.engines.symbol import CannotRecord, Symbol, check
-from muslin.engines.tape import Recorder
+from muslin.engines.tape import Recorder, joined
 
 #: samples that are trained on between two looks at the clock and the keyboard
 AT_ONCE = 16_384
 #: floating-point operations of a step below which a second thread is slower
 SMALL = 500_000
+#: steps by which another way to play is looked at, and seconds of a piece between two such looks
+LOOK, PIECE = 4, 0.05
 #: learning rate of the steps by which a tape is tried
 TRIED_AT = 1e-3
 #: how much larger than what rounding the parameters does to a gradient the difference between threads may be
@@ -171,6 +176,8 @@ class Program:
     """
 
     def __init__(self, step, y, batch, steps, parts):
+        from muslin.engines import calls
+
         network = step.network
         if 1 in (batch, *network.sizes):
             raise CannotRecord("a size is 1: NumPy multiplies by vectors in another order than by matrices")
@@ -186,12 +193,11 @@ class Program:
         self.by_batch, self.by_part = self.rows.strides[0], self.losses.strides[0]
         shape = network.sizes[1], batch
         self.sums = [np.zeros(shape, network.dtype, order="F") for _ in range(parts)]
-        self.meeting = np.zeros((4, 8), np.int64)  # a cache line for each of four numbers
+        self.meeting = calls.meeting()
         self.bell = self.meeting[3]
-        self.tapes = [self._record(part) for part in range(parts)]
+        self.tapes, self.pace = [self._record(part) for part in range(parts)], Pace(self)
         self.formulas = self._formulas()
-        from muslin.engines import calls
-
+        self.joined = joined(self.tapes)
         self.play = calls.player()
 
     def _record(self, part):
@@ -234,10 +240,13 @@ class Program:
         for part, scalars in zip(self.step.parts, self.scalars, strict=True):
             scalars[:n] = self._scalars(part, rates, t)
 
-    def run(self, first, n, pool):
-        """Plays the steps from ``first`` on, up to n; returns how many of the n are done, and if all is finite."""
+    def run(self, first, n, pool, spread=True):
+        """Plays the steps from ``first`` on, up to n; returns how many of the n are done, and if all is finite.
+
+        spread: each tape on a thread of its own; else one thread plays them all, with the same numbers.
+        """
         self.meeting[:3] = 0
-        tables = [(tape.rewind(first), tape.moves) for tape in self.tapes]
+        tables = [(tape.rewind(first), tape.moves) for tape in (self.tapes if spread else [self.joined])]
         runs = []
         try:
             for table, moves in tables:
@@ -259,7 +268,7 @@ class Program:
         done, finite = 0, True
         while done < n and finite:  # it stops early where another thread waits for BLAS
             with blas.alone(self.bell):
-                done, finite = self.run(done, n, pool)
+                done, finite = self.pace(done, n, pool)
         state.step += done
         if not finite:
             raise self.step.diverged(self.signals, state.epoch, state.step + 1)
@@ -271,6 +280,46 @@ def _columns(array, columns):
     """The columns of a matrix: the same memory or, where they are no block of it, memory of their own."""
     view = array[:, columns]
     return view if view.flags.f_contiguous else np.zeros_like(view, order="C")
+
+
+class Pace:
+    """Plays a program's steps on several threads or on one, whichever is quicker at the moment: where other programs
+    want the cores too, threads wait for each other for longer than they work. The numbers are the same.
+
+    Now and then it looks how long the other way takes, for a hundredth of the time at most.
+    """
+
+    def __init__(self, program):
+        self.program, self.spread = program, True
+        self.seconds = {True: 0.0, False: 0.0}  # of a step, when last looked at
+        self.worked, self.usual = math.inf, math.inf  # since then; what a step took then
+
+    def __call__(self, done, n, pool):
+        """Plays a piece of the steps from ``done`` to n, and returns as `Program.run`."""
+        if len(self.program.tapes) == 1:
+            return self.program.run(done, n, pool)
+        if self._due():
+            done, finite = self._timed(done, min(n, done + LOOK), pool, not self.spread)
+            if self.seconds[not self.spread] < self.seconds[self.spread]:
+                self.spread = not self.spread
+            self.worked, self.usual = 0.0, self.seconds[self.spread]
+            if done == n or not finite:
+                return done, finite
+        steps = max(LOOK, int(PIECE / (self.seconds[self.spread] or PIECE)))
+        return self._timed(done, min(n, done + steps), pool, self.spread)
+
+    def _due(self):
+        """Whether it is time to look at the other way: sooner where steps take longer than they did."""
+        slower = self.seconds[self.spread] > 1.25 * self.usual
+        return self.worked > (10 if slower else 100) * LOOK * self.seconds[not self.spread]
+
+    def _timed(self, done, n, pool, spread):
+        started = time.perf_counter()
+        after, finite = self.program.run(done, n, pool, spread)
+        seconds = time.perf_counter() - started
+        self.worked += seconds
+        self.seconds[spread] = seconds / max(1, after - done)
+        return after, finite
 
 
 class Trial:
@@ -288,7 +337,7 @@ class Trial:
         program = Program(self.step, self.y, batch, 1, parts)
         before, n = [vector.copy() for vector in program.vectors], len(self.step.X)
         batches = [np.arange(batch) % n, np.arange(n, n - batch, -1) % n]
-        with blas.alone(program.bell):
+        with flushed(), blas.alone(program.bell):
             if parts == 1:
                 self._one_thread(program, before, batches)
             else:
@@ -418,12 +467,17 @@ def trainer(step, one_by_one=False):
             if why := "each step is watched by a callback" if one_by_one else _refusal(step):
                 raise CannotRecord(why)
             threads = _threads(step)
-            pool = stack.enter_context(ThreadPoolExecutor(threads, initializer=blas.begin_thread))
+            pool = stack.enter_context(ThreadPoolExecutor(threads, initializer=_begin_thread))
             player = Player(step, pool, threads)
         except Exception as error:  # whatever it is, the plain step can do it
             player = OneByOne(step, _reason(error))
             log.info("%s", player.note)
         yield player
+
+
+def _begin_thread():
+    blas.begin_thread()
+    flush()
 
 
 class OneByOne:

@@ -17,6 +17,8 @@ from muslin.engines.symbol import CannotRecord, Symbol, numpys_own
 
 #: numbers in a cache line: two threads that write into one slow each other down
 LINE = 16
+#: the name of the call at which threads wait for each other
+MEETING = "— all meet —"
 
 
 @dataclass(frozen=True)
@@ -58,6 +60,19 @@ class Tape:
     def _line(self, call):
         reads, writes = (" ".join(map(self.names.of, arrays)) for arrays in (call.reads, call.writes))
         return f"{call.name:<16} {reads}{' → ' if writes else ''}{writes}".rstrip()
+
+
+def joined(tapes: list[Tape]) -> Tape:
+    """One tape that does the work of several, with the same numbers to the bit: the part of each up to the first
+    meeting, then the part of each up to the second, …"""
+    parts = [[[]] for _ in tapes]
+    for tape, stages in zip(tapes, parts, strict=True):
+        for call in tape.calls:
+            if call.name == MEETING:
+                stages.append([])
+            else:
+                stages[-1].append(call)
+    return Tape([call for stage in zip(*parts, strict=True) for part in stage for call in part], tapes[0].names)
 
 
 class Names:
@@ -150,6 +165,11 @@ class Recorder:
         if not C.size:
             return
         (m, k), n = A.shape, B.shape[1]
+        if self.parts > 1 and _transposed(A)[0] == _transposed(B)[0] == 112 and C is not result:
+            # OpenBLAS's kernel for two transposed factors (0.3.31, SkylakeX) is not safe where several threads use it
+            other = np.empty_like(result, order="F")
+            self.multiply(*reads, other)
+            return self.apply(np.positive, [other], result)
         factors = [_transposed(A), _transposed(B)]
         arguments = [self.product, *(t for t, _ in factors), m, n, k]
         for X, leading in (A, factors[0][1]), (B, factors[1][1]), (C, max(m, C.strides[1] // C.itemsize)):
@@ -224,9 +244,10 @@ class Recorder:
     def barrier(self, meeting):
         """All threads wait here for the last one.  meeting: see `muslin.engines.calls.barrier`."""
         if self.parts > 1:
-            yield_ = ctypes.cast(ctypes.CDLL(None).sched_yield, ctypes.c_void_p).value
-            function, arguments = self.functions.barrier(), [meeting.ctypes.data, self.parts, yield_]
-            self.write("— all meet —", function, arguments, memory=[meeting])
+            system = ctypes.CDLL(None)
+            wait = ctypes.cast(system.syscall if self.functions.FUTEX else system.sched_yield, ctypes.c_void_p).value
+            function, arguments = self.functions.barrier(), [meeting.ctypes.data, self.parts, wait]
+            self.write(MEETING, function, arguments, memory=[meeting])
 
     def finite(self, summands, by):
         """The tape stops where the sum is not finite."""

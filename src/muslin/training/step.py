@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from muslin.engines import blas
+from muslin.engines.denormals import flushed
 from muslin.errors import Diverged
 from muslin.losses import targets
 from muslin.memory import Signals
@@ -72,7 +73,7 @@ class Step:
         rate: the learning rate of a step, by its number from 0. Raises `Diverged`, before anything is changed.
         """
         try:
-            with blas.together():
+            with flushed(), blas.together():
                 loss, correct = self.compute(batch, state.step + 1, rate(state.step), rng)
         except NotFinite as error:
             raise self.diverged(error.signals, state.epoch, state.step + 1) from None
