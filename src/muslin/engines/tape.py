@@ -162,19 +162,22 @@ class Recorder:
         reads, result = (A, B), C
         if C.strides[0] != C.itemsize:
             A, B, C = B.T, A.T, C.T
-        if not C.size:
-            return
         (m, k), n = A.shape, B.shape[1]
-        if self.parts > 1 and _transposed(A)[0] == _transposed(B)[0] == 112 and C is not result:
-            # OpenBLAS's kernel for two transposed factors (0.3.31, SkylakeX) is not safe where several threads use it
-            other = np.empty_like(result, order="F")
-            self.multiply(*reads, other)
-            return self.apply(np.positive, [other], result)
         factors = [_transposed(A), _transposed(B)]
-        arguments = [self.product, *(t for t, _ in factors), m, n, k]
-        for X, leading in (A, factors[0][1]), (B, factors[1][1]), (C, max(m, C.strides[1] // C.itemsize)):
-            arguments += [X.ctypes.data, leading]
-        self.write("gemm", self.gemm, arguments, reads, [result], memory=(A, B, C))
+        if self.parts > 1 and C is not result and {t for t, _ in factors} == {112}:
+            self._multiply_and_turn(*reads, result)
+        elif C.size:
+            arguments = [self.product, *(t for t, _ in factors), m, n, k]
+            for X, leading in (A, factors[0][1]), (B, factors[1][1]), (C, max(m, C.strides[1] // C.itemsize)):
+                arguments += [X.ctypes.data, leading]
+            self.write("gemm", self.gemm, arguments, reads, [result], memory=(A, B, C))
+
+    def _multiply_and_turn(self, A, B, C):
+        """C ← A B by way of a matrix in Fortran order: where both factors are transposed, the product of OpenBLAS
+        (0.3.31, its SkylakeX kernels) is wrong now and then while another thread multiplies too."""
+        columns = np.empty_like(C, order="F")
+        self.multiply(A, B, columns)
+        self.apply(np.positive, [columns], C)
 
     def apply(self, function, inputs, result):
         """result ← function(*inputs), elementwise on up to two dimensions. Where NumPy would cast, so does the tape."""
