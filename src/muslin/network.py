@@ -19,6 +19,7 @@ from numpy.typing import ArrayLike, DTypeLike
 from muslin import activations, initializers, losses, model_file, optimizers, training
 from muslin.engines import Engine, blas
 from muslin.engines import engine as engine_named
+from muslin.engines.prediction import Predictor
 from muslin.errors import known
 from muslin.inputs import as_dtype, as_finite, as_labels, as_samples, as_seed, as_sizes
 from muslin.memory import Array, Parameters, Signals
@@ -85,6 +86,7 @@ class FeedForwardNeuralNetwork:
         self.parameters, self.gradient = parameters, parameters.gradient
         self.weights, self.biases = parameters.weights, parameters.biases
         self.weight_gradients, self.bias_gradients = parameters.weight_gradients, parameters.bias_gradients
+        self.predictor = Predictor(self, FeedForwardNeuralNetwork.forward)
 
     def twin(self) -> "FeedForwardNeuralNetwork":
         """The same network with parameters of its own, whatever its class."""
@@ -151,6 +153,8 @@ class FeedForwardNeuralNetwork:
 
     def predict_proba(self, X: ArrayLike) -> Array:
         """Probability of each class.  X: (N × n_0), float or uint8 (scaled by 1/255) → (N × classes)."""
+        if (P := self.predictor(X)) is not None:
+            return P
         X = as_samples(X, self.sizes[0], self.dtype)
         P = np.empty((len(X), self.sizes[-1]), self.dtype)
         for rows, s in self.chunks(X, np.arange(len(X))):

@@ -284,3 +284,18 @@ def player():
         return times
 
     return kept(nb.njit, play, SOURCE, nogil=True)
+
+
+@cache
+def once():
+    """A tape that nobody else plays, once; the same as a call: address of the table, number of calls, its width.
+    From Python, through ctypes, it is called in less time than `player`."""
+
+    def once(args):
+        at, step = args[0], 8 * args[2]
+        for _ in range(args[1]):
+            _call(_load(at), at + 8)
+            at += step
+        return 0
+
+    return _entry(once, SOURCE)
