@@ -3,6 +3,8 @@
 import json
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from muslin.errors import InputError
 from muslin.runs.settings import CHOICES, RIGHT, SPELLINGS, Settings, read_file
@@ -249,3 +251,24 @@ def test_a_run_s_config_json_is_read_back(tmp_path):
     s = Settings.read({"hidden_size": "8,4", "validation": 0.25, "clip_norm": 1, "patience": 2, "optimizer": "nag"})
     (tmp_path / "a.json").write_text(json.dumps(s.model_dump()))
     assert Settings.read(read_file(tmp_path / "a.json")) == s
+
+
+ODD = ["1,2", "8", "~no one", "\0", 10**400, "1" * 5000]
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20) | st.sampled_from(ODD),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=6,
+)
+
+
+@given(st.dictionaries(st.sampled_from(sorted(Settings.model_fields)) | st.text(max_size=8), JSON, max_size=4))
+def test_any_file_of_settings_is_read_or_refused_in_a_sentence(values):
+    try:
+        settings = Settings.read(values)
+    except InputError as error:
+        sentence = str(error)
+    else:
+        assert Settings.read(json.loads(json.dumps(settings.model_dump()))) == settings
+        return
+    assert "\n" not in sentence
+    assert len(sentence) < 1500

@@ -177,8 +177,9 @@ class Settings(_Training):
     @classmethod
     def _share(cls, value):
         """A share is below 1, as a text too: 1.0 is not the one sample that 1 is."""
-        number = float(value)
-        if number >= 1 and (isinstance(value, float) or not str(value).isdigit()):
+        if not isinstance(value, str | int | float):
+            raise ValueError
+        if float(value) >= 1 and (isinstance(value, float) or not str(value).isdigit()):
             raise ValueError
         return value
 
@@ -219,7 +220,9 @@ class Settings(_Training):
             sizes = sizes.split(",")
         if isinstance(sizes, list | tuple):
             if layers is not None and str(layers) != str(len(sizes)):
-                raise InputError(f"hidden_size lists {len(sizes)} layers, hidden_layers is {layers}; give one of them.")
+                raise InputError(
+                    f"hidden_size lists {len(sizes)} layers, hidden_layers is {shown(layers)}; give one of them."
+                )
             return {**values, "hidden_layers": len(sizes)}
         return values
 
