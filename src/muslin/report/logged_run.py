@@ -94,7 +94,10 @@ class LoggedRun:
         return [{k: v for k, v in flat(row).items() if is_number(v) and k not in OWN} for row in found]
 
     def lines(self):
-        return [terminal.epoch(number, row) for number, row in enumerate(self.history, 1)]
+        texts = (
+            "  ".join(f"{key} {value:.6g}" for key, value in row.items() if key != "epoch") for row in self.history
+        )
+        return [f"epoch {number:>3}  {text}" for number, text in enumerate(texts, 1)]
 
     def charts(self, width, height):
         return terminal.curves(self.history, width, height)

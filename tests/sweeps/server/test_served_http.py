@@ -198,3 +198,18 @@ def test_an_artifact_s_file_by_each_address(client, run):
     query = "query($i: ID!) { artifact(id: $i) { files { edges { node { name directUrl } } } } }"
     node = client.ask(query, i=id)["data"]["artifact"]["files"]["edges"][0]["node"]
     assert client.send("GET", node["directUrl"], key="")[1] == b"content"
+
+
+def test_what_may_pass_is_tried_again_and_not_given_up(client, run, host, capfd):
+    """A client ends its stream for good at 400, and a run at an error of GraphQL; at 500 it tries again."""
+    folder = host.root / "p" / "r"
+    folder.rename(host.root / "away")
+    folder.write_text("a file in the way")
+    assert client.stream(run, complete=True, exitcode=0)[0] == 500
+    body = json.dumps({"query": BEGIN, "variables": {"n": "r", "c": "{}"}}).encode()
+    assert client.send("POST", "/graphql", body)[0] == 500
+    folder.unlink()
+    (host.root / "away").rename(folder)
+    assert client.stream(run, complete=True, exitcode=0)[0] == 200
+    assert json.loads((folder / "summary.json").read_text())["state"] == "finished"
+    assert "Cannot write" in capfd.readouterr().err

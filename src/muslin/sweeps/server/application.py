@@ -218,7 +218,7 @@ def locked():
 
 async def failed(request, error):
     """What went wrong in us: said once here, and answered so that clients try again."""
-    if isinstance(error, InputError):
+    if isinstance(error, InputError) and not graphql.passing(error):
         return refused(400, str(error))
     print("".join(traceback.format_exception(error)), file=sys.stderr, flush=True)
     return refused(500, "The server failed; its output says why.")

@@ -103,12 +103,18 @@ def answer(graph, query, variables=None, operation=None):
 def _error(error):
     """What a client is told. Raises what may pass, such as a full disk: then the client tries again."""
     cause = error.original_error
-    if isinstance(cause, OSError | sqlite3.Error):
+    if passing(cause):
         raise cause
     if cause is not None and not isinstance(cause, InputError | GraphQLError):
         print("".join(traceback.format_exception(cause)), file=sys.stderr, flush=True)
         return {"message": "The server failed at this; its output says why.", "path": error.path}
     return {"message": str(cause or error.message), "path": error.path}
+
+
+def passing(error):
+    """Whether it may pass by itself, such as a full disk or a locked database, so that it is right to try again."""
+    cause = error.__cause__ if isinstance(error, InputError) else error
+    return isinstance(cause, OSError | sqlite3.Error) or type(cause).__module__.startswith(("sqlalchemy", "optuna"))
 
 
 def _known_variables(parsed, variables, operation):
