@@ -1,6 +1,8 @@
 """One formula, three engines: what a page computes is what Python computes, for every row of every table."""
 
+import ast
 import importlib.util
+import inspect
 import json
 import re
 from pathlib import Path
@@ -10,6 +12,8 @@ import pytest
 
 from muslin import FeedForwardNeuralNetwork, schedules
 from muslin.activations import log_softmax
+from muslin.engines import javascript
+from muslin.engines.formula import Split
 from muslin.losses import targets
 from muslin.network import Signals
 from muslin.report import formulas, pages
@@ -296,3 +300,29 @@ def test_the_random_numbers_of_the_page(call):
     )
     assert {round(m, 12) for m in mask} == {0, round(4 / 3, 12)}
     assert abs(np.mean(mask) - 1) < 0.05
+
+
+# What docs/one-formula.md shows
+
+
+def test_the_page_of_the_documentation_shows_what_is_made():
+    page = (ROOT / "docs" / "one-formula.md").read_text(encoding="utf-8")
+    source, element = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    rule = FeedForwardNeuralNetwork.optimizers["rmsprop"]
+    shown = ast.parse(source).body[0]
+    assert ast.dump(shown) == ast.dump(without_docstring(rule))
+    assert element.strip() == Split(rule).source.strip()
+    assert re.findall(r"```js\n(.*?)```", page, re.DOTALL)[0].strip() == javascript.rule(rule)
+
+
+def without_docstring(formula):
+    tree = ast.parse(inspect.getsource(formula)).body[0]
+    tree.body = tree.body[1:]
+    return tree
+
+
+@pytest.mark.parametrize("page", ["blackboard.md", "one-formula.md"])
+def test_links_of_the_documentation_lead_somewhere(page):
+    text = (ROOT / "docs" / page).read_text(encoding="utf-8")
+    for path in re.findall(r"\]\(((?!http)[^)#]+)", text):
+        assert (ROOT / "docs" / path).exists(), path

@@ -160,7 +160,7 @@ function stepOf(s, base) {
         why: (i, j) => {
           const slope = traced(activation.lines[1], { a: at(`A${k}`, i, j), h: at(`H${k}`, i, j) });
           const f = activation.slope(at(`A${k}`, i, j), at(`H${k}`, i, j));
-          return { from: [[`dH${k}`, i, j], [`A${k}`, i, j], [`H${k}`, i, j]], lines: [...slope.map(([name, text]) => [name || "f′", text]), ["", `${show(at(`dH${k}`, i, j))} · ${show(f)}`]] };
+          return { from: [[`dH${k}`, i, j], [`A${k}`, i, j], [`H${k}`, i, j]], lines: [...slope.map(([name, text]) => (name ? [name, text] : ["f′", `${text} = ${show(f)}`])), ["", `${show(at(`dH${k}`, i, j))} · ${show(f)}`]] };
         },
       });
     }
@@ -249,7 +249,7 @@ function traced(lines, env, more = "") {
   const values = { ...env };
   return lines.filter(([name, text]) => name !== text).map(([name, text, value]) => {
     const filled = pretty(text).replace(/(?<![\p{L}_\d.])[\p{L}_][\p{L}_\d]*(?![\p{L}_\d(])/gu, (word) =>
-      word in values ? signed(values[word]) : word);
+      word in values ? signed(values[word]) : word).replace(/\((\(−[^()]*\))\)/g, "$1");
     const result = value(values);
     if (name) values[name] = result;
     return [name, `${more ? `(${filled})` : filled}${more}${name ? ` = ${show(result)}` : ""}`];
