@@ -158,3 +158,29 @@ def test_the_result_is_the_callers_own():
     first, second = net.predict_proba(PIXELS[:1]), net.predict_proba(PIXELS[1:2])
     np.testing.assert_allclose(first, by_hand(net, PIXELS[:1]), atol=1e-6)
     assert not np.shares_memory(first, second)
+
+
+@pytest.mark.parametrize("n", [1, 300])
+def test_samples_of_another_scale_are_refused_on_tape_too(n):
+    rng = np.random.default_rng(0)
+    X, y = rng.integers(0, 256, (300, 12), np.uint8), np.arange(300) % 3
+    network = FeedForwardNeuralNetwork([12, 8, 3], engine="numba")
+    network.fit(X, y, epochs=1)
+    assert network.predict(X[:n]).tolist() == network.predict(X[:n] / np.float32(255)).tolist()
+    with pytest.raises(InputError, match="divide by 255"):
+        network.predict(X[:n].astype(np.float32))
+    network = FeedForwardNeuralNetwork([12, 8, 3], engine="numba")
+    network.fit(X / 2.55, y, epochs=1)
+    with pytest.raises(InputError, match="X holds uint8"):
+        network.predict(X[:n])
+    with pytest.warns(UserWarning, match="same scale"):
+        network.predict(X[:n] * 1e3)
+
+
+def test_many_samples_that_are_much_smaller_are_warned_of():
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(600, 12)), np.arange(600) % 3
+    network = FeedForwardNeuralNetwork([12, 8, 3], engine="numba")
+    network.fit(X, y, epochs=1)
+    with pytest.warns(UserWarning, match="same scale"):
+        network.predict(X / 1e4)

@@ -18,6 +18,7 @@ from muslin.engines.formula import NotCertain
 from muslin.engines.numba_engine import scale
 from muslin.engines.symbol import CannotRecord
 from muslin.engines.tape import Recorder
+from muslin.inputs import SCALED
 from muslin.memory import Signals
 
 #: samples that pass through the network at a time
@@ -33,14 +34,14 @@ class PassRecorder(Recorder):
         super().__init__(network.engine, network.dtype, parts=2)  # others may multiply at the same time
         self.network, self.n = network, len(X)
         signals = Signals(network.sizes, self.n, network.dtype, backward=False)
-        self.infinite = np.zeros(1, np.int64)
+        self.limits, self.beyond = np.zeros(2, network.dtype), np.zeros(2, np.int64)
         if X.dtype == network.dtype:
             signals.H[0] = signals.inputs[0] = X.T
         else:
             rows, columns = np.arange(self.n), np.array([0, X.shape[1]])
             self.loop("gather", X, rows, columns, scale(X.dtype, network.dtype), signals.H[0].T)
         if X.dtype.kind == "f":
-            self.loop("infinite", signals.H[0].T, self.infinite)
+            self.loop("beyond", signals.H[0].T, self.limits, self.beyond)
         s = signals.map(self.symbol, self.n)
         network.forward(s, self)
         self.loop("turn", signals.H[network.L], P)
@@ -61,7 +62,7 @@ class Pass:
 
         self.X, self.P = np.zeros((n, network.sizes[0]), kind), np.zeros((n, network.sizes[-1]), network.dtype)
         recorder = PassRecorder(network, self.X, self.P)
-        self.network, self.tape, self.infinite = network, recorder.tape(), recorder.infinite
+        self.network, self.tape, self.limits, self.beyond = network, recorder.tape(), recorder.limits, recorder.beyond
         self.function, self.formula, self.meeting = network.function, self._formula(), calls.meeting()
         self.table = self.tape.rewind()
         self.play, self.once = calls.player(), calls.once().ctypes
@@ -77,22 +78,29 @@ class Pass:
         return self.formula is self._formula()
 
     def single(self, X):
-        """Probabilities of n samples; None where a number of X is not finite."""
+        """Probabilities of n samples; None where a number of X is not finite or of another scale."""
         self.X[...] = X
-        self.infinite[0] = 0
+        self._begin(len(X))
         self.once(self.pointer)
-        return None if self.infinite[0] else self.P.copy()
+        return None if self.beyond[0] else self.P.copy()
+
+    def _begin(self, n):
+        """Makes ready for n samples, whose numbers have limits."""
+        largest, scale = np.finfo(self.network.dtype).max, self.network.scale
+        most, least = (largest, 0.0) if scale is None else scale.limits(n)
+        self.limits[0], self.limits[1], self.beyond[0], self.beyond[1] = min(most, largest), least, 0, 0
 
     def chunks(self, X, P):
-        """P ← the probabilities of X, chunk by chunk of n samples; returns whether all numbers of X are finite."""
+        """P ← the probabilities of X, chunk by chunk of n samples; returns whether all numbers of X are finite and of
+        the scale of the samples of training."""
         table, moves = self.tape.rewind(), np.zeros_like(self.table)
         for own, theirs in (self.X, X), (self.P, P):
             places = table == own.ctypes.data
             table[places], moves[places] = theirs.ctypes.data, own.nbytes
-        self.infinite[0] = 0
+        self._begin(len(X))
         self.play(table, moves, len(X) // len(self.X), self.meeting.ctypes.data)
         self.tape.rewind()
-        return not self.infinite[0]
+        return not self.beyond[0] and bool(self.beyond[1] or X.dtype == np.uint8)
 
 
 class Predictor:
@@ -106,7 +114,9 @@ class Predictor:
         """Probabilities (N × classes) of the rows of X; None where the plain forward pass has to do it."""
         if not isinstance(X, np.ndarray) or X.ndim != 2 or X.dtype.char not in READ or not X.dtype.isnative:
             return None
-        n, m = X.shape
+        (n, m), scale = X.shape, self.network.scale
+        if X.dtype == np.uint8 and not (scale is None or scale.uint8 or scale.largest <= SCALED):
+            return None
         if m != self.network.sizes[0] or n == 0 or not X.flags.c_contiguous:
             return None
         try:

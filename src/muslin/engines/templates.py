@@ -125,13 +125,17 @@ def weigh(W, h, a):
             a[i] += W[j, i] * h[j]
 """
 
-INFINITE = """
-def infinite(X, out):
+BEYOND = """
+def beyond(X, limits, out):
+    most, least = limits[0], limits[1]
     for j in range(X.shape[0]):
-        n = 0
+        above, seen = 0, 0
         for i in range(X.shape[1]):
-            n |= X[j, i] - X[j, i] != 0.0
-        out[0] |= n
+            x = abs(X[j, i])
+            above |= not x <= most
+            seen |= x >= least
+        out[0] |= above
+        out[1] |= seen
 """
 
 TURN = """
@@ -145,7 +149,7 @@ def turn(H, P):
 #: the loops without a formula, by name
 PLAIN = {
     "weigh": WEIGH,
-    "infinite": INFINITE,
+    "beyond": BEYOND,
     "turn": TURN,
     "gather": GATHER,
     "targets": TARGETS,
