@@ -143,6 +143,14 @@ def expanded(path):
         raise InputError(f"{visible(str(path))}: there is no such home folder.") from error
 
 
+def exists(path):
+    """Whether something is there; nothing can be at a name that is too long, or out of our reach."""
+    try:
+        return Path(path).exists()
+    except (OSError, ValueError):
+        return False
+
+
 def write_text(path, text):
     _write(path, text.encode("utf-8", errors="backslashreplace"))
 

@@ -382,6 +382,8 @@ BAD = {
     TRAIN + "--validation 1.0": "validation is '1.0'; it must be a share from 0 to below 1",
     "train -d ~nosuch/x": "~nosuch/x: there is no such home folder.",
     "train -d mnist --data-dir ~nosuch/x": "~nosuch/x: there is no such home folder.",
+    f"data {'x' * 1000}": "Unknown data set or path 'xxx",
+    f"evaluate {'x' * 1000}": "xxx': File name too long.",
     "data pipe.npz": "Cannot read the data set pipe.npz: it is a device, a pipe or a socket",
     "data zero.npz": "Cannot read the data set zero.npz: it is a device, a pipe or a socket",
     "data void.npz": "void.npz: class_names holds |V4; texts, in UTF-8, are right.",

@@ -119,7 +119,8 @@ def places(value, found):
 
 def changed(value, chance):
     """One key is renamed, removed or has another value, as who edits the file by hand may leave it."""
-    container, key = chance.choice(places(value, []))
+    rows = value if isinstance(value, list) else [value]
+    container, key = chance.choice([place for row in rows for place in places(row, [])])
     way = chance.randrange(4)
     if way == 0:
         del container[key]

@@ -10,8 +10,8 @@ from muslin import FeedForwardNeuralNetwork
 from muslin.errors import InputError
 from muslin.losses import targets
 from muslin.network import Signals
+from muslin.optimizers import PROVIDED, signature
 from muslin.report import blackboard, formulas
-from muslin.training.step import PROVIDED, signature
 
 CLOSE = 1e-12
 

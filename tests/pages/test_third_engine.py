@@ -16,8 +16,8 @@ from muslin.engines import javascript
 from muslin.engines.formula import Split
 from muslin.losses import targets
 from muslin.network import Signals
+from muslin.optimizers import PROVIDED, signature
 from muslin.report import formulas, pages
-from muslin.training.step import PROVIDED, signature
 
 ROOT = Path(__file__).parents[2]
 ENGINE = (Path(pages.__file__).parent / "assets" / "engine.js").read_text(encoding="utf-8")
@@ -310,14 +310,17 @@ def test_the_page_of_the_documentation_shows_what_is_made():
     source, element = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
     rule = FeedForwardNeuralNetwork.optimizers["rmsprop"]
     shown = ast.parse(source).body[0]
-    assert ast.dump(shown) == ast.dump(without_docstring(rule))
+    assert ast.dump(shown) == ast.dump(bare(rule))
     assert element.strip() == Split(rule).source.strip()
     assert re.findall(r"```js\n(.*?)```", page, re.DOTALL)[0].strip() == javascript.rule(rule)
 
 
-def without_docstring(formula):
+def bare(formula):
+    """The tree of a formula without docstring and type hints."""
     tree = ast.parse(inspect.getsource(formula)).body[0]
-    tree.body = tree.body[1:]
+    tree.body, tree.returns = tree.body[1:], None
+    for argument in (*tree.args.args, *tree.args.kwonlyargs):
+        argument.annotation = None
     return tree
 
 

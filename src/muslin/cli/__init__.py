@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from functools import wraps
 from importlib import import_module
 
-from muslin.errors import MESSAGE, Diverged, InputError, visible
+from muslin.errors import MESSAGE, Diverged, InputError, shown, visible
 
 COMMANDS = {
     "data": "Get a data set, verify it, and say what is in it.",
@@ -59,9 +59,15 @@ def exit_codes():
         try:
             yield
         except (InputError, Diverged, OSError, MemoryError) as error:
-            _fail(str(error) or "Not enough memory.")
+            _fail(_sentence(error) or "Not enough memory.")
         except (KeyboardInterrupt, Interrupted) as error:
             _fail(str(error) or "Interrupted.", 130)
+
+
+def _sentence(error):
+    """What an error says; the system's own without its number, and with no more of the name than can be read."""
+    named = isinstance(error, OSError) and error.strerror and error.filename is not None
+    return f"{shown(str(error.filename))}: {error.strerror}." if named else str(error)
 
 
 @contextmanager

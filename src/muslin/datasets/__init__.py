@@ -13,7 +13,7 @@ from muslin.datasets.catalogue import CATALOGUE, Entry
 from muslin.datasets.dataset import Dataset, rows
 from muslin.datasets.splits import split
 from muslin.errors import unknown
-from muslin.files import expanded
+from muslin.files import exists, expanded
 
 __all__ = ["NAMES", "Dataset", "load", "named", "split"]
 
@@ -31,7 +31,7 @@ def load(name: str, *, data_dir: str | Path | None = None, quiet: bool = False) 
         return _catalogued(CATALOGUE[known], data_dir, quiet)
     if known == "digits":
         return digits.load()
-    if (path := expanded(name)).exists():
+    if exists(path := expanded(name)):
         return own.load(path)
     raise unknown("data set or path", str(name), NAMES)
 

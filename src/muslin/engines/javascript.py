@@ -298,6 +298,9 @@ class Statements(Expressions):
 
 
 def tree_of(formula):
+    """The syntax tree of a formula."""
+    if not inspect.isfunction(formula):
+        raise ValueError("the formula is no plain function")
     return Bindings(formula).tree()
 
 
@@ -670,8 +673,13 @@ def _equations(statement, arguments):
 
 
 def source(formula: Callable) -> str:
-    """The formula as it stands in its file."""
-    return textwrap.dedent(inspect.getsource(formula)).strip()
+    """The formula as it stands in its file, without type hints."""
+    text = textwrap.dedent(inspect.getsource(formula)).strip()
+    tree = ast.parse(text).body[0]
+    for argument in (*tree.args.args, *tree.args.kwonlyargs):
+        argument.annotation = None
+    body = "\n".join(text.split("\n")[tree.body[0].lineno - 1 :])
+    return f"def {tree.name}({ast.unparse(tree.args)}):\n{body}"
 
 
 #: kind of formula → how each of a row's functions is translated, and the names under which a page has them

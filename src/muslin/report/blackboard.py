@@ -5,9 +5,9 @@ from types import SimpleNamespace
 import numpy as np
 
 from muslin.errors import InputError
+from muslin.optimizers import hyperparameters
 from muslin.report import formulas
 from muslin.report.pages import render
-from muslin.training.step import PROVIDED, signature
 
 #: what there is room for
 MOST = {"layers": 5, "units": 10, "batch": 10}
@@ -113,7 +113,7 @@ def _own(data):
 
 
 def _hyperparameters(optimizer, own):
-    known = {k: v for k, v in signature(formulas.tables()["optimizers"][optimizer])[1].items() if k not in PROVIDED}
+    known = hyperparameters(formulas.tables()["optimizers"][optimizer])
     for name, value in own.items():
         if name not in known:
             takes = f"takes {', '.join(known)}" if known else "has no hyperparameters"

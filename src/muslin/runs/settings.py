@@ -12,7 +12,7 @@ from muslin.datasets import named
 from muslin.documents import read_document
 from muslin.engines import ENGINES
 from muslin.errors import InputError, shown, unknown
-from muslin.files import expanded
+from muslin.files import exists, expanded
 from muslin.network import FeedForwardNeuralNetwork
 from muslin.optimizers import hyperparameters
 from muslin.schedules import SCHEDULES
@@ -190,7 +190,7 @@ class Settings(_Training):
         if value is None or (info.field_name == "dataset" and named(value)):
             return value
         path = expanded(value)
-        return str(path.absolute()) if path.exists() or info.field_name == "data_dir" else value
+        return str(path.absolute()) if exists(path) or info.field_name == "data_dir" else value
 
     @field_validator("hidden_size", mode="before")
     @classmethod

@@ -224,7 +224,9 @@ class Graph:
         return {"success": True}
 
     def delete_run(self, input):
-        self.desk.delete_run(self._run_of(input["id"]))
+        run = self.desk.run_by_id(input["id"])
+        if run:  # else it is deleted already
+            self.desk.delete_run(run)
         return {"success": True}
 
     def update_run_state(self, input):

@@ -2,7 +2,6 @@
 // between two stages a number that was edited takes the place of the one that came out.
 
 const given = JSON.parse($("given").textContent);
-const raised = (k) => `⁽${String(k).replace(/\d/g, (d) => "⁰¹²³⁴⁵⁶⁷⁸⁹"[d])}⁾`;
 const MOST = given.most; // units of a layer, samples of a batch, layers
 
 // Settings: texts, as the address has them
@@ -12,7 +11,10 @@ let settings = address.read(given.settings);
 const wholeNumbers = (text) => String(text).split(",").map(Number);
 const sizesOf = (text) => {
   const sizes = wholeNumbers(text);
-  const fine = sizes.length >= 2 && sizes.length <= MOST.layers + 1 && sizes.every((n) => Number.isInteger(n) && n > 0 && n <= MOST.units);
+  const fine =
+    sizes.length >= 2 &&
+    sizes.length <= MOST.layers + 1 &&
+    sizes.every((n) => Number.isInteger(n) && n > 0 && n <= MOST.units);
   return fine ? sizes : null;
 };
 // What is wrong with the settings, in a sentence; "" where they are right.
@@ -20,8 +22,10 @@ function complaint(s) {
   const unknown = nameComplaint(s);
   if (unknown) return unknown;
   const sizes = sizesOf(s.sizes);
-  if (!sizes) return `Sizes are whole numbers from 1 to ${MOST.units}, two to ${MOST.layers + 1} of them, such as 3,4,2.`;
-  if (s.data !== "numbers" && s.data !== "own" && !Object.hasOwn(TOY_DATA, s.data)) return `There are no data “${s.data}” in this page.`;
+  if (!sizes)
+    return `Sizes are whole numbers from 1 to ${MOST.units}, two to ${MOST.layers + 1} of them, such as 3,4,2.`;
+  if (s.data !== "numbers" && s.data !== "own" && !Object.hasOwn(TOY_DATA, s.data))
+    return `There are no data “${s.data}” in this page.`;
   if (s.data === "own" && !given.own) return "This page holds no data of its own.";
   const [inputs, classes] = s.data === "own" ? [given.own.inputs, given.own.classes] : [2, 2];
   if (s.data !== "numbers" && (sizes[0] !== inputs || sizes.at(-1) !== classes)) {
@@ -41,10 +45,15 @@ function complaint(s) {
 const tenth = (x) => Math.round(10 * x) / 10 + 0; // + 0: there is no −0 on a blackboard
 
 function drawn(s, seed) {
-  const sizes = sizesOf(s.sizes), B = Number(s.batch), classes = sizes.at(-1), rng = new Random(seed, 1);
+  const sizes = sizesOf(s.sizes),
+    B = Number(s.batch),
+    classes = sizes.at(-1),
+    rng = new Random(seed, 1);
   const net = new Network({ sizes, activation: s.activation, loss: s.loss });
   net.initialize(s.initializer, rng);
-  const rows = samples(s, rng, sizes, B), X = new Float64Array(sizes[0] * B), Y = new Float64Array(classes * B);
+  const rows = samples(s, rng, sizes, B),
+    X = new Float64Array(sizes[0] * B),
+    Y = new Float64Array(classes * B);
   rows.forEach(([x, c], j) => {
     X.set(x, j * sizes[0]);
     Y[c + classes * j] = 1;
@@ -55,7 +64,10 @@ function drawn(s, seed) {
 
 function samples(s, rng, sizes, B) {
   if (s.data === "own") {
-    const rows = rng.shuffle(range(given.own.y.length)).slice(0, B).sort((a, b) => a - b);
+    const rows = rng
+      .shuffle(range(given.own.y.length))
+      .slice(0, B)
+      .sort((a, b) => a - b);
     return rows.map((row) => [given.own.X[row], given.own.y[row]]);
   }
   if (s.data in TOY_DATA) {
@@ -64,228 +76,18 @@ function samples(s, rng, sizes, B) {
   return range(B).map((j) => [range(sizes[0]).map(() => tenth(rng.uniform(-1, 1))), j % sizes.at(-1)]);
 }
 
-// One step of training, stage by stage
-
-// A matrix: what it is called, its shape, its numbers column by column.
-const matrix = (name, rows, columns, data, note = "") => ({ name, rows, columns, data, note });
-
-// All matrices and the stages that make them. Each stage says what it makes of what, does it, and tells how a number of
-// its result came about: {from: [[matrix, i, j]], lines: [[what, arithmetic]]}.
-function stepOf(s, base) {
-  const sizes = sizesOf(s.sizes), L = sizes.length - 1, B = Number(s.batch), classes = sizes[L];
-  const net = new Network({ sizes, activation: s.activation, loss: s.loss }, Float64Array.from(base.theta));
-  const signals = new Signals(sizes, B), Y = Float64Array.from(base.Y), activation = formulas.activations[s.activation];
-  signals.H[0].set(base.X);
-  const M = {}, stages = [];
-  const add = (key, ...rest) => (M[key] = matrix(...rest));
-  const input = (k) => (k === 0 ? "X" : `H${k}`), output = `H${L}`;
-
-  add("X", "X", sizes[0], B, signals.H[0], "one column a sample");
-  for (let k = 1; k <= L; k++) {
-    const [n, m] = [sizes[k], sizes[k - 1]], up = raised(k), under = raised(k - 1);
-    add(`W${k}`, `W${up}`, n, m, net.W[k]);
-    add(`b${k}`, `b${up}`, n, 1, net.b[k]);
-    add(`A${k}`, `A${up}`, n, B, signals.A[k]);
-    add(`H${k}`, k < L ? `H${up}` : "Ŷ", n, B, signals.H[k]);
-    const before = k === 1 ? "X" : `H${under}`;
-    stages.push({
-      title: `A${up}`, part: "forward", result: [`A${k}`], equation: `A${up} = W${up} ${before} + b${up}`,
-      row: [`A${k}`, "=", `W${k}`, "·", input(k - 1), "+", `b${k}`],
-      run: () => net.affine(signals, k),
-      why: (i, j) => {
-        const terms = range(m).map((c) => [[`W${k}`, i, c], [input(k - 1), c, j]]);
-        return { from: [...terms.flat(), [`b${k}`, i, 0]], lines: [["", dot(terms, [[`b${k}`, i, 0]])]] };
-      },
-    });
-    if (k < L) {
-      stages.push({
-        title: `H${up}`, part: "forward", result: [`H${k}`], equation: `H${up} = f(A${up}),  f = ${s.activation}`,
-        row: [`H${k}`, "= f", [`A${k}`]], formula: ["activations", s.activation, 0],
-        run: () => net.activate(signals, k),
-        why: (i, j) => ({ from: [[`A${k}`, i, j]], lines: traced(activation.lines[0], { a: at(`A${k}`, i, j) }) }),
-      });
-    }
-  }
-  stages.push({
-    title: "Ŷ", part: "forward", result: [output], equation: `Ŷ = softmax(A${raised(L)})`,
-    row: [output, "= softmax", [`A${L}`]], formula: ["outputs", "log_softmax", 0],
-    run: () => net.output(signals),
-    why: (i, j) => ({
-      from: range(classes).map((c) => [`A${L}`, c, j]),
-      lines: [["", `exp(${show(at(`A${L}`, i, j))}) / (${range(classes).map((c) => `exp(${show(at(`A${L}`, c, j))})`).join(" + ")})`]],
-    }),
-  });
-  add("Y", "Y", classes, B, Y, "the targets");
-  add("losses", "ℓ", 1, B, new Float64Array(B), "the loss of each sample");
-  add("loss", "loss", 1, 1, new Float64Array(1));
-  const columnOf = (key, j) => range(classes).map((c) => [key, c, j]);
-  stages.push({
-    title: "ℓ", part: "forward", result: ["losses"], equation: `ℓ = ${s.loss} of each column of Ŷ and Y`,
-    row: ["losses", `= ${s.loss}`, [output], ",", ["Y"]], formula: ["losses", s.loss, 0],
-    run: () => range(B).forEach((j) => (M.losses.data[j] = net.loss(classes, classes * j, signals.log_Y_hat, signals.H[L], Y))),
-    why: (i, j) => ({
-      from: [...columnOf(output, j), ...columnOf("Y", j)],
-      lines: [["", `${s.loss}(ŷ = (${columnOf(output, j).map((c) => show(at(...c))).join(", ")}), y = (${columnOf("Y", j).map((c) => show(at(...c))).join(", ")}))`]],
-    }),
-  }, {
-    title: "loss", part: "forward", result: ["loss"], equation: "loss = mean of ℓ over the batch",
-    row: ["loss", `= 1/${B} Σ`, "losses"],
-    run: () => (M.loss.data[0] = M.losses.data.reduce((a, b) => a + b) / B),
-    why: () => ({
-      from: range(B).map((j) => ["losses", 0, j]),
-      lines: [["", `(${range(B).map((j) => show(at("losses", 0, j))).join(" + ")}) / ${B}`]],
-    }),
-  });
-
-  for (let k = L; k >= 1; k--) {
-    const [n, m] = [sizes[k], sizes[k - 1]], up = raised(k), under = raised(k - 1);
-    add(`dA${k}`, `dA${up}`, n, B, signals.dA[k]);
-    if (k === L) {
-      stages.push({
-        title: `dA${up}`, part: "back", result: [`dA${k}`], equation: `dA${up} = ∂loss/∂A${up} = 1/B · ${s.loss}_delta(Ŷ, Y)`,
-        row: [`dA${k}`, `= 1/${B} · delta`, [output], ",", ["Y"]], formula: ["losses", s.loss, 1],
-        run: () => net.outputDelta(signals, Y),
-        why: (i, j) => ({
-          from: [...columnOf(output, j), ...columnOf("Y", j)],
-          lines: formulas.losses[s.loss].lines[1]
-            ? traced(formulas.losses[s.loss].lines[1], { Y_hat: at(output, i, j), Y: at("Y", i, j) }, ` / ${B}`)
-            : [["", `${s.loss}_delta(ŷ = (${columnOf(output, j).map((c) => show(at(...c))).join(", ")}), y = (${columnOf("Y", j).map((c) => show(at(...c))).join(", ")})) / ${B}`]],
-        }),
-      });
-    } else {
-      stages.push({
-        title: `dA${up}`, part: "back", result: [`dA${k}`], equation: `dA${up} = dH${up} ∘ f′(A${up})`,
-        row: [`dA${k}`, "=", `dH${k}`, "∘ f′", [`A${k}`]], formula: ["activations", s.activation, 1],
-        run: () => net.hiddenDelta(signals, k),
-        why: (i, j) => {
-          const slope = traced(activation.lines[1], { a: at(`A${k}`, i, j), h: at(`H${k}`, i, j) });
-          const f = activation.slope(at(`A${k}`, i, j), at(`H${k}`, i, j));
-          return { from: [[`dH${k}`, i, j], [`A${k}`, i, j], [`H${k}`, i, j]], lines: [...slope.map(([name, text]) => (name ? [name, text] : ["f′", `${text} = ${show(f)}`])), ["", `${show(at(`dH${k}`, i, j))} · ${show(f)}`]] };
-        },
-      });
-    }
-    add(`dW${k}`, `dW${up}`, n, m, net.dW[k]);
-    add(`db${k}`, `db${up}`, n, 1, net.db[k]);
-    const before = k === 1 ? "X" : `H${under}`;
-    stages.push({
-      title: `dW${up}`, part: "back", result: [`dW${k}`], equation: `dW${up} = dA${up} ${before}ᵀ`,
-      row: [`dW${k}`, "=", `dA${k}`, "·", `${input(k - 1)}ᵀ`],
-      run: () => net.weightGradient(signals, k),
-      why: (i, j) => {
-        const terms = range(B).map((c) => [[`dA${k}`, i, c], [input(k - 1), j, c]]);
-        return { from: terms.flat(), lines: [["", dot(terms)]] };
-      },
-    }, {
-      title: `db${up}`, part: "back", result: [`db${k}`], equation: `db${up} = Σ dA${up} over the batch`,
-      row: [`db${k}`, "= Σ", `dA${k}`],
-      run: () => net.biasGradient(signals, k),
-      why: (i) => {
-        const from = range(B).map((c) => [`dA${k}`, i, c]);
-        return { from, lines: [["", from.map((cell) => signed(at(...cell))).join(" + ")]] };
-      },
-    });
-    if (k > 1) {
-      add(`dH${k - 1}`, `dH${under}`, m, B, signals.dH[k - 1]);
-      stages.push({
-        title: `dH${under}`, part: "back", result: [`dH${k - 1}`], equation: `dH${under} = W${up}ᵀ dA${up}`,
-        row: [`dH${k - 1}`, "=", `W${k}ᵀ`, "·", `dA${k}`],
-        run: () => net.back(signals, k),
-        why: (i, j) => {
-          const terms = range(n).map((c) => [[`W${k}`, c, i], [`dA${k}`, c, j]]);
-          return { from: terms.flat(), lines: [["", dot(terms)]] };
-        },
-      });
-    }
-  }
-
-  // The optimizer, part of θ by part
-  const rule = formulas.optimizers[s.optimizer], decoupled = "weight_decay" in rule.scalars, lambda = Number(s.weight_decay);
-  const after = net.theta.slice(), slots = base.slots.map((slot) => Float64Array.from(slot)), slotsAfter = slots.map((slot) => slot.slice());
-  const [Wafter, bafter] = net.views(after), before = slots.map((x) => net.views(x)), then = slotsAfter.map((x) => net.views(x));
-  const own = Object.fromEntries(scalarsOf(s.optimizer).map(([name, value]) => [name, s[name] === undefined || s[name] === "" ? value : Number(s[name])]));
-  for (let k = 1; k <= L; k++) {
-    for (const [letter, which, columns, result] of [["W", 0, sizes[k - 1], Wafter[k]], ["b", 1, 1, bafter[k]]]) {
-      const n = sizes[k], name = `${letter}${raised(k)}`, theta = `${letter}${k}`, g = `d${letter}${k}`;
-      const start = (result.byteOffset - after.byteOffset) / 8, decay = letter === "W" ? lambda : 0;
-      rule.slots.forEach((slot, q) => {
-        add(`${slot} ${theta}`, `${slot} of ${name}`, n, columns, before[q][which][k], "before");
-        add(`${slot}′ ${theta}`, `${slot} of ${name}`, n, columns, then[q][which][k], "after");
-      });
-      add(`${theta}′`, name, n, columns, result, "after");
-      const scalars = () => ({
-        ...own, learning_rate: Number(s.learning_rate), t: base.t, loss: M.loss.data[0], ...(decoupled ? { weight_decay: decay } : {}),
-      });
-      const decayed = !decoupled && decay > 0;
-      stages.push({
-        title: `${name} ←`, part: "update", result: [...rule.slots.map((slot) => `${slot}′ ${theta}`), `${theta}′`],
-        equation: `${[name, ...rule.slots].join(", ")} ← ${s.optimizer}(${name}, d${name}${decayed ? ` + λ${name}` : ""}${rule.slots.map((slot) => `, ${slot}`).join("")}),  t = ${base.t}`,
-        row: [theta, g, ...rule.slots.map((slot) => `${slot} ${theta}`), "→", ...rule.slots.map((slot) => `${slot}′ ${theta}`), `${theta}′`],
-        formula: ["optimizers", s.optimizer, 0],
-        run: () => rule.update(after, net.gradient, slotsAfter, scalars(), decoupled ? 0 : decay, start, start + result.length),
-        why: (i, j, key) => {
-          const used = rule.slots.map((slot) => [`${slot} ${theta}`, i, j]);
-          const gradient = at(g, i, j) + (decayed ? decay * at(theta, i, j) : 0);
-          const env = { theta: at(theta, i, j), g: gradient, ...Object.fromEntries(rule.slots.map((slot, q) => [slot, at(...used[q])])), ...scalars() };
-          const lines = traced(rule.lines[0], env).map(([line, text]) => [line || "theta", text]);
-          if (decayed) lines.unshift(["g", `${show(at(g, i, j))} + ${show(decay)} · ${signed(at(theta, i, j))} = ${show(gradient)}`]);
-          return { from: [[theta, i, j], [g, i, j], ...used], lines, whole: key };
-        },
-      });
-    }
-  }
-  return { M, stages, after, slotsAfter, t: base.t };
-
-  function at(key, i, j) {
-    return M[key].data[i + M[key].rows * j];
-  }
-  function dot(terms, more = []) {
-    return [...terms.map(([a, b]) => `${signed(at(...a))}·${signed(at(...b))}`), ...more.map((cell) => signed(at(...cell)))].join(" + ");
-  }
-}
-
-// The lines of a formula with their numbers: [[name, arithmetic]], the value of a line with a name at its end.
-function traced(lines, env, more = "") {
-  if (!lines) return [["", "see the formula below"]];
-  const values = { ...env };
-  return lines.filter(([name, text]) => name !== text).map(([name, text, value]) => {
-    const filled = pretty(text).replace(/(?<![\p{L}_\d.])[\p{L}_][\p{L}_\d]*(?![\p{L}_\d(])/gu, (word) =>
-      word in values ? signed(values[word]) : word).replace(/\((\(−[^()]*\))\)/g, "$1");
-    const result = value(values);
-    if (name) values[name] = result;
-    return [name, `${more ? `(${filled})` : filled}${more}${name ? ` = ${show(result)}` : ""}`];
-  });
-}
-const pretty = (text) => text.replace(/\b(np|math)\./g, "").replace(/ \*\* ?|\*\*/g, "^").replace(/ \* /g, " · ").replace(/ - /g, " − ");
-
-// Numbers
-
-function show(x) {
-  if (!Number.isFinite(x)) return Number.isNaN(x) ? "NaN" : x < 0 ? "−∞" : "∞";
-  const digits = Number($("digits").value);
-  const tiny = x !== 0 && Math.abs(x) < 0.5 * 10 ** -digits, large = Math.abs(x) >= 1e5;
-  const text = tiny || large ? x.toExponential(Math.max(0, digits - 2)) : x.toFixed(digits).replace(/(\.\d*?[1-9])0+$|\.0+$/, "$1");
-  return text.replaceAll("-", "−");
-}
-// As an operand: with parentheses where it has a sign.
-const signed = (x) => (x < 0 ? `(${show(x)})` : show(x));
-// In a cell: as many decimals as the others of its matrix have. What rounding left of a zero is one.
-function cell(x, decimals) {
-  if (Math.abs(x) < 1e-14) x = 0;
-  if (!Number.isFinite(x) || Math.abs(x) >= 1e5 || (x !== 0 && Math.abs(x) < 0.5 * 10 ** -decimals)) return show(x);
-  return x.toFixed(decimals).replace("-", "−");
-}
-function decimalsOf({ data }) {
-  const digits = Number($("digits").value), fits = (d) => data.every((x) => Math.abs(x - Number(x.toFixed(d))) < 1e-12);
-  return range(digits).find(fits) ?? digits;
-}
-
 // The state of the board: the numbers it begins with, those edited on the way, the stage, the number that is looked at.
 
-let base, edits = {}, board, place = 0, chosen = null, pointed = null;
+let base,
+  edits = {},
+  board,
+  place = 0,
+  chosen = null,
+  pointed = null;
 const STARTS = /^(X|Y|W\d+|b\d+)$/;
 
 function compute() {
-  board = stepOf(settings, base);
+  board = new Board(settings, base);
   const put = (key) => Object.entries(edits[key] ?? {}).forEach(([i, x]) => (board.M[key].data[i] = x));
   board.stages.forEach((stage) => {
     stage.run();
@@ -300,11 +102,15 @@ const makerOf = (key) => board.stages.findIndex((stage) => stage.result.includes
 // Pictures of matrices
 
 function figureOf(key, transposed = false) {
-  const m = board.M[key], [rows, columns] = transposed ? [m.columns, m.rows] : [m.rows, m.columns];
-  const figure = document.createElement("figure"), name = `${m.name}${transposed ? "ᵀ" : ""}`;
+  const m = board.M[key],
+    [rows, columns] = transposed ? [m.columns, m.rows] : [m.rows, m.columns];
+  const figure = document.createElement("figure"),
+    name = `${m.name}${transposed ? "ᵀ" : ""}`;
   figure.className = "matrix";
   figure.dataset.key = key;
-  const head = document.createElement("figcaption"), label = document.createElement("b"), shape = document.createElement("span");
+  const head = document.createElement("figcaption"),
+    label = document.createElement("b"),
+    shape = document.createElement("span");
   label.textContent = name;
   shape.textContent = `${rows} × ${columns}${m.note ? `, ${m.note}` : ""}`;
   head.append(label, " ", shape);
@@ -315,7 +121,8 @@ function figureOf(key, transposed = false) {
   for (let r = 0; r < rows; r++) {
     const line = body.insertRow();
     for (let c = 0; c < columns; c++) {
-      const td = line.insertCell(), [i, j] = transposed ? [c, r] : [r, c];
+      const td = line.insertCell(),
+        [i, j] = transposed ? [c, r] : [r, c];
       Object.assign(td.dataset, { key, i, j });
       td.setAttribute("role", "gridcell");
       td.tabIndex = r || c ? -1 : 0;
@@ -331,18 +138,23 @@ function figureOf(key, transposed = false) {
 const operator = (text) => Object.assign(document.createElement("span"), { className: "operator", textContent: text });
 
 function layStage() {
-  const stage = board.stages[place], row = $("row");
-  row.replaceChildren(...stage.row.map((item) => {
-    if (Array.isArray(item)) {
-      const group = document.createElement("span");
-      group.className = "argument";
-      group.append(figureOf(...keyAndT(item[0])));
-      return group;
-    }
-    const [key, transposed] = keyAndT(item);
-    return key in board.M ? figureOf(key, transposed) : operator(item);
-  }));
-  row.querySelectorAll(".matrix").forEach((figure) => figure.classList.toggle("result", stage.result.includes(figure.dataset.key)));
+  const stage = board.stages[place],
+    row = $("row");
+  row.replaceChildren(
+    ...stage.row.map((item) => {
+      if (Array.isArray(item)) {
+        const group = document.createElement("span");
+        group.className = "argument";
+        group.append(figureOf(...keyAndT(item[0])));
+        return group;
+      }
+      const [key, transposed] = keyAndT(item);
+      return key in board.M ? figureOf(key, transposed) : operator(item);
+    }),
+  );
+  row
+    .querySelectorAll(".matrix")
+    .forEach((figure) => figure.classList.toggle("result", stage.result.includes(figure.dataset.key)));
   $("equation").textContent = stage.equation;
   $("place").textContent = `${place + 1} of ${board.stages.length}`;
   $("back").disabled = place === 0;
@@ -351,7 +163,8 @@ function layStage() {
     if (n === place) button.setAttribute("aria-current", "step");
     else button.removeAttribute("aria-current");
   });
-  const current = document.querySelector("#stages [aria-current]"), list = $("stages");
+  const current = document.querySelector("#stages [aria-current]"),
+    list = $("stages");
   list.scrollLeft = current.offsetLeft - list.offsetLeft - list.clientWidth / 2;
   layFormula(stage);
 }
@@ -359,7 +172,8 @@ function layStage() {
 function layFormula({ formula }) {
   $("formula").hidden = !formula;
   if (!formula) return;
-  const [table, name, which] = formula, row = formulas[table][name];
+  const [table, name, which] = formula,
+    row = formulas[table][name];
   $("formula-name").textContent = name;
   $("python").textContent = row.source[which];
   $("javascript").textContent = String([row.f ?? row.update, row.slope ?? row.delta][which]);
@@ -369,28 +183,48 @@ function layFormula({ formula }) {
 function layBoard() {
   const parts = { forward: ["X"], back: [], update: [] };
   for (const stage of board.stages) {
-    const shown = stage.part === "update" ? stage.row : [...stage.row.flat().filter((key) => /^[WbY]/.test(key) && !key.endsWith("ᵀ") && stage.part === "forward"), ...stage.result];
+    const shown =
+      stage.part === "update"
+        ? stage.row
+        : [
+            ...stage.row.flat().filter((key) => /^[WbY]/.test(key) && !key.endsWith("ᵀ") && stage.part === "forward"),
+            ...stage.result,
+          ];
     for (const key of shown) {
-      if (key in board.M && !parts[stage.part].includes(key) && !(stage.part === "update" && STARTS.test(key))) parts[stage.part].push(key);
+      if (key in board.M && !parts[stage.part].includes(key) && !(stage.part === "update" && STARTS.test(key)))
+        parts[stage.part].push(key);
     }
   }
   parts.update = parts.update.filter((key) => !key.startsWith("d"));
-  for (const [part, keys] of Object.entries(parts)) $(`all-${part}`).replaceChildren(...keys.map((key) => figureOf(key)));
-  $("stages").replaceChildren(...board.stages.map((stage, n) => {
-    const button = Object.assign(document.createElement("button"), { type: "button", textContent: stage.title, title: stage.equation });
-    button.className = stage.part;
-    button.addEventListener("click", () => go(n));
-    return button;
-  }));
+  for (const [part, keys] of Object.entries(parts))
+    $(`all-${part}`).replaceChildren(...keys.map((key) => figureOf(key)));
+  $("stages").replaceChildren(
+    ...board.stages.map((stage, n) => {
+      const button = Object.assign(document.createElement("button"), {
+        type: "button",
+        textContent: stage.title,
+        title: stage.equation,
+      });
+      button.className = stage.part;
+      button.addEventListener("click", () => go(n));
+      return button;
+    }),
+  );
 }
 
 // Numbers into the cells, and what there is to see at the one that is looked at.
 function refresh(before = null) {
-  const known = made(), all = $("all").checked;
-  const scales = Object.fromEntries(Object.entries(board.M).map(([key, m]) => [key, m.data.reduce((a, x) => Math.max(a, Math.abs(x)), 0) || 1]));
+  const known = made(),
+    all = $("all").checked;
+  const scales = Object.fromEntries(
+    Object.entries(board.M).map(([key, m]) => [key, m.data.reduce((a, x) => Math.max(a, Math.abs(x)), 0) || 1]),
+  );
   const decimals = Object.fromEntries(Object.entries(board.M).map(([key, m]) => [key, decimalsOf(m)]));
   for (const td of document.querySelectorAll("td[data-key]")) {
-    const { key, i, j } = td.dataset, m = board.M[key], n = Number(i) + m.rows * Number(j), x = m.data[n];
+    const { key, i, j } = td.dataset,
+      m = board.M[key],
+      n = Number(i) + m.rows * Number(j),
+      x = m.data[n];
     const hidden = !all && makerOf(key) >= 0 && !known.has(key);
     td.textContent = hidden ? "·" : cell(x, decimals[key]);
     td.style.setProperty("--share", hidden || !Number.isFinite(x) ? 0 : Math.abs(x) / scales[key]);
@@ -405,21 +239,32 @@ const hiddenNow = (key) => !$("all").checked && makerOf(key) >= 0 && !made().has
 
 function look() {
   const seen = pointed ?? chosen ?? { key: board.stages[place].result.at(-1), i: 0, j: 0 };
-  const { key, i, j } = seen, m = board.M[key], maker = makerOf(key);
+  const { key, i, j } = seen,
+    m = board.M[key],
+    maker = makerOf(key);
   document.querySelectorAll("td.from, td.seen").forEach((td) => td.classList.remove("from", "seen"));
-  const mark = (name, [k, r, c]) => document.querySelectorAll(`td[data-key="${k}"][data-i="${r}"][data-j="${c}"]`).forEach((td) => td.classList.add(name));
+  const mark = (name, [k, r, c]) =>
+    document
+      .querySelectorAll(`td[data-key="${k}"][data-i="${r}"][data-j="${c}"]`)
+      .forEach((td) => td.classList.add(name));
   mark("seen", [key, i, j]);
   const title = `${m.name}${m.note === "after" || m.note === "before" ? ` ${m.note}` : ""}, row ${i + 1}, column ${j + 1}`;
   $("which").textContent = title;
-  const value = m.data[i + m.rows * j], lines = $("arithmetic");
+  const value = m.data[i + m.rows * j],
+    lines = $("arithmetic");
   const changed = edits[key]?.[i + m.rows * j] !== undefined;
   if (hiddenNow(key)) lines.replaceChildren(lineOf("", "not computed yet"));
-  else if (maker < 0) lines.replaceChildren(lineOf("", `${show(value)}: the step begins with this number. Edit it, and all that follows moves.`));
+  else if (maker < 0)
+    lines.replaceChildren(
+      lineOf("", `${show(value)}: the step begins with this number. Edit it, and all that follows moves.`),
+    );
   else if (changed) lines.replaceChildren(lineOf("", `${show(value)}: you put it there.`));
   else {
     const why = board.stages[maker].why(i, j, key);
     why.from.forEach((source) => mark("from", source));
-    lines.replaceChildren(...why.lines.map(([name, text]) => lineOf(name, name || why.whole ? text : `${text} = ${show(value)}`)));
+    lines.replaceChildren(
+      ...why.lines.map(([name, text]) => lineOf(name, name ? text : `${text} = ${show(value)}`)),
+    );
   }
   if (document.activeElement !== $("value")) $("value").value = hiddenNow(key) ? "" : String(value);
   $("value").disabled = hiddenNow(key);
@@ -438,7 +283,9 @@ function lineOf(name, text) {
 const numbersNow = () => Object.fromEntries(Object.entries(board.M).map(([key, m]) => [key, m.data.slice()]));
 
 function edit({ key, i, j }, x) {
-  const before = numbersNow(), m = board.M[key], n = i + m.rows * j;
+  const before = numbersNow(),
+    m = board.M[key],
+    n = i + m.rows * j;
   if (makerOf(key) < 0) putAtStart(key, n, x);
   else (edits[key] ??= {})[n] = x;
   compute();
@@ -485,7 +332,12 @@ function rebuild(n = place) {
 
 // The step is done: what came out is what the next one begins with.
 function takeStep() {
-  base = { ...base, theta: Float64Array.from(board.after), slots: board.slotsAfter.map((x) => Float64Array.from(x)), t: base.t + 1 };
+  base = {
+    ...base,
+    theta: Float64Array.from(board.after),
+    slots: board.slotsAfter.map((x) => Float64Array.from(x)),
+    t: base.t + 1,
+  };
   edits = {};
   rebuild(0);
 }
@@ -526,7 +378,8 @@ const MOVES = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowD
 
 function onCellKey(event, td) {
   if (event.key in MOVES) {
-    const [down, right] = MOVES[event.key], row = td.parentElement;
+    const [down, right] = MOVES[event.key],
+      row = td.parentElement;
     const next = row.parentElement.rows[row.rowIndex + down]?.cells[td.cellIndex + right];
     if (next) choose(next);
   } else if (event.key === "Enter" || event.key === "F2") $("value").select();
@@ -539,10 +392,18 @@ function onCellKey(event, td) {
 }
 
 const KEYS = {
-  ArrowRight: () => go(place + 1), PageDown: () => go(place + 1), n: () => go(place + 1), " ": () => go(place + 1),
-  ArrowLeft: () => go(place - 1), PageUp: () => go(place - 1), p: () => go(place - 1),
-  Home: () => go(0), End: () => go(board.stages.length - 1),
-  b: () => project(!document.body.classList.contains("projector")), a: () => $("all").click(), t: takeStep,
+  ArrowRight: () => go(place + 1),
+  PageDown: () => go(place + 1),
+  n: () => go(place + 1),
+  " ": () => go(place + 1),
+  ArrowLeft: () => go(place - 1),
+  PageUp: () => go(place - 1),
+  p: () => go(place - 1),
+  Home: () => go(0),
+  End: () => go(board.stages.length - 1),
+  b: () => project(!document.body.classList.contains("projector")),
+  a: () => $("all").click(),
+  t: takeStep,
 };
 
 function onKey(event) {
@@ -556,7 +417,10 @@ function onKey(event) {
 document.addEventListener("keydown", (event) => {
   const td = cellOf(event);
   if (td) return onCellKey(event, td);
-  if (event.target.closest("input, select, textarea, summary") || (event.key === " " && event.target.closest("button"))) {
+  if (
+    event.target.closest("input, select, textarea, summary") ||
+    (event.key === " " && event.target.closest("button"))
+  ) {
     if (event.target === $("value")) onValueKey(event);
     return undefined;
   }
@@ -568,12 +432,17 @@ function onValueKey(event) {
   event.preventDefault();
   if (event.key === "Enter") setValue();
   const { key, i, j } = chosen ?? pointed ?? {};
-  document.querySelector(`#row td[data-key="${key}"][data-i="${i}"][data-j="${j}"], td[data-key="${key}"][data-i="${i}"][data-j="${j}"]`)?.focus();
+  document
+    .querySelector(
+      `#row td[data-key="${key}"][data-i="${i}"][data-j="${j}"], td[data-key="${key}"][data-i="${i}"][data-j="${j}"]`,
+    )
+    ?.focus();
   look();
 }
 
 function setValue() {
-  const text = $("value").value.trim().replace("−", "-").replace(",", "."), x = Number(text);
+  const text = $("value").value.trim().replace("−", "-").replace(",", "."),
+    x = Number(text);
   const target = chosen ?? pointed ?? { key: board.stages[place].result.at(-1), i: 0, j: 0 };
   const fine = text !== "" && Number.isFinite(x);
   $("value").setAttribute("aria-invalid", !fine);
@@ -612,12 +481,28 @@ document.addEventListener("fullscreenchange", () => {
 
 // Settings
 
-const FIELDS = ["sizes", "batch", "data", "activation", "loss", "initializer", "optimizer", "learning_rate", "weight_decay", "seed"];
+const FIELDS = [
+  "sizes",
+  "batch",
+  "data",
+  "activation",
+  "loss",
+  "initializer",
+  "optimizer",
+  "learning_rate",
+  "weight_decay",
+  "seed",
+];
 const NEW_NUMBERS = ["sizes", "batch", "data", "initializer", "seed"]; // those that draw the numbers anew
 const form = $("settings");
 
 function fillForm() {
-  for (const [id, table] of [["activation", "activations"], ["loss", "losses"], ["initializer", "initializers"], ["optimizer", "optimizers"]]) {
+  for (const [id, table] of [
+    ["activation", "activations"],
+    ["loss", "losses"],
+    ["initializer", "initializers"],
+    ["optimizer", "optimizers"],
+  ]) {
     form.elements[id].replaceChildren(...Object.keys(formulas[table]).map((name) => new Option(name, name)));
   }
   const data = ["numbers", ...Object.keys(TOY_DATA), ...(given.own ? ["own"] : [])];
@@ -627,17 +512,21 @@ function fillForm() {
 
 function showSettings() {
   FIELDS.forEach((name) => (form.elements[name].value = settings[name]));
-  $("hyperparameters").replaceChildren(...scalarsOf(settings.optimizer).map(([name, value]) => {
-    const label = document.createElement("label"), field = document.createElement("input");
-    Object.assign(field, { name, value: settings[name] ?? value, inputMode: "decimal", autocomplete: "off" });
-    label.append(name, " ", field);
-    return label;
-  }));
+  $("hyperparameters").replaceChildren(
+    ...scalarsOf(settings.optimizer).map(([name, value]) => {
+      const label = document.createElement("label"),
+        field = document.createElement("input");
+      Object.assign(field, { name, value: settings[name] ?? value, inputMode: "decimal", autocomplete: "off" });
+      label.append(name, " ", field);
+      return label;
+    }),
+  );
 }
 
 form.addEventListener("submit", (event) => event.preventDefault());
 form.addEventListener("change", (event) => {
-  const { name, value } = event.target, next = { ...settings, [name]: value.trim() };
+  const { name, value } = event.target,
+    next = { ...settings, [name]: value.trim() };
   if (name === "data" && value !== "numbers") {
     const [inputs, classes] = value === "own" ? [given.own.inputs, given.own.classes] : [2, 2];
     const sizes = sizesOf(settings.sizes) ?? [inputs, 4, classes];
@@ -653,7 +542,8 @@ form.addEventListener("change", (event) => {
   address.write(settings, given.settings);
   if (NEW_NUMBERS.includes(name)) startOver();
   else {
-    if (name === "optimizer") base.slots = formulas.optimizers[settings.optimizer].slots.map(() => new Float64Array(base.theta.length));
+    if (name === "optimizer")
+      base.slots = formulas.optimizers[settings.optimizer].slots.map(() => new Float64Array(base.theta.length));
     if (name === "optimizer") base.t = 1;
     edits = {};
     rebuild();
@@ -670,7 +560,9 @@ function sheet(number, solved) {
   base = edited && number === Number(settings.seed) ? base : drawn(settings, number);
   edits = {};
   compute();
-  const page = document.createElement("section"), rng = new Random(number, 2), share = Number($("share").value) / 100;
+  const page = document.createElement("section"),
+    rng = new Random(number, 2),
+    share = Number($("share").value) / 100;
   page.className = "sheet";
   page.dataset.number = number;
   page.append(headOf(number, solved), startsOf(), stagesOf(rng, share, solved));
@@ -678,16 +570,21 @@ function sheet(number, solved) {
   return page;
 }
 
-const element = (tag, text, name = "") => Object.assign(document.createElement(tag), { textContent: text, className: name });
+const element = (tag, text, name = "") =>
+  Object.assign(document.createElement(tag), { textContent: text, className: name });
 
 function headOf(number, solved) {
-  const head = document.createElement("header"), own = scalarsOf(settings.optimizer).map(([name, value]) => `${name} ${settings[name] || value}`);
+  const head = document.createElement("header"),
+    own = scalarsOf(settings.optimizer).map(([name, value]) => `${name} ${settings[name] || value}`);
   head.append(
     element("h2", `${solved ? "Solution" : "Worksheet"} ${number}`),
     element("p", solved ? "" : "Name: ______________________________", "name"),
-    element("p", `${settings.sizes.replaceAll(",", " → ")} units, batch of ${settings.batch}, f = ${settings.activation}, ${settings.loss}; ` +
-      `${[settings.optimizer, `learning_rate ${settings.learning_rate}`, ...own, ...(Number(settings.weight_decay) ? [`weight_decay ${settings.weight_decay}`] : [])].join(", ")}. ` +
-      "Fill in the empty boxes, from the top; round each number as the others are."),
+    element(
+      "p",
+      `${settings.sizes.replaceAll(",", " → ")} units, batch of ${settings.batch}, f = ${settings.activation}, ${settings.loss}; ` +
+        `${[settings.optimizer, `learning_rate ${settings.learning_rate}`, ...own, ...(Number(settings.weight_decay) ? [`weight_decay ${settings.weight_decay}`] : [])].join(", ")}. ` +
+        "Fill in the empty boxes, from the top; round each number as the others are.",
+    ),
   );
   return head;
 }
@@ -701,10 +598,12 @@ function startsOf() {
 function stagesOf(rng, share, solved) {
   const box = element("div", "", "equations");
   for (const stage of board.stages) {
-    const item = element("div", "", "stage-line"), shown = stage.result.filter((key) => BLANK.test(key));
+    const item = element("div", "", "stage-line"),
+      shown = stage.result.filter((key) => BLANK.test(key));
     item.append(element("p", stage.equation, "equation"));
     shown.forEach((key) => {
-      const n = board.M[key].data.length, blanks = new Set(range(n).filter(() => rng.random() < share));
+      const n = board.M[key].data.length,
+        blanks = new Set(range(n).filter(() => rng.random() < share));
       item.append(printed(key, blanks, solved));
     });
     box.append(item);
@@ -715,9 +614,12 @@ function stagesOf(rng, share, solved) {
 }
 
 function printed(key, blanks, solved) {
-  const m = board.M[key], figure = figureOf(key), decimals = blanks ? Number($("digits").value) : decimalsOf(m);
+  const m = board.M[key],
+    figure = figureOf(key),
+    decimals = blanks ? Number($("digits").value) : decimalsOf(m);
   figure.querySelectorAll("td").forEach((td) => {
-    const n = Number(td.dataset.i) + m.rows * Number(td.dataset.j), blank = blanks?.has(n);
+    const n = Number(td.dataset.i) + m.rows * Number(td.dataset.j),
+      blank = blanks?.has(n);
     td.textContent = blank && !solved ? "" : cell(m.data[n], decimals);
     td.classList.toggle("blank", Boolean(blank));
     for (const name of ["key", "i", "j"]) delete td.dataset[name];
@@ -729,9 +631,15 @@ function printed(key, blanks, solved) {
 }
 
 function laySheets() {
-  const first = Math.max(0, Math.trunc(Number($("first").value)) || 0), many = Math.min(100, Math.max(1, Math.trunc(Number($("many").value)) || 1));
+  const first = Math.max(0, Math.trunc(Number($("first").value)) || 0),
+    many = Math.min(100, Math.max(1, Math.trunc(Number($("many").value)) || 1));
   const numbers = range(many).map((n) => first + n);
-  const order = $("apart").checked ? [...numbers.map((n) => [n, false]), ...numbers.map((n) => [n, true])] : numbers.flatMap((n) => [[n, false], [n, true]]);
+  const order = $("apart").checked
+    ? [...numbers.map((n) => [n, false]), ...numbers.map((n) => [n, true])]
+    : numbers.flatMap((n) => [
+        [n, false],
+        [n, true],
+      ]);
   $("sheets").replaceChildren(...order.map(([n, solved]) => sheet(n, solved)));
 }
 $("print").addEventListener("click", () => {
@@ -752,7 +660,8 @@ $("first").value = settings.seed;
 fillForm();
 startOver();
 addEventListener("hashchange", () => {
-  const next = address.read(given.settings), problem = complaint(next);
+  const next = address.read(given.settings),
+    problem = complaint(next);
   $("complaint").textContent = problem;
   if (problem) return;
   settings = next;

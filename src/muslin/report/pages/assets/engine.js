@@ -55,7 +55,8 @@ class Network {
     return sizes.slice(1).reduce((sum, n, k) => sum + n * (sizes[k] + 1), 0);
   }
   views(vector) {
-    const W = {}, b = {};
+    const W = {},
+      b = {};
     let at = 0;
     const take = (n) => vector.subarray(at, (at += n));
     for (let k = 1; k <= this.L; k++) W[k] = take(this.sizes[k] * this.sizes[k - 1]);
@@ -84,12 +85,18 @@ class Network {
     product(this.W[k], s.inputs[k - 1], s.A[k], this.sizes[k], this.sizes[k - 1], s.batch, this.b[k]);
   }
   activate(s, k) {
-    const A = s.A[k], H = s.H[k], input = s.inputs[k], mask = s.masks?.[k], f = this.f;
+    const A = s.A[k],
+      H = s.H[k],
+      input = s.inputs[k],
+      mask = s.masks?.[k],
+      f = this.f;
     for (let i = 0; i < A.length; i++) H[i] = f(A[i]);
     if (mask) for (let i = 0; i < A.length; i++) input[i] = H[i] * mask[i];
   }
   output(s) {
-    const n = this.sizes[this.L], A = s.A[this.L], Y_hat = s.H[this.L];
+    const n = this.sizes[this.L],
+      A = s.A[this.L],
+      Y_hat = s.H[this.L];
     for (let at = 0; at < A.length; at += n) this.log_output(n, at, A, s.log_Y_hat);
     for (let i = 0; i < A.length; i++) Y_hat[i] = Math.exp(s.log_Y_hat[i]);
   }
@@ -113,30 +120,46 @@ class Network {
     }
   }
   outputDelta(s, Y) {
-    const n = this.sizes[this.L], dA = s.dA[this.L];
+    const n = this.sizes[this.L],
+      dA = s.dA[this.L];
     for (let at = 0; at < dA.length; at += n) this.delta(n, at, s.H[this.L], Y, dA);
     for (let i = 0; i < dA.length; i++) dA[i] /= s.batch;
   }
   weightGradient(s, k) {
-    const n = this.sizes[k], m = this.sizes[k - 1], dA = s.dA[k], H = s.inputs[k - 1], dW = this.dW[k], B = s.batch;
+    const n = this.sizes[k],
+      m = this.sizes[k - 1],
+      dA = s.dA[k],
+      H = s.inputs[k - 1],
+      dW = this.dW[k],
+      B = s.batch;
     for (let i = 0; i < dW.length; i++) dW[i] = 0;
     for (let j = 0; j < B; j++) {
       for (let c = 0; c < m; c++) {
-        const h = H[c + m * j], to = n * c, from = n * j;
+        const h = H[c + m * j],
+          to = n * c,
+          from = n * j;
         for (let i = 0; i < n; i++) dW[i + to] += dA[i + from] * h;
       }
     }
   }
   biasGradient(s, k) {
-    const n = this.sizes[k], db = this.db[k], dA = s.dA[k];
+    const n = this.sizes[k],
+      db = this.db[k],
+      dA = s.dA[k];
     for (let i = 0; i < n; i++) db[i] = 0;
     for (let at = 0; at < dA.length; at += n) for (let i = 0; i < n; i++) db[i] += dA[at + i];
   }
   back(s, k) {
-    const n = this.sizes[k], m = this.sizes[k - 1], W = this.W[k], dA = s.dA[k], dH = s.dH[k - 1], B = s.batch;
+    const n = this.sizes[k],
+      m = this.sizes[k - 1],
+      W = this.W[k],
+      dA = s.dA[k],
+      dH = s.dH[k - 1],
+      B = s.batch;
     for (let j = 0; j < B; j++) {
       for (let c = 0; c < m; c++) {
-        const row = n * c, column = n * j;
+        const row = n * c,
+          column = n * j;
         let sum = 0;
         for (let i = 0; i < n; i++) sum += W[i + row] * dA[i + column];
         dH[c + m * j] = sum;
@@ -146,7 +169,11 @@ class Network {
     if (mask) for (let i = 0; i < dH.length; i++) dH[i] *= mask[i];
   }
   hiddenDelta(s, k) {
-    const A = s.A[k], H = s.H[k], dA = s.dA[k], dH = s.dH[k], slope = this.slope;
+    const A = s.A[k],
+      H = s.H[k],
+      dA = s.dA[k],
+      dH = s.dH[k],
+      slope = this.slope;
     for (let i = 0; i < A.length; i++) dA[i] = dH[i] * slope(A[i], H[i]);
   }
 }
@@ -156,7 +183,9 @@ function product(W, H, A, n, m, batch, b) {
   for (let j = 0; j < batch; j++) {
     for (let i = 0; i < n; i++) A[i + n * j] = 0;
     for (let c = 0; c < m; c++) {
-      const h = H[c + m * j], row = n * c, column = n * j;
+      const h = H[c + m * j],
+        row = n * c,
+        column = n * j;
       for (let i = 0; i < n; i++) A[i + column] += W[i + row] * h;
     }
     for (let i = 0; i < n; i++) A[i + n * j] += b[i];
@@ -166,7 +195,8 @@ function product(W, H, A, n, m, batch, b) {
 // What flows through the network for one batch. inputs[k] is what layer k + 1 is given: H⁽ᵏ⁾, or H⁽ᵏ⁾ ∘ mask⁽ᵏ⁾.
 class Signals {
   constructor(sizes, batch, masked = false) {
-    const layers = sizes.map((_, k) => k), hidden = layers.slice(1, -1);
+    const layers = sizes.map((_, k) => k),
+      hidden = layers.slice(1, -1);
     const arrays = (own) => Object.fromEntries(own.map((k) => [k, new Float64Array(sizes[k] * batch)]));
     this.batch = batch;
     [this.A, this.H, this.dA, this.dH] = [layers.slice(1), layers, layers.slice(1), hidden].map(arrays);
@@ -178,7 +208,12 @@ class Signals {
 
 // One step of training after another: muslin/training/step.py. A rule that asks for weight_decay gets the plain gradient.
 class Step {
-  constructor(net, X, y, { optimizer, weight_decay = 0, dropout = 0, clip_norm = 0, gains = null, ...hyperparameters }) {
+  constructor(
+    net,
+    X,
+    y,
+    { optimizer, weight_decay = 0, dropout = 0, clip_norm = 0, gains = null, ...hyperparameters },
+  ) {
     const rule = formulas.optimizers[optimizer];
     Object.assign(this, { net, X, y, rule, dropout, clip_norm, gains, t: 0, signals: {} });
     this.slots = rule.slots.map(() => new Float64Array(net.theta.length));
@@ -191,7 +226,8 @@ class Step {
   }
   // The batch is the columns `rows` of X, their labels those of y. Returns the mean loss before the step.
   take(rows, learning_rate, rng) {
-    const { net } = this, { s, Y } = this.gathered(rows);
+    const { net } = this,
+      { s, Y } = this.gathered(rows);
     if (s.masks) this.drop(s, rng);
     net.forward(s);
     const loss = net.meanLoss(s, Y);
@@ -205,14 +241,17 @@ class Step {
     return loss;
   }
   gathered(rows) {
-    const { net, X, y } = this, n = net.sizes[0], classes = net.sizes[net.L];
+    const { net, X, y } = this,
+      n = net.sizes[0],
+      classes = net.sizes[net.L];
     const made = (this.signals[rows.length] ??= {
       s: new Signals(net.sizes, rows.length, this.dropout > 0 || this.gains !== null),
       Y: new Float64Array(classes * rows.length),
     });
     made.Y.fill(0);
     for (let j = 0; j < rows.length; j++) {
-      const from = rows[j] * n, to = j * n;
+      const from = rows[j] * n,
+        to = j * n;
       for (let i = 0; i < n; i++) made.s.H[0][to + i] = X[from + i];
       made.Y[j * classes + y[rows[j]]] = 1;
     }
@@ -221,14 +260,16 @@ class Step {
   // Dropout (Srivastava et al., JMLR 2014, in the inverted form), and gains[k], the factors of the units of layer k.
   drop({ masks }, rng) {
     for (const [k, mask] of Object.entries(masks)) {
-      const n = this.net.sizes[k], kept = 1 / (1 - this.dropout);
+      const n = this.net.sizes[k],
+        kept = 1 / (1 - this.dropout);
       for (let i = 0; i < mask.length; i++) {
         mask[i] = (this.dropout && rng.random() < this.dropout ? 0 : kept) * (this.gains ? this.gains[k][i % n] : 1);
       }
     }
   }
   clip() {
-    const G = this.net.gradient, norm = Math.sqrt(G.reduce((sum, g) => sum + g * g, 0));
+    const G = this.net.gradient,
+      norm = Math.sqrt(G.reduce((sum, g) => sum + g * g, 0));
     if (norm > this.clip_norm) for (let i = 0; i < G.length; i++) G[i] *= this.clip_norm / norm;
   }
 }

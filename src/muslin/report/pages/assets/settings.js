@@ -21,7 +21,11 @@ function within(text, low, high) {
 }
 
 const TABLES = {
-  activation: "activations", loss: "losses", optimizer: "optimizers", initializer: "initializers", schedule: "schedules",
+  activation: "activations",
+  loss: "losses",
+  optimizer: "optimizers",
+  initializer: "initializers",
+  schedule: "schedules",
 };
 
 // What is wrong with the settings, in a sentence; "" where they are right.
@@ -36,8 +40,11 @@ const scalarsOf = (optimizer) =>
 
 function hyperparameterComplaint(optimizer, valueOf) {
   for (const [name] of scalarsOf(optimizer)) {
-    const text = valueOf(name) ?? "", below = /^(beta|momentum)/.test(name), value = within(text, 0, 1e12);
-    if (text !== "" && (value === null || (below && value >= 1))) return `${name} is a number from 0${below ? ", below 1" : ""}.`;
+    const text = valueOf(name) ?? "",
+      below = /^(beta|momentum)/.test(name),
+      value = within(text, 0, 1e12);
+    if (text !== "" && (value === null || (below && value >= 1)))
+      return `${name} is a number from 0${below ? ", below 1" : ""}.`;
   }
   return "";
 }
