@@ -28,7 +28,7 @@ class Scale(NamedTuple):
         return cls(X.dtype == np.uint8, 1.0 if X.dtype == np.uint8 else _largest(X))
 
     def limits(self, n: int) -> tuple[float, float]:
-        """(most, least): `check` has nothing to say of n samples that are no uint8, where no magnitude is above ``most``
+        """(most, least): `check` has nothing to say of n samples that are no uint8, if no magnitude is above ``most``
         and one is at least ``least``."""
         if self.uint8:
             return SCALED, 0.0

@@ -456,7 +456,7 @@ def test_a_sample_that_is_infinite_in_the_networks_precision(value):
     samples = np.zeros((8, 4), type(value) if isinstance(value, np.longdouble) else np.float64)
     samples[1, 2] = value
     labels, network = np.arange(8) % 3, FeedForwardNeuralNetwork([4, 5, 3])
-    wanted = r"in row 1, column 2; the network computes in float32, whose largest number is 3\.40e\+38"
+    wanted = r"in row 1, column 2; every value must be at most 3\.403e\+38, the largest float32"
     for call in (
         lambda: network.predict(samples),
         lambda: network.loss_and_gradients(samples, labels),
