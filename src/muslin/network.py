@@ -21,7 +21,7 @@ from muslin.engines import Engine, blas
 from muslin.engines import engine as engine_named
 from muslin.engines.prediction import Predictor
 from muslin.errors import known
-from muslin.inputs import as_dtype, as_finite, as_labels, as_samples, as_seed, as_sizes
+from muslin.inputs import Scale, as_dtype, as_finite, as_labels, as_probabilities, as_samples, as_seed, as_sizes
 from muslin.memory import Array, Parameters, Signals
 
 #: samples that pass through the network at a time where it only predicts
@@ -70,6 +70,7 @@ class FeedForwardNeuralNetwork:
         self.seed, self.dtype = as_seed(seed), as_dtype(dtype)
         self.initializer_scale = as_finite(initializer_scale, "initializer_scale")
         self.engine = engine_named(engine)
+        self.scale: Scale | None = None  # of the samples that it was trained on
         self.function, self.slope = self.activations[self.activation]
         self.loss_function, self.delta_function = self.losses[self.loss]
         self._own(Parameters(self.sizes, self.dtype))
@@ -153,17 +154,26 @@ class FeedForwardNeuralNetwork:
 
     def predict_proba(self, X: ArrayLike) -> Array:
         """Probability of each class.  X: (N × n_0), float or uint8 (scaled by 1/255) → (N × classes)."""
-        if (P := self.predictor(X)) is not None:
-            return P
-        X = as_samples(X, self.sizes[0], self.dtype)
+        if self.scale is None or self.scale.plausible(X):
+            if (P := self.predictor(X)) is not None:
+                return as_probabilities(P)
+        X = self.samples(X)
         P = np.empty((len(X), self.sizes[-1]), self.dtype)
         for rows, s in self.chunks(X, np.arange(len(X))):
             P[rows] = s.H[self.L].T
-        return P
+        return as_probabilities(P)
 
     def predict(self, X: ArrayLike) -> np.ndarray:
         """The most probable class of each sample, (N,)."""
         return self.predict_proba(X).argmax(axis=1)
+
+    def samples(self, X: ArrayLike) -> np.ndarray:
+        """X checked: see `muslin.inputs.as_samples`."""
+        return as_samples(X, self.sizes[0], self.dtype, self.scale)
+
+    def score(self, X: ArrayLike, y: ArrayLike) -> float:
+        """The accuracy: the share of samples X (N × n_0) whose most probable class is their label in y (N,)."""
+        return training.evaluate(self, X, y)[1]
 
     def chunks(self, X: np.ndarray, rows: np.ndarray) -> Iterator[tuple[np.ndarray, Signals]]:
         """Forward propagation of ``X[rows]``, some hundred at a time: yields (rows of the chunk, their signals)."""
@@ -181,7 +191,7 @@ class FeedForwardNeuralNetwork:
 
         X: (N × n_0), y: labels (N,).  Raises InputError for shapes or labels that do not fit.
         """
-        X = as_samples(X, self.sizes[0], self.dtype)
+        X = self.samples(X)
         y = as_labels(y, len(X), self.sizes[-1])
         s = Signals(self.sizes, len(X), self.dtype)
         Y = losses.targets(self.sizes[-1], self.dtype).take(y, axis=1)
@@ -209,11 +219,11 @@ class FeedForwardNeuralNetwork:
     load: ClassVar[Any] = classmethod(model_file.load)
 
     def __getstate__(self) -> dict[str, Any]:
-        return {"config": self.config, "engine": self.engine.name, "theta": self.theta}
+        return {"config": self.config, "engine": self.engine.name, "theta": self.theta, "scale": self.scale}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__init__(**state["config"], engine=state["engine"])  # type: ignore[misc]
-        self.theta[...] = state["theta"]
+        self.theta[...], self.scale = state["theta"], state["scale"]
 
     def __repr__(self) -> str:
         shape = "-".join(map(str, self.sizes))

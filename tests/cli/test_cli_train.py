@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import yaml
 from PIL import Image
-from toys import files
+from toys import files, without_epochs
 
 from muslin import FeedForwardNeuralNetwork
 from muslin.cli import main, train
@@ -34,7 +34,7 @@ def lines(path):
 
 def test_for_a_person(muslin, toy, alone):
     code, out, err = muslin("train", "-d", toy, *QUICK, "--name", "mine")
-    assert (code, err) == (0, "")
+    assert (code, without_epochs(err)) == (0, "")
     assert [line.split()[0] for line in out.splitlines()] == ["trained", "accuracy", "time", "run"]
     summary = read_json(alone / "runs/mine/summary.json")
     assert f"2 epochs, {64 * 8 + 8 + 8 * 8 + 8 + 8 * 3 + 3} parameters, loss {summary['loss']:.4f}" in out
@@ -45,7 +45,7 @@ def test_for_a_person(muslin, toy, alone):
 
 def test_json_and_every_file_of_the_contract(child, toy, alone):
     code, out, err = child("train", "-d", toy, *QUICK, "--name", "mine", "--json")
-    assert (code, err) == (0, "")
+    assert (code, without_epochs(err)) == (0, "")
     told = json.loads(out)
     assert told.keys() >= TOLD
     assert out.count("\n") == 1
@@ -70,7 +70,7 @@ def test_json_and_every_file_of_the_contract(child, toy, alone):
 
 def test_then_evaluated(muslin, toy, alone):
     code, out, err = muslin("train", "-d", toy, *QUICK, "--name", "a", "--evaluate")
-    assert (code, err) == (0, "")
+    assert (code, without_epochs(err)) == (0, "")
     assert out.splitlines()[-1].startswith("test       accuracy ")
     code, out, err = muslin("train", "-d", toy, *QUICK, "--name", "b", "--evaluate", "--json")
     told, summary = json.loads(out), read_json(alone / "runs/b/summary.json")
@@ -213,7 +213,7 @@ def test_resuming_a_finished_run_is_harmless(muslin, copy):
     muslin("train", "--resume", copy.path)  # draws the curves
     before = files(copy.path)
     code, out, err = muslin("train", "--resume", copy.path, "--json")
-    assert (code, err) == (0, "")
+    assert (code, without_epochs(err)) == (0, "")
     assert json.loads(out).items() >= {"run": str(copy.path), "epochs": 8}.items()
     assert files(copy.path) == before
 
@@ -229,5 +229,5 @@ def test_resuming_begins_where_nothing_is_saved_yet(muslin, copy):
 def test_digits_are_learnt(muslin):
     flags = ["-d", "digits", "-e", "6", "--hidden-size", "32", "--hidden-layers", "1", "-a", "relu", "--json"]
     code, out, err = muslin("train", *flags, "--initializer", "he", "--learning-rate", "0.003", "--evaluate")
-    assert (code, err) == (0, "")
+    assert (code, without_epochs(err)) == (0, "")
     assert json.loads(out)["test_accuracy"] > 0.9

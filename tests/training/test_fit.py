@@ -208,7 +208,7 @@ CHANGED = {
     "beta1": 0.8,
 }
 #: settings that leave the parameters alone, or are tested with the callbacks
-OTHERS = {"validation_data", "callbacks", "patience", "monitor", "diagnostics", "checkpoint", "resume"}
+OTHERS = {"validation_data", "callbacks", "patience", "monitor", "diagnostics", "checkpoint", "resume", "verbose"}
 
 
 @pytest.mark.parametrize("setting", CHANGED)

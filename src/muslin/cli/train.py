@@ -7,9 +7,9 @@ import typer
 
 from muslin import datasets, runs, tracking
 from muslin.cli.options import Json, console, emit, with_settings
-from muslin.cli.progress import TrainingProgress
 from muslin.errors import InputError
 from muslin.runs.settings import Settings, read_file
+from muslin.training.progress import TrainingProgress
 
 
 @with_settings

@@ -46,10 +46,18 @@ class EarlyStopping(Callback):
         self.patience: int = int(patience)
         self.metric: str = metric
 
+    def on_begin(self, state: State) -> None:
+        if state.history:  # of a resumed run, whose patience may be another
+            state.stopped = state.stopped or self.reason(state)
+
     def on_epoch(self, state: State) -> str | None:
-        best = best_epoch(state.history, self.metric)
-        if best == state.epoch:
+        if best_epoch(state.history, self.metric) == state.epoch:
             state.best_theta = state.network.theta.copy()
+        return self.reason(state)
+
+    def reason(self, state: State) -> str | None:
+        """Why to stop here, if there is a reason."""
+        best = best_epoch(state.history, self.metric)
         if state.epoch - best >= self.patience:
             return f"no better {self.metric} than that of epoch {best} for {self.patience} epochs"
         return None

@@ -1,5 +1,6 @@
 """How good a network is: on given samples, and on those of an epoch while it trains."""
 
+import math
 import time
 from dataclasses import dataclass, field
 from typing import Any
@@ -7,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from muslin.inputs import as_labels, as_samples
+from muslin.inputs import as_labels, as_rows
 from muslin.losses import targets
 
 
@@ -52,9 +53,12 @@ def evaluate(
 
     X: (N × n_0), y: (N,). Raises InputError for samples or labels that do not fit the network.
     """
-    X = as_samples(X, network.sizes[0], network.dtype)
-    y = as_labels(y, len(X), network.sizes[-1])
-    return measure(network, X, y, np.arange(len(X)) if rows is None else np.asarray(rows))
+    samples = network.samples(X)
+    labels, numbers = as_labels(y, len(samples), network.sizes[-1]), as_rows(rows, len(samples))
+    loss, accuracy, predicted = measure(network, samples, labels, numbers)
+    if math.isnan(loss):
+        network.predict_proba(samples)  # says which row
+    return loss, accuracy, predicted
 
 
 def validated(network: Any, samples: tuple[np.ndarray, np.ndarray, np.ndarray] | None) -> dict[str, float]:
@@ -75,3 +79,25 @@ def measure(network: Any, X: np.ndarray, y: np.ndarray, rows: np.ndarray) -> tup
         predicted[done : done + len(chunk)] = s.H[network.L].argmax(axis=0)
         done += len(chunk)
     return total / len(rows), float((predicted == y[rows]).mean()), predicted
+
+
+#: figure → how it is shown in a line
+FIGURES = {
+    "loss": "loss {:.4f}",
+    "accuracy": "accuracy {:.2%}",
+    "val_loss": "val_loss {:.4f}",
+    "val_accuracy": "val_accuracy {:.2%}",
+    "seconds": "({:.1f} s)",
+}
+
+
+def epoch_line(number: int, row: dict[str, Any]) -> str:
+    """A row of a history as a line to be read. A program's run has figures of its own."""
+    ours = [form.format(row[name]) for name, form in FIGURES.items() if row.get(name) is not None]
+    words = ours if "loss" in row else [f"{name} {row[name]:.6g}" for name in numbers(row)]
+    return "  ".join([f"epoch {number:>3}", *words])
+
+
+def numbers(row: dict[str, Any]) -> list[str]:
+    """The names of a row's figures."""
+    return [key for key, value in row.items() if isinstance(value, int | float) and key != "epoch"]
