@@ -154,9 +154,8 @@ class FeedForwardNeuralNetwork:
 
     def predict_proba(self, X: ArrayLike) -> Array:
         """Probability of each class.  X: (N × n_0), float or uint8 (scaled by 1/255) → (N × classes)."""
-        if self.scale is None or self.scale.plausible(X):
-            if (P := self.predictor(X)) is not None:
-                return as_probabilities(P)
+        if (self.scale is None or self.scale.plausible(X)) and (P := self.predictor(X)) is not None:
+            return as_probabilities(P)
         X = self.samples(X)
         P = np.empty((len(X), self.sizes[-1]), self.dtype)
         for rows, s in self.chunks(X, np.arange(len(X))):
