@@ -17,7 +17,9 @@ def command(
     config: Annotated[Path | None, typer.Option(help="YAML or JSON file of settings; a flag outranks it.")] = None,
     name: Annotated[str | None, typer.Option(help="Name of the run (default: made from its settings).")] = None,
     runs_dir: Annotated[Path, typer.Option(help="Folder that the run directory is made in.")] = Path("runs"),
-    resume: Annotated[Path | None, typer.Option(metavar="RUN", help="Go on with this run, exactly as it was.")] = None,
+    resume: Annotated[
+        Path | None, typer.Option(metavar="RUN", help="Go on with this run; --epochs may be more, --patience another.")
+    ] = None,
     evaluate: Annotated[bool, typer.Option("--evaluate", help="Then measure it on the test set.")] = False,
     tracker: Annotated[str, typer.Option(help="Show it elsewhere, too: none, or wandb.")] = "none",
     wandb_project: Annotated[str | None, typer.Option(help="Of W&B (default: muslin).")] = None,
@@ -57,10 +59,12 @@ def command(
 
 
 def _resumed(path, flags, config, name):
-    if flags or config or name:
-        raise InputError("--resume takes a run as it is; leave out the other settings, or start a new run.")
+    if config or name:
+        raise InputError("--resume takes a run as it is; leave out --config and --name, or start a new run.")
     run = runs.Run(path)
-    return run, run.dataset(quiet=False)
+    data = run.dataset(quiet=False)
+    runs.prolong(run, data, flags)
+    return run, data
 
 
 def fit(run, data, tracked, *callbacks):
