@@ -91,7 +91,7 @@ def test_words():
 
 
 def test_equal_differences_of_counts_are_no_certainty():
-    """By hand: 2 of 180 more right, twice: (2 + 1)/182 − (2/182)² = 0.016363, over 182: 0.009482²; Student's t 12.706."""
+    """By hand, 2 of 180 twice: (2 + 1)/182 − (2/182)² = 0.016363, over 182: 0.009482²; Student's t 12.706."""
     one, other = np.array([0.9, 0.9]), np.array([0.9, 0.9]) - 2 / 180
     assert clear(one, other)  # as figures of any other kind
     assert not clear(one, other, samples=180)
