@@ -11,7 +11,7 @@ so the blackboard's equations are also the fast path. At the door (`fit`, `predi
 """
 
 from collections.abc import Iterator
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
