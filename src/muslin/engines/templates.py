@@ -205,7 +205,7 @@ def plain(name):
 
 @cache
 def mask(dtype):
-    """Dropout's masks: the key, the number of the first unit, below what one is left out, the others' value; (B × n)."""
+    """Dropout's masks: the key, the first unit's number, below what one is left out, the others' value; (B × n)."""
     _switched_on()
     names = {"mixed": jit(dropout.mixed), "GOLDEN": dropout.GOLDEN, "zero": dtype.type(0)}
     source = f"{MASK}{inspect.getsource(dropout)}{dtype}"
