@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike
 from muslin.engines.player import trainer
 from muslin.errors import InputError
 from muslin.inputs import Scale
-from muslin.training.batches import Batches, Samples, dropout_rng
+from muslin.training.batches import Batches, Samples
 from muslin.training.callbacks import Callback, Callbacks, Checkpoint, Diagnostics, EarlyStopping
 from muslin.training.metrics import Tally, validated
 from muslin.training.progress import progress
@@ -77,9 +77,9 @@ def learn(train, step, state, settings, rows, validation, told):
     """The loop: epoch after epoch, batch after batch, until it is enough or a callback returns a reason to stop."""
     batches = Batches(rows, settings)
     while state.epoch < settings.epochs and not state.stopped:
-        tally, rng = Tally(), dropout_rng(batches.seed, state.epoch)
+        tally = Tally()
         for some in batches.epoch(state.epoch, train.stride):
-            for batch in train(some, state, batches.rate, rng):
+            for batch in train(some, state, batches.rate):
                 tally.add(*batch)
                 told.on_step(state, *batch)
             told.on_progress(state, *tally.so_far)
