@@ -48,7 +48,9 @@ class Interrupt(Callback):
 
 
 def figures(history):
-    return [{name: value for name, value in row.items() if "second" not in name} for row in history]
+    """Without what a clock says. A loss of the epoch is summed in another order where steps are watched."""
+    rows = [{name: value for name, value in row.items() if "second" not in name} for row in history]
+    return [row | {"loss": pytest.approx(row["loss"], rel=1e-6)} for row in rows]
 
 
 def compare(network, history, other, other_history):
