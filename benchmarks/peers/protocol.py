@@ -28,7 +28,7 @@ class Work(SimpleNamespace):
     task, threads   what to do, with how many threads
     data            folder of X.npy (uint8), y.npy, X_test.npy; ``X`` and ``y`` are the first ``samples`` rows
     samples         of an epoch, a multiple of the batch
-    start, save     .npz of the initial parameters; where the first turn's result is kept
+    start, save     .npz of the initial parameters; where the first turn's result is kept, or with ``every_turn`` each
     """
 
     @cached_property
@@ -94,7 +94,7 @@ class Work(SimpleNamespace):
         import numpy as np
 
         np.savez(self.save, *arrays)
-        self.save = None
+        self.save = self.save if getattr(self, "every_turn", False) else None
 
     def _answer(self, **figures):
         print(json.dumps(figures | {"memory": _memory()}), file=ANSWERS, flush=True)
