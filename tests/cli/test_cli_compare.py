@@ -145,3 +145,26 @@ def test_epochs_that_were_planned_are_not_taken_for_done(muslin, copy, weaker):
     (copy.path / "summary.json").unlink()
     told = json.loads(muslin("compare", copy.path, weaker.path, "--json", "--no-test").out)
     assert told["runs"][0]["epochs_done"] == config["epochs"]
+
+
+def test_runs_that_other_programs_logged(muslin, tmp_path):
+    from muslin.sweeps.server.desk import Desk
+
+    desk = Desk(tmp_path / "runs")
+    for name, lr, code in (("good", 0.1, 0), ("bad", 0.2, 1)):
+        desk.upsert_run({"name": name, "modelName": "p", "config": json.dumps({"lr": {"value": lr}})})
+        rows = [json.dumps({"loss": lr + n, "_step": n, "_timestamp": 1.0}) for n in range(3)]
+        files = {"wandb-history.jsonl": {"offset": 0, "content": rows}}
+        files["wandb-summary.json"] = {"offset": 0, "content": [rows[-1]]}
+        desk.stream("local", "p", name, {"files": files, "complete": True, "exitcode": code})
+    desk.close()
+    code, out, err = muslin("compare", tmp_path / "runs" / "p", "--json")
+    assert (code, err) == (0, "")
+    found = {row["run"].rpartition("/")[2]: row for row in json.loads(out)["runs"]}
+    assert {name: (row["state"], row["lr"], row["loss"]) for name, row in found.items()} == {
+        "good": ("finished", 0.1, 2.1),
+        "bad": ("failed", 0.2, 2.2),
+    }
+    assert not {"_step", "_timestamp"} & found["good"].keys()
+    code, out, err = muslin("report", tmp_path / "runs" / "p" / "bad")
+    assert (code, err) == (0, "")

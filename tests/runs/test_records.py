@@ -62,7 +62,7 @@ def test_what_is_right_is_read_as_it_is(read, value, tmp_path):
         ),
         (records.config, changed(CONFIG, hidden_size=[[8]]), "hidden_size is [[8]]; it must be a text, a number"),
         (records.config, changed(PROGRAM, config=[]), "config is []; it must be a valid dictionary"),
-        (records.config, changed(PROGRAM, command=...), "command is missing"),
+        (records.config, changed(PROGRAM, command=3), "command is 3; it must be a valid list"),
         (records.summary, None, "it holds None where an object must be"),
         (records.summary, changed(SUMMARY, epochs="3"), "epochs is '3'; it must be a valid integer"),
         (records.summary, changed(SUMMARY, epochs=True), "epochs is True; it must be a valid integer"),

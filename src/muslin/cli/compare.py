@@ -127,7 +127,12 @@ def _row(path):
     done = summary["epochs"] if "epochs" in summary else len(run.history_so_far)
     if done != settings.get("epochs", done):  # stopped early, or not at its end yet
         figures["epochs_done"] = done
-    return {"run": str(path), "state": "finished" if summary else "unfinished", **settings, **figures}
+    return {
+        "run": str(path),
+        "state": summary.get("state", "finished") if summary else "unfinished",
+        **settings,
+        **figures,
+    }
 
 
 def _columns(rows, every):

@@ -62,11 +62,11 @@ Config = create_model(
 
 
 class ProgramConfig(Record):
-    """config.json of a trial that a program of the user's trained."""
+    """config.json of a run of the user's own program: a trial of a sweep, or what our W&B server was told."""
 
     name: str
     config: dict[str, Any]
-    command: list[str]
+    command: list[str] | None = None  # of a trial
 
 
 class Epoch(Record):

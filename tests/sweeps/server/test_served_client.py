@@ -9,6 +9,8 @@ import time
 
 import pytest
 
+from muslin.sweeps.server.store import Store
+
 COURSE = '''
 """The way of working of the course: a dictionary, a function, an agent."""
 import numpy as np
@@ -161,10 +163,16 @@ def test_a_server_that_is_killed_again_and_again(tmp_path, monkeypatch):
         subprocess.Popen([sys.executable, "prog.py", sweep], **options, stderr=subprocess.DEVNULL) for _ in range(2)
     ]
     try:
+        state = Store(tmp_path / "runs" / ".server" / "state.db")
+        while len(state.rows("SELECT * FROM agents")) < 2:  # an agent that is not there yet gives up
+            assert all(agent.poll() is None for agent in agents)
+            time.sleep(0.2)
+        state.close()
         for _ in range(5):
-            time.sleep(3)
+            time.sleep(5)
             server.kill()
             server.wait()
+            server.stdout.close()
             server, _ = serve(port)
         assert [agent.wait(240) for agent in agents] == [0, 0]
     finally:

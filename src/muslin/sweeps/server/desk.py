@@ -142,9 +142,10 @@ class Desk:
         write_json(self.path(run) / "config.json", {"name": name, "config": plain, "wandb": about, "client": hidden})
 
     def write_summary(self, run):
-        summary = {key: value for key, value in json.loads(run["summary"]).items() if key != "_wandb"}
+        known = json.loads(run["summary"])
+        summary = {key: value for key, value in known.items() if not key.startswith("_")}  # what the client adds
         facts = {"state": run["state"], "exitcode": run["exitcode"], "iterations": self.history(run).lines()}
-        seconds = summary.get("_runtime", (run["ended"] or run["beat"]) - run["created"])
+        seconds = known.get("_runtime") or (run["ended"] or run["beat"]) - run["created"]
         write_json(self.path(run) / "summary.json", facts | {"seconds": seconds} | summary)
 
     def history(self, run):
