@@ -150,6 +150,11 @@ def pair(table: Mapping[str, Any], loss: Any, output: str) -> tuple[Callable[...
     return row[output]
 
 
+def target_columns(y, outputs, dtype):
+    """Targets as columns, (outputs × B): one-hot of class numbers (B,), or of rows (B × outputs) the transpose."""
+    return y.T if y.ndim == 2 else targets(outputs, dtype).take(y, axis=1)
+
+
 def targets(classes, dtype, smoothing=0.0):
     """The table whose row c is the target of class c: (classes × classes), 1 − s + s/classes on the diagonal, else
     s/classes. With s = 0 it is the identity, that is one-hot targets. Szegedy et al. 2015, arXiv:1512.00567, section 7.

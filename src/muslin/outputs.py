@@ -40,18 +40,37 @@ def exponential(A, Y_hat):
 
 
 class Output(NamedTuple):
-    """function; what a target is: "class" (one label a sample), "labels", "numbers" or "counts" (a row a sample); the
-    loss where none is named."""
+    """function  see above
+    target    what a sample is to be: a "class" (its number), or a row of "labels", "numbers" or "counts"
+    loss      where none is named
+    predict   what is predicted, of the rows of Ŷ (N × n_L)
+    """
 
     function: Callable[..., Any]
     target: str
     loss: str
+    predict: Callable[[np.ndarray], np.ndarray]
+
+
+def most_probable(P):
+    """The class of each sample, (N,)."""
+    return P.argmax(axis=1)
+
+
+def above_half(P):
+    """1 where a label is more likely there than not, else 0: (N × n_L), or (N,) of one label."""
+    return columns((P > 0.5).astype(np.int64))
+
+
+def columns(Y):
+    """(N × n_L) as it is, but (N,) where there is one column."""
+    return Y[:, 0] if Y.shape[1] == 1 else Y
 
 
 #: name → row. A new output is one function and a row here.
 OUTPUTS = {
-    "softmax": Output(softmax, "class", "cross_entropy"),
-    "sigmoid": Output(sigmoid, "labels", "cross_entropy"),
-    "identity": Output(identity, "numbers", "mean_squared_error"),
-    "exponential": Output(exponential, "counts", "poisson"),
+    "softmax": Output(softmax, "class", "cross_entropy", most_probable),
+    "sigmoid": Output(sigmoid, "labels", "cross_entropy", above_half),
+    "identity": Output(identity, "numbers", "mean_squared_error", columns),
+    "exponential": Output(exponential, "counts", "poisson", columns),
 }

@@ -77,7 +77,7 @@ def _number(name: str, numbers: np.ndarray, missing: int) -> Column:
 
 
 def is_truth(values) -> bool:
-    return getattr(values, "dtype", None) == bool
+    return getattr(getattr(values, "dtype", None), "kind", None) == "b"
 
 
 def as_texts(values) -> tuple[np.ndarray, np.ndarray]:

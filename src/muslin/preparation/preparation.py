@@ -197,9 +197,7 @@ def _date(column: Prepared, values: Any, decimal_comma: bool, where: str) -> Ite
     except ValueError:
         texts, missing = as_texts(values)
         first = next((t for t in texts[~missing] if not _is_day(t)), texts[~missing][0])
-        raise InputError(
-            f"{where}: the column {shown(column.name)} holds {shown(first)}, which is no date."
-        ) from None
+        raise InputError(f"{where}: the column {shown(column.name)} holds {shown(first)}, which is no date.") from None
     yield from _scaled(column, _dated(days, column.fill, column.gaps))
 
 

@@ -28,7 +28,9 @@ class Target:
         """Class numbers (N,), or scaled numbers (N × 1).  Raises InputError for a value that is none of them."""
         texts, missing = as_texts(values)
         if missing.any():
-            raise InputError(f"{where}: {shown(self.name)} is missing in row {int(missing.argmax()) + 1} below the names.")
+            raise InputError(
+                f"{where}: {shown(self.name)} is missing in row {int(missing.argmax()) + 1} below the names."
+            )
         if self.task == "regression":
             numbers = as_numbers(values, decimal_comma)
             self._refuse(texts, ~np.isfinite(numbers), where, "a number")

@@ -89,10 +89,10 @@ class Run:
 
     def model_for(self, data):
         """The trained network. Raises InputError where it has not the inputs and classes of the data set."""
-        network, needed = self.model, (data.X_train.shape[1], len(data.class_names))
-        if (network.sizes[0], network.sizes[-1]) != needed:
+        network, needed = self.model, (data.X_train.shape[1], data.n_outputs)
+        if (network.sizes[0], network.sizes[-1]) != needed or network.target != data.target:
             raise InputError(
-                f"The model in {self.path} has {network.sizes[0]} inputs and {network.sizes[-1]} classes; "
+                f"The model in {self.path} has {network.sizes[0]} inputs and {network.sizes[-1]} outputs; "
                 f"the data set {data.name} has {needed[0]} and {needed[1]}."
             )
         return network
@@ -120,6 +120,7 @@ def create(settings, data, runs_dir="runs", name=None):
 
     Raises InputError: settings that do not suit the data, a name that is taken, a folder that cannot be written.
     """
+    settings = settings.for_target(data.target)
     _check(settings, data)
     if name is not None and not re.search(r"[^\W_]", name):
         raise InputError(f"The run name {name!r} has no letter or digit that a folder's name could be made of.")
@@ -150,7 +151,8 @@ def _folder(name):
 
 def split(settings, data):
     """The rows of the training and of the validation samples that these settings ask for."""
-    return datasets.split(data.y_train, settings.validation, seed=settings.seed, stratify=settings.stratify)
+    labels = data.y_train if data.target == "class" else np.zeros(len(data.y_train), np.int64)
+    return datasets.split(labels, settings.validation, seed=settings.seed, stratify=settings.stratify)
 
 
 def train(run, data, callbacks=()):
@@ -164,7 +166,7 @@ def train(run, data, callbacks=()):
 
 
 def _train(run, settings, data, callbacks):
-    network = settings.network(data.X_train.shape[1], len(data.class_names))
+    network = settings.network(data.X_train.shape[1], data.n_outputs)
     rows, rows_val = split(settings, data)
     history = network.fit(
         data.X_train,
@@ -233,7 +235,7 @@ def evaluate_test(run, data):
 
 def _check(settings, data):
     """Let everything that training would refuse be refused before there is a directory."""
-    network = settings.network(data.X_train.shape[1], len(data.class_names))
+    network = settings.network(data.X_train.shape[1], data.n_outputs)
     rows, rows_val = split(settings, data)
     training = TrainingSettings.read(settings.training(), network.optimizers)
     training.check(network, data.y_train[rows], validated=len(rows_val) > 0)

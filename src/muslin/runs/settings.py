@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 
 from muslin.engines import ENGINES
 from muslin.errors import InputError, unknown
+from muslin.losses import pair
 from muslin.network import FeedForwardNeuralNetwork
 from muslin.optimizers import hyperparameters
 from muslin.schedules import SCHEDULES
@@ -21,12 +22,16 @@ from muslin.training.settings import OPTIONS, optional, rule_of
 CHOICES = {
     "activation": FeedForwardNeuralNetwork.activations,
     "initializer": FeedForwardNeuralNetwork.initializers,
+    "output": FeedForwardNeuralNetwork.outputs,
     "loss": FeedForwardNeuralNetwork.losses,
     "optimizer": FeedForwardNeuralNetwork.optimizers,
     "schedule": SCHEDULES,
     "engine": {"auto": None, **ENGINES},
     "dtype": {"float32": None, "float64": None},
 }
+
+#: kind of target → what a data set has of it
+WORDS = {"class": "classes", "labels": "labels", "numbers": "numbers", "counts": "counts"}
 
 #: other spellings, as course notes and other libraries have them → ours
 SPELLINGS = {
@@ -57,6 +62,11 @@ SPELLINGS = {
     "nesterov": "nag",
     "nesterov_accelerated_gradient": "nag",
     "nesterov_momentum": "nag",
+    "logits": "identity",
+    "mae": "mean_absolute_error",
+    "l1": "mean_absolute_error",
+    "absolute_error": "mean_absolute_error",
+    "smooth_l1": "huber",
     "mse": "mean_squared_error",
     "mse_loss": "mean_squared_error",
     "squared_error": "mean_squared_error",
@@ -117,7 +127,8 @@ class _DataAndNetwork(BaseModel):
     activation: str = Field("sigmoid", description="of the hidden layers")
     initializer: str = Field("xavier", description="of the weights")
     initializer_scale: float = Field(1.0, allow_inf_nan=False, description="factor on the initial weights")
-    loss: str = Field("cross_entropy", description="what training minimizes")
+    output: str | None = Field(None, description="of the last layer (default: as the data's target is)")
+    loss: str | None = Field(None, description="what training minimizes (default: as the output is)")
 
 
 def _training_fields():
@@ -164,6 +175,8 @@ class Settings(_Training):
     @field_validator(*CHOICES, mode="before")
     @classmethod
     def _name(cls, value, info):
+        if value is None and info.field_name in ("output", "loss"):
+            return None
         table, letters = CHOICES[info.field_name], _letters(value)
         for spelling in (str(value), *(name for name in table if _letters(name) == letters), LETTERS.get(letters)):
             if spelling in table:
@@ -202,12 +215,24 @@ class Settings(_Training):
             return {**values, "hidden_layers": len(sizes)}
         return values
 
-    def network(self, n_inputs, classes):
+    def network(self, n_inputs, outputs):
         """The network that these settings describe."""
         size = self.hidden_size
         hidden = list(size) if isinstance(size, list) else [size] * self.hidden_layers
-        names = ("activation", "initializer", "initializer_scale", "loss", "seed", "dtype", "engine")
-        return FeedForwardNeuralNetwork([n_inputs, *hidden, classes], **{name: getattr(self, name) for name in names})
+        names = ("activation", "initializer", "initializer_scale", "output", "loss", "seed", "dtype", "engine")
+        given = {name: value for name in names if (value := getattr(self, name)) is not None}
+        return FeedForwardNeuralNetwork([n_inputs, *hidden, outputs], **given)
+
+    def for_target(self, target):
+        """These settings with an output that says the kind of target, and a loss that goes with it, where none is
+        named. Raises InputError for one that does not."""
+        table = FeedForwardNeuralNetwork.outputs
+        output = self.output or next(name for name, row in table.items() if row.target == target)
+        if table[output].target != target:
+            raise InputError(f"The output {output} says {table[output].target}; the data have {WORDS[target]}.")
+        loss = self.loss or table[output].loss
+        pair(FeedForwardNeuralNetwork.losses, loss, output)
+        return self.model_copy(update={"output": output, "loss": loss})
 
     def training(self):
         """The arguments of `muslin.training.fit`. A hyperparameter that the optimizer does not have is left out."""

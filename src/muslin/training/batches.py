@@ -7,12 +7,12 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from muslin.errors import InputError
-from muslin.inputs import as_labels, as_rows, as_samples, every_row
+from muslin.inputs import as_rows, as_samples, as_targets, every_row
 from muslin.training.settings import TrainingSettings
 
 
 class Samples(NamedTuple):
-    """The ``rows`` of samples X (N × n_0) and their labels y (N,)."""
+    """The ``rows`` of samples X (N × n_0) and their targets y, class numbers (N,) or (N × n_L)."""
 
     X: np.ndarray
     y: np.ndarray
@@ -22,7 +22,8 @@ class Samples(NamedTuple):
     def checked(cls, network: Any, X: ArrayLike, y: ArrayLike, rows: ArrayLike | None, name: str = "rows") -> Self:
         """Raises InputError for what does not fit the network."""
         X = as_samples(X, network.sizes[0])
-        return cls(X, as_labels(y, len(X), network.sizes[-1]), as_rows(rows, len(X), name))
+        y = as_targets(y, len(X), network.sizes[-1], network.target, network.dtype)
+        return cls(X, y, as_rows(rows, len(X), name))
 
     @classmethod
     def for_validation(cls, network: Any, data: Any) -> Self | None:
@@ -35,7 +36,7 @@ class Samples(NamedTuple):
 
     @property
     def labels(self) -> np.ndarray:
-        """Of the rows."""
+        """Targets of the rows."""
         return self.y[self.rows]
 
 

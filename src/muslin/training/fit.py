@@ -13,10 +13,11 @@ from muslin.engines.player import trainer
 from muslin.errors import InputError
 from muslin.training.batches import Batches, Samples, dropout_rng
 from muslin.training.callbacks import Callback, Callbacks, Checkpoint, Diagnostics, EarlyStopping
-from muslin.training.metrics import Tally, validated
+from muslin.training.metrics import RIGHT, Tally, validated
 from muslin.training.settings import TrainingSettings, takes_options
 from muslin.training.state import History, State, load_checkpoint
 from muslin.training.step import Step
+from muslin.training.weights import sample_weights
 
 
 @takes_options
@@ -27,6 +28,8 @@ def fit(
     *,
     validation_data: tuple | None = None,
     rows: ArrayLike | None = None,
+    sample_weight: ArrayLike | None = None,
+    class_weight: Any = None,
     callbacks: Iterable[Callback | Callable[[State], Any]] = (),
     checkpoint: str | PathLike[str] | None = None,
     resume: bool = False,
@@ -34,9 +37,13 @@ def fit(
 ) -> History:
     """Train the network; returns its history, a list with one dictionary an epoch.
 
-    X, y              samples (N × n_0), float or uint8, and their labels (N,)
-    validation_data   (X, y) or (X, y, rows): val_loss and val_accuracy after each epoch
+    X, y              samples (N × n_0), float or uint8, and what they are: class numbers (N,), or labels, numbers or
+                      counts (N × n_L), as the network's output says them
+    validation_data   (X, y) or (X, y, rows): val_loss and val_accuracy (or other figures) after each epoch
     rows              train on these rows of X only (no copy is made)
+    sample_weight     (N,): how much each sample counts in loss and gradient, beside the mean of all
+    class_weight      how much each class counts, {class number: weight} (others 1), or "balanced": N / (K · samples of
+                      the class); multiplies sample_weight. Validation figures are without weights
     callbacks         `Callback` objects, or functions of the state called after each epoch
     checkpoint        file written after each epoch; with ``resume`` training goes on from it, bit for bit as if never
                       interrupted (same data, options, engine and number of threads)
@@ -51,7 +58,8 @@ def fit(
     data, validation = Samples.checked(network, X, y, rows), Samples.for_validation(network, validation_data)
     settings = TrainingSettings.read(options, network.optimizers)
     settings.check(network, data.labels, validation is not None)
-    step = Step(network, data.X, data.y, network.optimizers[settings.optimizer], settings)
+    weights = sample_weights(network, data, sample_weight, class_weight)
+    step = Step(network, data.X, data.y, network.optimizers[settings.optimizer], settings, weights)
     state = State(network, settings.optimizer, step.slots)
     told = _callbacks(callbacks, settings, data, validation, checkpoint)
     if resume:
@@ -68,7 +76,7 @@ def learn(train, step, state, settings, rows, validation, told):
     """The loop: epoch after epoch, batch after batch, until it is enough or a callback returns a reason to stop."""
     batches = Batches(rows, settings, state.network.seed)
     while state.epoch < settings.epochs and not state.stopped:
-        tally, rng = Tally(), dropout_rng(batches.seed, state.epoch)
+        tally, rng = Tally(state.network.target in RIGHT), dropout_rng(batches.seed, state.epoch)
         for some in batches.epoch(state.epoch, train.stride):
             for batch in train(some, state, batches.rate, rng):
                 tally.add(*batch)

@@ -63,7 +63,7 @@ def load_checkpoint(state: State, path: str | PathLike[str]) -> None:
     vectors, metadata = read_tensors(path, "checkpoint")
     try:
         facts, theirs = metadata["state"], metadata["network"]
-        theirs = theirs | {"optimizer": facts["optimizer"]}
+        theirs = {"output": "softmax"} | theirs | {"optimizer": facts["optimizer"]}
         for name, ours in (state.network.config | {"optimizer": state.optimizer}).items():
             if theirs[name] != ours:
                 raise InputError(f"{path} is of a run with {name} {theirs[name]}, not {ours}; it cannot go on here.")

@@ -10,6 +10,7 @@ from muslin.errors import Diverged
 from muslin.losses import targets
 from muslin.memory import Signals
 from muslin.optimizers import PROVIDED, signature
+from muslin.training.metrics import RIGHT
 
 
 @dataclass(frozen=True)
@@ -22,11 +23,15 @@ class Part:
 
 
 class Step:
-    """One step of training: a batch forward, backward, and the optimizer's rule. All memory is made beforehand."""
+    """One step of training: a batch forward, backward, and the optimizer's rule. All memory is made beforehand.
 
-    def __init__(self, network, X, y, rule, settings):
-        self.network, self.X, self.rule = network, X, rule
+    weights: of the samples, (N × 1) in the network's dtype, 1 in the mean, or None.
+    """
+
+    def __init__(self, network, X, y, rule, settings, weights=None):
+        self.network, self.X, self.rule, self.weights = network, X, rule, weights
         self.y = y.astype(y.dtype.newbyteorder("="), copy=False)
+        self.right = RIGHT.get(network.target)
         self.dropout, self.clip_norm = settings.dropout, settings.clip_norm
         self.freeze, self.stride = settings.freeze, settings.batch_size
         self.signals = Signals(network.sizes, self.stride, network.dtype, dropout=self.dropout > 0)
@@ -55,6 +60,7 @@ class Step:
         network = self.network
         hand.gather(self.X, rows, s.H[0].T)
         Y = hand.targets(self.table, self.y, rows)
+        s.weights = None if self.weights is None else hand.weights(self.weights, rows)
         if s.masks:
             hand.draw_masks(s.masks, self.dropout, rng)
         network.forward(s, hand)
@@ -126,7 +132,11 @@ class Computation:
 
     def targets(self, table, y, rows):
         """The targets of the batch, (n_L × B)."""
-        return table.take(y[rows], axis=1)
+        return y[rows].T if y.ndim == 2 else table.take(y[rows], axis=1)
+
+    def weights(self, weights, rows):
+        """Those of the batch, (1 × B)."""
+        return weights[rows].T
 
     def draw_masks(self, masks, dropout, rng):
         """mask ← 0 with the probability ``dropout``, else 1/(1 − dropout)."""
@@ -137,7 +147,7 @@ class Computation:
     def figures(self, loss, P):
         """The figures of the batch: ``loss``, the mean, and ``correct``, how many are predicted right."""
         self.loss = float(loss) / len(self.rows)
-        self.correct = int(np.count_nonzero(P.argmax(axis=0) == self.step.y[self.rows]))
+        self.correct = self.step.right(P, self.step.y[self.rows]) if self.step.right else 0
         self._finite(self.loss)
 
     def clip(self, parts, longest):
