@@ -12,7 +12,7 @@ from muslin import FeedForwardNeuralNetwork
 from muslin.activations import ACTIVATIONS
 from muslin.engines import player
 from muslin.errors import Diverged
-from muslin.losses import LOSSES, losses_of, pair
+from muslin.losses import cross_entropy_delta, losses_of, softmax_squared_error_delta
 from muslin.optimizers import OPTIMIZERS
 from muslin.training import Callback
 
@@ -141,12 +141,8 @@ def entropy_delta(Y_hat, Y):
 
 def test_a_loss_of_ones_own_is_recorded_or_left(threads, recorded, monkeypatch):
     threads(1)
-    monkeypatch.setitem(
-        FeedForwardNeuralNetwork.losses, "entropy", (entropy, pair(LOSSES, "mean_squared_error", "softmax")[1])
-    )
-    monkeypatch.setitem(
-        FeedForwardNeuralNetwork.losses, "absolute", (absolute_error, pair(LOSSES, "cross_entropy", "softmax")[1])
-    )
+    monkeypatch.setitem(FeedForwardNeuralNetwork.losses, "entropy", (entropy, softmax_squared_error_delta))
+    monkeypatch.setitem(FeedForwardNeuralNetwork.losses, "absolute", (absolute_error, cross_entropy_delta))
     monkeypatch.setitem(FeedForwardNeuralNetwork.losses, "odd", (entropy, entropy_delta))
     for loss, n in ("entropy", 1), ("odd", 1), ("absolute", 0):
         recorded.clear()

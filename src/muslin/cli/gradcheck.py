@@ -32,9 +32,8 @@ def command(
     seed: Annotated[int, typer.Option(min=0, help="Of the weights and samples.")] = 0,
     json: Json = False,
 ):
-    """Central differences in double precision, all layers, every activation with every output and every loss that goes with it, on small
-    networks. The
-    course asks for a relative error below 1e-7."""
+    """Central differences in double precision, all layers, every activation with every output and every loss that goes
+    with it, on small networks. The course asks for a relative error below 1e-7."""
     asked = {
         name: value
         for name, value in (("activation", activation), ("loss", loss), ("output", output))
