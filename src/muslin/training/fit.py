@@ -76,9 +76,10 @@ def learn(train, step, state, settings, rows, validation, told):
     """The loop: epoch after epoch, batch after batch, until it is enough or a callback returns a reason to stop."""
     batches = Batches(rows, settings, state.network.seed)
     while state.epoch < settings.epochs and not state.stopped:
+        rate = state.rate(batches.rate)
         tally, rng = Tally(state.network.target in RIGHT), dropout_rng(batches.seed, state.epoch)
         for some in batches.epoch(state.epoch, train.stride):
-            for batch in train(some, state, batches.rate, rng):
+            for batch in train(some, state, rate, rng):
                 tally.add(*batch)
                 told.on_step(state, *batch)
             told.on_progress(state, *tally.so_far)
@@ -86,7 +87,7 @@ def learn(train, step, state, settings, rows, validation, told):
         tally.stop()
         figures = tally.figures() | validated(state.network, validation)
         pace = {"seconds": tally.seconds, "samples_per_second": tally.speed}
-        state.end_epoch(figures | {"learning_rate": batches.rate(state.step - 1)} | pace)
+        state.end_epoch(figures | {"learning_rate": rate(state.step - 1)} | pace)
         state.history.engine_note = train.note
         told.on_epoch(state)
 

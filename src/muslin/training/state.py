@@ -1,5 +1,6 @@
 """The whole state of a training run, in memory and on disk."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from os import PathLike
 from typing import Any
@@ -27,7 +28,8 @@ class State:
     """Everything that the next step depends on, beside the data and the settings.
 
     ``epoch`` and ``step`` count what is done. ``slots`` are the optimizer's vectors; ``best_theta`` the parameters to
-    go back to, where early stopping keeps them; ``stopped`` the reason that a callback gave to end training. There is
+    go back to, where early stopping keeps them; ``stopped`` the reason that a callback gave to end training;
+    ``rate_factor`` what a callback multiplies the learning rate by. There is
     no random generator: the randomness of epoch e is derived from (seed, e).
     """
 
@@ -39,6 +41,11 @@ class State:
     history: History = field(default_factory=History)
     best_theta: np.ndarray | None = None
     stopped: str | None = None
+    rate_factor: float = 1.0
+
+    def rate(self, rate: Callable[[int], float]) -> Callable[[int], float]:
+        """The learning rate of a step, by its number from 0, of what the schedule has for it."""
+        return lambda step: self.rate_factor * rate(step)
 
     def end_epoch(self, figures: dict[str, float]) -> None:
         """One epoch more, and its figures into the history."""
@@ -51,7 +58,7 @@ def save_checkpoint(state: State, path: str | PathLike[str]) -> None:
     vectors = {"theta": state.network.theta} | {f"slot.{name}": slot for name, slot in state.slots.items()}
     if state.best_theta is not None:
         vectors["best_theta"] = state.best_theta
-    facts = {name: getattr(state, name) for name in ("optimizer", "epoch", "step", "history", "stopped")}
+    facts = {name: getattr(state, name) for name in ("optimizer", "epoch", "step", "history", "stopped", "rate_factor")}
     write_tensors(path, vectors, {"network": state.network.config, "state": facts})
 
 
@@ -79,4 +86,5 @@ def load_checkpoint(state: State, path: str | PathLike[str]) -> None:
     for name, slot in slots.items():
         state.slots[name][...] = slot
     state.best_theta, state.epoch, state.step, state.stopped = best, epoch, step, stopped
+    state.rate_factor = float(facts.get("rate_factor", 1.0))
     state.history = History(history)
