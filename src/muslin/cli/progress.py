@@ -1,11 +1,17 @@
 """A training run on the terminal: a line an epoch, and below it a bar with rate, time left and running figures."""
 
+import math
 import time
 
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from muslin.report.terminal import epoch
 from muslin.training import Callback
+
+
+def _accuracy(share):
+    """As text; none of numbers, which have no accuracy."""
+    return "" if math.isnan(share) else f" accuracy {share:.2%}"
 
 
 class TrainingProgress(Callback):
@@ -18,7 +24,7 @@ class TrainingProgress(Callback):
             BarColumn(bar_width=min(24, max(4, console.width - 74))),  # the line fits into 80 columns
             TextColumn("{task.fields[rate]:>7,.0f} samples/s"),
             TimeRemainingColumn(compact=True),
-            TextColumn("left loss {task.fields[loss]:.4f} accuracy {task.fields[accuracy]:.2%}"),
+            TextColumn("left loss {task.fields[loss]:.4f}{task.fields[accuracy]}"),
             console=console,
             transient=True,
             disable=not console.is_terminal,
@@ -34,7 +40,7 @@ class TrainingProgress(Callback):
         self.progress.stop()
 
     def on_begin(self, state):
-        facts = {"epoch": state.epoch + 1, "epochs": self.epochs, "rate": 0, "loss": 0, "accuracy": 0}
+        facts = {"epoch": state.epoch + 1, "epochs": self.epochs, "rate": 0, "loss": 0, "accuracy": ""}
         self.task = self.progress.add_task("", total=self.epochs * self.samples, **facts)
         self.progress.update(self.task, completed=state.epoch * self.samples)
         self.started = time.perf_counter()
@@ -49,13 +55,17 @@ class TrainingProgress(Callback):
                 epoch=state.epoch + 1,
                 rate=done / (now - self.started),
                 loss=loss,
-                accuracy=accuracy,
+                accuracy=_accuracy(accuracy),
                 refresh=True,
             )
 
     def on_epoch(self, state):
         row = state.history[-1]
-        facts = {"loss": row["loss"], "accuracy": row["accuracy"], "rate": row["samples_per_second"]}
+        facts = {
+            "loss": row["loss"],
+            "accuracy": _accuracy(row.get("accuracy", math.nan)),
+            "rate": row["samples_per_second"],
+        }
         self.progress.update(self.task, completed=state.epoch * self.samples, epoch=state.epoch, **facts)
         if not self.progress.disable:
             self.progress.console.print(epoch(state.epoch, row))

@@ -7,7 +7,6 @@ import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from muslin import datasets
 from muslin.cli.options import DataDir, Json, console, emit, same_command
 from muslin.errors import known
 from muslin.studies import STUDIES, study
@@ -57,7 +56,7 @@ def _conduct(chosen, given, seeds, path):
     """Train with a progress bar. Ctrl-C says how to go on."""
     plan = chosen.plan(given, seeds or chosen.seeds)
     settings = plan[0][1]
-    data = datasets.load(settings.dataset, data_dir=settings.data_dir)
+    data = settings.load_data()
     with StudyProgress(console(True), plan) as progress:
         try:
             return study.conduct(chosen, plan, data, path, progress)

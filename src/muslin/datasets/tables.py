@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from muslin.errors import InputError, shown, visible
-from muslin.files import MIB, opened
+from muslin.files import MIB, atomic, opened
 
 #: bytes from which on a table is refused: it is read into memory
 LIMIT = 4096 * MIB
@@ -188,4 +188,30 @@ READERS: dict[str, Callable[[Path, str], tuple[Any, bool]]] = {
     ".jsonl": _json_lines,
     ".ndjson": _json_lines,
     ".json": _json_lines,
+}
+
+
+# Writing
+
+
+def write(table: Any, path: Path, separator: str = ",") -> None:
+    """Write a frame, whole or not at all, in the format of the name's end.
+
+    Raises InputError where there is none for it, or the file cannot be written.
+    """
+    if suffix(path) not in WRITERS:
+        raise InputError(f"{path} cannot be written; its name must end in {', '.join(WRITERS)}.")
+    with atomic(path) as temporary, open(temporary, "wb") as file:
+        WRITERS[suffix(path)](table, file, separator)
+
+
+#: end of the name → what writes it
+WRITERS: dict[str, Callable[[Any, Any, str], Any]] = {
+    ".csv": lambda table, file, separator: table.to_csv(
+        file, index=False, sep=separator, decimal="," if separator == ";" else "."
+    ),
+    ".tsv": lambda table, file, separator: table.to_csv(file, index=False, sep="\t"),
+    ".parquet": lambda table, file, separator: table.to_parquet(file, index=False),
+    ".xlsx": lambda table, file, separator: table.to_excel(file, index=False),
+    ".jsonl": lambda table, file, separator: table.to_json(file, orient="records", lines=True),
 }

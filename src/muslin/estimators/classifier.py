@@ -192,7 +192,7 @@ class MuslinClassifier(ClassifierMixin, Muslin):
         return "sigmoid", Y.shape[1], LOSS[self.loss]
 
     def _strata(self, Y: np.ndarray) -> Any:
-        return Y.astype(bool) if Y.ndim == 2 and Y.shape[1] == 1 else Y if Y.ndim == 1 else None
+        return Y.astype(bool) if Y.ndim == 2 and Y.shape[1] == 1 else None
 
     def _weighted(self, weights: Any, y: Any, Y: np.ndarray) -> Any:
         if self.class_weight is None:

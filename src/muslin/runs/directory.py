@@ -1,6 +1,7 @@
 """Runs: from settings to a directory that holds everything about one training.
 
 runs/<name>/config.json               every setting, versions, data checksums
+            preparation.json          of a table: how its columns become numbers
             history.jsonl             one object an epoch
             checkpoint.safetensors    the state after the last finished epoch
             summary.json              the figures of the finished run; test figures once evaluated
@@ -23,8 +24,9 @@ from muslin.errors import InputError
 from muslin.files import read_json, read_json_lines, read_tensors, write_json, write_json_lines
 from muslin.network import FeedForwardNeuralNetwork
 from muslin.runs.settings import Settings
-from muslin.training import Callback, evaluate
+from muslin.training import Callback
 from muslin.training.callbacks import best_epoch
+from muslin.training.metrics import NAMES, measure
 from muslin.training.settings import TrainingSettings
 
 VERSIONS = ("muslin", "numpy", "numba", "scikit-learn")
@@ -82,6 +84,12 @@ class Run:
         return shlex.join(["muslin", "train", "--resume", str(self.path)])
 
     @property
+    def table(self):
+        """The `muslin.datasets.TableFacts` of the table that it was trained on; None if it was none."""
+        path = self.path / "preparation.json"
+        return datasets.TableFacts.from_json(read_json(path)) if path.exists() else None
+
+    @property
     def model(self):
         """The trained network."""
         self.summary  # noqa: B018
@@ -100,7 +108,7 @@ class Run:
     def dataset(self, quiet=True, data_dir=None):
         """The data set that the run was trained on. Raises InputError where it is no longer the same."""
         settings = self.settings
-        data = datasets.load(settings.dataset, data_dir=data_dir or settings.data_dir, quiet=quiet)
+        data = settings.load_data(quiet, data_dir)
         if data.checksums != self.config["data_checksums"]:
             raise InputError(f"The data set {settings.dataset} is not the one that {self.path} was trained on.")
         return data
@@ -141,6 +149,8 @@ def create(settings, data, runs_dir="runs", name=None):
             ) from error
     config = {"name": name or taken.name, **settings.model_dump(), "versions": _versions(), "machine": _machine()}
     write_json(taken / "config.json", config | {"data_checksums": data.checksums})
+    if data.table:
+        write_json(taken / "preparation.json", data.table.to_json())
     return Run(taken)
 
 
@@ -178,7 +188,7 @@ def _train(run, settings, data, callbacks):
         resume=run.checkpoint.exists(),
         **settings.training(),
     )
-    metric = settings.monitor or ("val_loss" if settings.patience else "val_accuracy")
+    metric = settings.monitor or ("val_loss" if settings.patience else f"val_{NAMES[network.target][0]}")
     metric = metric if metric in history[-1] else "loss"
     best = best_epoch(history, metric)
     shown = history[best - 1] if settings.patience else history[-1]
@@ -187,7 +197,7 @@ def _train(run, settings, data, callbacks):
         "epochs": len(history),
         "best_epoch": best,
         "best_by": metric,
-        **{key: shown[key] for key in ("loss", "accuracy", "val_loss", "val_accuracy") if key in shown},
+        **{key: shown[key] for key in _FIGURES if key in shown},
         "seconds": seconds,
         "samples_per_second": len(rows) * len(history) / sum(len(rows) / s for s in history["samples_per_second"]),
         "engine": network.engine.name,
@@ -200,8 +210,14 @@ def _train(run, settings, data, callbacks):
     return summary
 
 
+#: what is told of an epoch
+_FIGURES = ("loss", "accuracy", "val_loss", *dict.fromkeys(f"val_{name}" for row in NAMES.values() for name in row))
+
+
 def need_test(data):
     """Raises InputError where the data set has no test part."""
+    if data.X_test is None and data.table:
+        raise InputError(f"The table {data.name} has no test rows; --test must be a share of them, or another table.")
     if data.X_test is None:
         raise InputError(f"The data set {data.name} has no test part; an .npz needs X_test and y_test for that.")
 
@@ -212,25 +228,51 @@ def evaluate_test(run, data):
     test_accuracy, test_loss, confusion_matrix [true][predicted], per_class and macro (precision, recall, f1), and the
     predicted classes (not written).
     """
+    need_test(data)
+    figures, predicted = test_figures(run.model_for(data), data.X_test, data.y_test, data.class_names, data.table)
+    write_json(run.path / "summary.json", run.summary | figures)
+    return figures, predicted
+
+
+def test_figures(network, X, y, names, table=None):
+    """({"test_accuracy": …}, predictions) on samples; see `evaluate_test`. Of numbers test_r2, test_mae and test_rmse,
+    the last two in the units of the table's target; of labels test_accuracy and test_f1, and F1 of each label."""
+    figures, Y_hat = measure(network, X, y)
+    scale = table.target.scale if table else 1.0
+    told = {f"test_{k}": v * (scale if k in ("mae", "rmse") else 1.0) for k, v in figures.items()}
+    predicted = network.outputs[network.output].predict(Y_hat)
+    return told | PER_CLASS.get(network.target, lambda *_: {})(y, predicted, names), predicted
+
+
+def _per_class(y, predicted, names):
     from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
 
-    need_test(data)
-    loss, accuracy, predicted = evaluate(run.model_for(data), data.X_test, data.y_test)
-    labels = range(len(data.class_names))
-    scores = precision_recall_fscore_support(data.y_test, predicted, labels=labels, zero_division=0)
+    labels = range(len(names))
+    scores = precision_recall_fscore_support(y, predicted, labels=labels, zero_division=0)
     per_class = [
         {"class": name, "precision": float(p), "recall": float(r), "f1": float(f), "samples": int(n)}
-        for name, p, r, f, n in zip(data.class_names, *scores, strict=True)
+        for name, p, r, f, n in zip(names, *scores, strict=True)
     ]
-    figures = {
-        "test_accuracy": accuracy,
-        "test_loss": loss,
-        "confusion_matrix": confusion_matrix(data.y_test, predicted, labels=labels).tolist(),
+    return {
+        "confusion_matrix": confusion_matrix(y, predicted, labels=labels).tolist(),
         "per_class": per_class,
         "macro": {key: float(np.mean([row[key] for row in per_class])) for key in ("precision", "recall", "f1")},
     }
-    write_json(run.path / "summary.json", run.summary | figures)
-    return figures, predicted
+
+
+def _per_label(Y, predicted, names):
+    from sklearn.metrics import precision_recall_fscore_support
+
+    scores = precision_recall_fscore_support(Y > 0.5, predicted.reshape(Y.shape), average=None, zero_division=0)
+    rows = zip(names, *scores, strict=True)
+    keys = ("class", "precision", "recall", "f1", "samples")
+    return {
+        "per_class": [dict(zip(keys, (n, float(p), float(r), float(f), int(s)), strict=True)) for n, p, r, f, s in rows]
+    }
+
+
+#: kind of target → figures of each class or label
+PER_CLASS = {"class": _per_class, "labels": _per_label}
 
 
 def _check(settings, data):

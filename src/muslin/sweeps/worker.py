@@ -123,7 +123,8 @@ def _prepared(path, given):
     from muslin.runs.settings import Settings
 
     settings = Settings.read(given)
-    data = _data(settings.dataset, settings.data_dir)
+    data = _data(settings.dataset, settings.data_dir, settings.table)
+    settings = settings.for_target(data.target)
     for part in path.glob(".*.part"):  # of a worker that was killed
         part.unlink(missing_ok=True)
     run = Run(path)
@@ -137,10 +138,10 @@ def _prepared(path, given):
 
 
 @cache
-def _data(dataset, data_dir):
+def _data(dataset, data_dir, table):
     from muslin import datasets
 
-    return datasets.load(dataset, data_dir=data_dir, quiet=True)
+    return datasets.load(dataset, data_dir=data_dir, quiet=True, table=table)
 
 
 if __name__ == "__main__":
