@@ -35,7 +35,7 @@ def measure_table(run, path):
     if facts is None:
         raise InputError(f"{run.path} was trained on {run.settings.dataset}, which is no table; leave {path} out.")
     X, y = facts.samples_and_targets(path)
-    figures, _ = runs.test_figures(run.model, X, y, facts.target.classes, facts)
+    figures, _ = runs.figures_on(run.model, X, y, facts.target.classes, facts)
     return _with_pairs(figures, facts.target.classes)
 
 

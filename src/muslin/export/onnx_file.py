@@ -159,7 +159,8 @@ def _date(g: Graph, column: Any) -> list[str]:
     x, gap = _filled(g, column)
     parts = [x]
     for length in CYCLES.values():
-        angle = g.node("Div", g.node("Mul", x, g.constant(np.array([2 * np.pi]))), g.constant(np.array([length])))
+        rest = g.node("Mod", x, g.constant(np.array([length])), fmod=1)
+        angle = g.node("Mul", rest, g.constant(np.array([2 * np.pi / length])))
         parts += [g.node("Cos", angle), g.node("Sin", angle)]
     return _scaled(g, column, [*parts, *([gap] if column.gaps else [])])
 

@@ -71,7 +71,8 @@ def describe(values, name: str, decimal_comma: bool = False) -> Column:
 def _number(name: str, numbers: np.ndarray, missing: int) -> Column:
     n, low, high = len(numbers), numbers.min(), numbers.max()
     whole = bool((numbers == np.round(numbers)).all())
-    if n >= MANY and whole and len(np.unique(numbers)) == n and (high - low == n - 1 or ID.search(name)):
+    counts = low <= SEVERAL and high < 2 * n + SEVERAL and bool((np.diff(numbers) > 0).all())  # also where rows lack
+    if n >= MANY and whole and len(np.unique(numbers)) == n and (counts or ID.search(name)):
         return Column(name, "id", missing, f"{n:,} different whole numbers")
     return Column(name, "number", missing, f"{low:,.6g} to {high:,.6g}")
 
@@ -100,7 +101,7 @@ def text_of(value) -> str:
 def as_numbers(values, decimal_comma: bool = False) -> np.ndarray:
     """The values as float64 (N,); NaN where there is none, or another text."""
     if getattr(values, "dtype", None) is not None and values.dtype.kind in "iuf":
-        return np.asarray(values, np.float64)
+        return np.array(values, np.float64)  # a copy: a frame's own memory is not written into
     texts, missing = as_texts(values)
     return np.array([_number_of(t, decimal_comma) if not m else np.nan for t, m in zip(texts, missing, strict=True)])
 
@@ -140,6 +141,8 @@ def as_days(values, name: str) -> np.ndarray:
         stamps = stamps.dt.tz_convert(None) if stamps.dt.tz is not None else stamps
     else:
         texts, missing = as_texts(values)
+        if wrong := next((text for text in texts[~missing] if not DATE.fullmatch(text)), None):
+            raise ValueError(f"{wrong!r} is no date")
         stamps = pd.Series(np.where(missing, None, texts))
         stamps = pd.to_datetime(stamps, format=date_format(texts[~missing]), utc=True).dt.tz_convert(None)
     return ((stamps - pd.Timestamp(0)) / pd.Timedelta(days=1)).to_numpy(np.float64)

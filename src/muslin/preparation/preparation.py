@@ -214,8 +214,9 @@ def _dated(days: np.ndarray, fill: float, gaps: bool) -> Iterator[np.ndarray]:
     days = np.where(gap, fill, days)
     yield days
     for length in CYCLES.values():
-        yield np.cos(2 * np.pi * days / length)
-        yield np.sin(2 * np.pi * days / length)
+        angle = 2 * np.pi * np.fmod(days, length) / length  # the same for every Monday, to the bit
+        yield np.cos(angle)
+        yield np.sin(angle)
     if gaps:
         yield gap.astype(float)
 

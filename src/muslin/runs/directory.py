@@ -229,12 +229,12 @@ def evaluate_test(run, data):
     predicted classes (not written).
     """
     need_test(data)
-    figures, predicted = test_figures(run.model_for(data), data.X_test, data.y_test, data.class_names, data.table)
+    figures, predicted = figures_on(run.model_for(data), data.X_test, data.y_test, data.class_names, data.table)
     write_json(run.path / "summary.json", run.summary | figures)
     return figures, predicted
 
 
-def test_figures(network, X, y, names, table=None):
+def figures_on(network, X, y, names, table):
     """({"test_accuracy": …}, predictions) on samples; see `evaluate_test`. Of numbers test_r2, test_mae and test_rmse,
     the last two in the units of the table's target; of labels test_accuracy and test_f1, and F1 of each label."""
     figures, Y_hat = measure(network, X, y)

@@ -120,9 +120,7 @@ RIGHT = (
 class _DataAndNetwork(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    dataset: str = Field(
-        "fashion_mnist", description="fashion_mnist, mnist, digits, or a path: a table, .npz, a folder"
-    )
+    dataset: str = Field("fashion_mnist", description="fashion_mnist, mnist, digits, or a path: table, .npz, folder")
     data_dir: str | None = Field(None, description="folder that holds the data set's files")
     target: str | None = Field(None, description="of a table: the column to predict")
     drop: str | None = Field(None, description="of a table: columns to leave out, such as id,name")
