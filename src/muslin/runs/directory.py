@@ -99,8 +99,9 @@ class Run:
         """The trained network. Raises InputError where it has not the inputs and classes of the data set."""
         network, needed = self.model, (data.X_train.shape[1], data.n_outputs)
         if (network.sizes[0], network.sizes[-1]) != needed or network.target != data.target:
+            of = {"class": "classes"}.get(network.target, network.target)
             raise InputError(
-                f"The model in {self.path} has {network.sizes[0]} inputs and {network.sizes[-1]} outputs; "
+                f"The model in {self.path} has {network.sizes[0]} inputs and {network.sizes[-1]} {of}; "
                 f"the data set {data.name} has {needed[0]} and {needed[1]}."
             )
         return network
