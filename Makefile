@@ -52,6 +52,7 @@ bench-quick: setup $(PEERS)/.installed
 lint: setup
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
 
 format: setup
 	@$(BIN)/ruff check --fix .

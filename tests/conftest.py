@@ -1,4 +1,4 @@
-"""What several folders of tests share: a tiny data set, and a run trained on it."""
+"""What several folders of tests share: a tiny data set, a run trained on it, and a browser."""
 
 import shutil
 
@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 from toys import CLASSES, bars
 
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+
 # the same examples in every run of `make test`; `make test-all` looks for new ones
 hypothesis.settings.register_profile("same", derandomize=True, deadline=None)
 hypothesis.settings.register_profile("new", deadline=None, max_examples=1000)
@@ -14,6 +16,18 @@ hypothesis.settings.register_profile("new", deadline=None, max_examples=1000)
 
 def pytest_configure(config):
     hypothesis.settings.load_profile("same" if config.option.markexpr else "new")
+
+
+@pytest.fixture(scope="session")
+def chromium():
+    if not CHROMIUM:
+        pytest.skip("Chromium is not installed: apt-get install chromium")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield browser
+        browser.close()
 
 
 @pytest.fixture(scope="session")

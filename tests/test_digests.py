@@ -68,7 +68,7 @@ def test_a_digest_further_in_is_content_like_any_other(tmp_path):
 
 @pytest.mark.parametrize("read", [read_json, read_json_lines])
 def test_a_file_of_an_older_version_is_read_with_a_word(read, tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr(digests, "NOTED", [])
+    monkeypatch.setattr(digests, "OLD", [])
     (tmp_path / "old").write_text(json.dumps({"epoch": 1}))
     for _ in range(2):
         assert read(tmp_path / "old") in ({"epoch": 1}, [{"epoch": 1}])
@@ -78,7 +78,7 @@ def test_a_file_of_an_older_version_is_read_with_a_word(read, tmp_path, capsys, 
 def test_a_model_of_an_older_version_is_read_with_a_word(tmp_path, capsys, monkeypatch):
     from safetensors.numpy import save_file
 
-    monkeypatch.setattr(digests, "NOTED", [])
+    monkeypatch.setattr(digests, "OLD", [])
     save_file({"x": np.arange(3.0)}, tmp_path / "old", {"muslin": "{}"})
     assert read_tensors(tmp_path / "old", "model file")[0]["x"].tolist() == [0, 1, 2]
     assert "old has no digest" in capsys.readouterr().err

@@ -90,5 +90,26 @@ def test_importing_muslin_loads_nothing_heavy():
     script = "import json, sys, muslin; print(json.dumps(sorted(sys.modules)))"
     found = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     loaded = {name.partition(".")[0] for name in json.loads(found.stdout)}
-    assert "numpy" in loaded
-    assert not loaded & {"numba", "sklearn", "pydantic", "matplotlib", "typer", "rich", "yaml", "safetensors", "optuna"}
+    assert "muslin" in loaded
+    assert not loaded & {
+        "numpy",
+        "numba",
+        "sklearn",
+        "pydantic",
+        "matplotlib",
+        "typer",
+        "rich",
+        "yaml",
+        "safetensors",
+        "optuna",
+    }
+
+
+def test_the_network_is_there_when_it_is_asked_for():
+    script = (
+        "import sys; from muslin import FeedForwardNeuralNetwork as F; print(F.__module__, 'sklearn' in sys.modules)"
+    )
+    found = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert found.stdout == "muslin.network False\n"
+    with pytest.raises(AttributeError, match="has no attribute 'nothing'"):
+        muslin.nothing  # noqa: B018

@@ -8,12 +8,11 @@ which is the SHA-256 of all bytes of the file, these 64 taken for zeros. Files f
 """
 
 import re
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from hashlib import sha256
 
-from muslin.errors import InputError
+from muslin.errors import InputError, note
 
 KEY, KIND, ZEROS = "muslin_digest", "muslin-sha256:", "0" * 64
 #: key and value in a file that is yet to be stamped
@@ -41,8 +40,13 @@ def checked(data: bytes, path: object) -> Iterator[None]:
             f"the entry {KEY} out of it.)"
         )
     yield
-    if not place:
-        _note(path)
+    if not place and not OLD:  # one word a process, for an archive may hold thousands
+        OLD.append(path)
+        note(f"{path} has no digest, as of an older version: damage in it would not be seen.")
+
+
+#: the first file without a digest
+OLD: list[object] = []
 
 
 def _digest(head: bytes, start: int, end: int, body: bytes | memoryview = b"") -> bytes:
@@ -50,13 +54,3 @@ def _digest(head: bytes, start: int, end: int, body: bytes | memoryview = b"") -
     for part in (ZEROS.encode(), memoryview(head)[end:], body):
         sha.update(part)
     return sha.hexdigest().encode()
-
-
-def _note(path: object) -> None:
-    """The word for files without a digest: one a process, for an archive may hold thousands."""
-    if not NOTED:
-        NOTED.append(path)
-        print(f"muslin: {path} has no digest, as of an older version: damage in it would not be seen.", file=sys.stderr)
-
-
-NOTED: list = []

@@ -2,8 +2,13 @@
 
 import re
 import reprlib
+import sys
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
+from functools import cache
+from typing import TypeVar
+
+T = TypeVar("T")
 
 #: characters of a value, and of a whole message, that are shown
 VALUE, MESSAGE = 100, 2000
@@ -32,7 +37,7 @@ def known(table: Mapping[str, object], kind: str, name: object) -> str:
     raise unknown(kind, name, table)
 
 
-def lookup(table: Mapping[str, object], kind: str, name: object):
+def lookup(table: Mapping[str, T], kind: str, name: object) -> T:
     """The value in the table that is meant by the name: see `known`."""
     return table[known(table, kind, name)]
 
@@ -77,6 +82,12 @@ class _Short(reprlib.Repr):
         if abs(value) < 10**30:
             return repr(value)
         return f"a whole number of about {round(value.bit_length() * 0.30103):,} digits"  # all of them take seconds
+
+
+@cache
+def note(message: str) -> None:
+    """A word on standard error, once each, for what is no error but must not happen in silence."""
+    print(f"muslin: {visible(message)}", file=sys.stderr)
 
 
 class Diverged(FloatingPointError):

@@ -15,7 +15,7 @@ from functools import cache
 from pathlib import Path
 
 from muslin import digests
-from muslin.errors import InputError, visible
+from muslin.errors import InputError, note, visible
 
 MIB = 1 << 20
 #: bytes of a text of ours, and of a file of tensors, from which on it is refused; levels of lists in lists
@@ -32,6 +32,15 @@ def atomic(path):
     Raises InputError where the folder cannot be written, the disk is full, or the path is no file's: a folder, a
     device, a pipe.
     """
+    with _temporary(path) as temporary:
+        yield temporary
+        _flush(temporary)
+        temporary.replace(path)
+        _flush_names(temporary.parent)
+
+
+@contextmanager
+def _temporary(path):
     path = Path(path)
     if not path.name or "\0" in str(path):
         raise InputError(f"Cannot write {str(path)!r}: it is not the path of a file.")
@@ -44,9 +53,6 @@ def atomic(path):
         remove_litter(path.parent)
         os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
         yield temporary
-        _flush(temporary)
-        temporary.replace(path)
-        _flush_names(path.parent)
     except OSError as error:
         raise InputError(f"Cannot write {visible(str(path))}: {_reason(error, path)}.") from error
     finally:
@@ -58,7 +64,10 @@ def make_folder(folder):
     """The folder and those above it, each on the disk before anything is written into it. Raises OSError."""
     if not folder.is_dir():
         make_folder(folder.parent)
-        folder.mkdir(exist_ok=True)
+        try:
+            folder.mkdir(exist_ok=True)
+        except FileExistsError as error:
+            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(folder)) from error
         _flush_names(folder.parent)
 
 
@@ -80,7 +89,7 @@ def _flush_names(folder):
 
 
 def _reason(error, path):
-    if isinstance(error, FileExistsError | NotADirectoryError):
+    if isinstance(error, NotADirectoryError):
         return f"{visible(str(path.parent))} is not a folder"
     return error.strerror or error
 
@@ -113,6 +122,35 @@ def _alive(pid):
     return True
 
 
+def writable(folder):
+    return os.access(folder, os.W_OK | os.X_OK)
+
+
+def output_folder(folder):
+    """Where pages and pictures of what lies in a folder are written: there or, where it is read-only, beside us."""
+    if writable(folder) or not folder.is_dir():
+        return folder
+    place = Path(f"{folder.resolve().name}-pages")
+    note(f"{folder} is read-only: pages and pictures are written to {place}.")
+    return place
+
+
+def expanded(path):
+    """The path with ~ as the home folder. Raises InputError where there is no such user."""
+    try:
+        return Path(path).expanduser()
+    except RuntimeError as error:
+        raise InputError(f"{visible(str(path))}: there is no such home folder.") from error
+
+
+def exists(path):
+    """Whether something is there; nothing can be at a name that is too long, or out of our reach."""
+    try:
+        return Path(path).exists()
+    except (OSError, ValueError):
+        return False
+
+
 def write_text(path, text):
     _write(path, text.encode("utf-8", errors="backslashreplace"))
 
@@ -128,6 +166,32 @@ def write_json(path, value):
         _write(path, digests.stamp(_json(_blank(value), indent=2)))
     else:
         _write(path, _json(value, indent=2))
+
+
+def write_new_json(path, value):
+    """`write_json` of an object where no file is: of several processes one succeeds. Returns whether this one did."""
+    with _temporary(path) as temporary:
+        temporary.write_bytes(digests.stamp(_json(_blank(value), indent=2)))
+        _flush(temporary)
+        try:
+            _link(temporary, path)
+        except FileExistsError:
+            return False
+        _flush_names(temporary.parent)
+        return True
+
+
+def _link(temporary, path):
+    try:
+        os.link(temporary, path)
+    except OSError as error:
+        if error.errno not in NO_LINKS:
+            raise
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL))  # a file system without links
+        temporary.replace(path)
+
+
+NO_LINKS = errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK
 
 
 def write_json_lines(path, rows):

@@ -1,14 +1,18 @@
 """Gradients by backward propagation against central differences, in double precision."""
 
-import numpy as np
+from collections.abc import Sequence
 
+import numpy as np
+from numpy.typing import ArrayLike
+
+from muslin.memory import Array
 from muslin.network import FeedForwardNeuralNetwork
 
 #: half the distance between the two points; the best for double precision is near the cube root of its ε
 STEP = 6e-6
 
 
-def gradcheck(network, X, y):
+def gradcheck(network: FeedForwardNeuralNetwork, X: ArrayLike, y: ArrayLike) -> dict[int, tuple[float, float]]:
     """The largest relative error of each layer, {k: (error of dW⁽ᵏ⁾, error of db⁽ᵏ⁾)}.
 
     The numerical gradient of a parameter w is (loss(w + h) − loss(w − h)) / 2h; the error of an array of gradients is
@@ -16,15 +20,15 @@ def gradcheck(network, X, y):
     """
     _, dW, db = network.loss_and_gradients(X, y)
     return {
-        k: tuple(
-            _relative(analytic[k], _numerical(network, X, y, array))
-            for analytic, array in ((dW, network.weights[k]), (db, network.biases[k]))
+        k: (
+            _relative(dW[k], _numerical(network, X, y, network.weights[k])),
+            _relative(db[k], _numerical(network, X, y, network.biases[k])),
         )
         for k in network.weights
     }
 
 
-def _numerical(network, X, y, array):
+def _numerical(network: FeedForwardNeuralNetwork, X: ArrayLike, y: ArrayLike, array: Array) -> Array:
     gradient = np.empty_like(array)
     for at in np.ndindex(array.shape):
         value = array[at]
@@ -37,12 +41,14 @@ def _numerical(network, X, y, array):
     return gradient
 
 
-def _relative(a, n):
+def _relative(a: Array, n: Array) -> float:
     scale = np.linalg.norm(a) + np.linalg.norm(n)
     return float(np.linalg.norm(a - n) / scale) if scale else 0.0
 
 
-def example(activation, loss, seed=0, hidden=(7, 6), output="softmax"):
+def example(
+    activation: str, loss: str, seed: int = 0, hidden: Sequence[int] = (7, 6), output: str = "softmax"
+) -> tuple[FeedForwardNeuralNetwork, Array, np.ndarray]:
     """A small network of float64 and samples to check it with: (network, X, y)."""
     rng = np.random.default_rng([seed, 2])
     network = FeedForwardNeuralNetwork([5, *hidden, 4], activation, "xavier", loss, seed, np.float64, output=output)

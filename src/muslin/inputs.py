@@ -1,18 +1,67 @@
 """What may come in at the door: samples, labels, row numbers, sizes and seeds, checked and brought into one form."""
 
 import math
+import warnings
 from numbers import Integral, Real
-from typing import Any
+from typing import Any, NamedTuple, Self
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 from muslin.errors import InputError
 
+#: how many times larger or smaller than in training samples may be before that is said
+FACTOR = 100
+#: the largest number that is taken for one of uint8 scaled by 1/255
+SCALED = 2.0
 
-def as_samples(X: Any, n_inputs: int) -> np.ndarray:
+
+class Scale(NamedTuple):
+    """What a network was trained on: uint8, which the door scales by 1/255, or other numbers, taken as they are; and
+    the largest magnitude that it saw."""
+
+    uint8: bool
+    largest: float
+
+    @classmethod
+    def of(cls, X: np.ndarray) -> Self:
+        return cls(X.dtype == np.uint8, 1.0 if X.dtype == np.uint8 else _largest(X))
+
+    def limits(self, n: int) -> tuple[float, float]:
+        """(most, least): `check` has nothing to say of n samples that are no uint8, if no magnitude is above ``most``
+        and one is at least ``least``."""
+        if self.uint8:
+            return SCALED, 0.0
+        return FACTOR * self.largest, self.largest / FACTOR if n >= FACTOR else 0.0
+
+    def check(self, X: np.ndarray, other: "Scale") -> None:
+        """Raises InputError where one of X, which is of the ``other`` scale, and the training samples is uint8 and the
+        other is not of that scale; warns where both are other numbers and of very different sizes."""
+        if self.uint8 and other.largest > SCALED:
+            raise InputError(
+                f"X holds {X.dtype} up to {other.largest:.4g}, but the network was trained on uint8, which is scaled "
+                "by 1/255; give uint8, or divide by 255."
+            )
+        if other.uint8 and self.largest > SCALED:
+            raise InputError(
+                "X holds uint8, which is scaled by 1/255, but the network was trained on numbers up to "
+                f"{self.largest:.4g} as they are; give floats of that scale."
+            )
+        larger = other.largest > FACTOR * self.largest
+        if not other.uint8 and (larger or (len(X) >= FACTOR and 0 < other.largest * FACTOR < self.largest)):
+            warnings.warn(
+                f"X holds numbers up to {other.largest:.4g}, but the network was trained on numbers up to "
+                f"{self.largest:.4g}; they must be of the same scale.",
+                stacklevel=4,
+            )
+
+
+def as_samples(X: Any, n_inputs: int, dtype: DTypeLike = np.float64, scale: Scale | None = None) -> np.ndarray:
     """X as an (N × n_inputs) array, float or uint8; images (N × height × width) are flattened.
 
-    Raises InputError: not numeric, another width, no sample, NaN or infinity.
+    scale: of the samples that the network was trained on; see `Scale.check`.
+
+    Raises InputError: not numeric, another width, no sample, masked values, or one that is not finite in ``dtype``.
     """
     X = _array(X, "X", f"(samples, {n_inputs})")
     if X.dtype == bool or X.dtype.kind not in "uif":
@@ -22,15 +71,38 @@ def as_samples(X: Any, n_inputs: int) -> np.ndarray:
     shape, X = X.shape, X.reshape(len(X), -1) if X.ndim > 2 else X
     if X.ndim != 2 or X.shape[1] != n_inputs:
         raise InputError(f"X has the shape {shape}; it must be (samples, {n_inputs}).")
-    if X.dtype.kind == "f" and not (np.isfinite(X.min()) and np.isfinite(X.max())):
-        row, column = np.argwhere(~np.isfinite(X))[0]
-        raise InputError(f"X holds {X[row, column]} in row {row}, column {column}; every value must be finite.")
+    own, most = Scale.of(X), float(np.finfo(dtype).max)
+    if not own.largest <= most:
+        row, column = np.argwhere(~(np.abs(X) <= most))[0]
+        value = X[row, column]
+        words = f"at most {most:.4g}, the largest {np.dtype(dtype)}" if np.isfinite(value) else "finite"
+        raise InputError(f"X holds {value} in row {row}, column {column}; every value must be {words}.")
+    if scale is not None:
+        scale.check(X, own)
     return X
+
+
+def as_probabilities(P: np.ndarray) -> np.ndarray:
+    """Raises InputError where a row is no number: its sample overflowed within the network."""
+    if (broken := np.isnan(P).any(axis=1)).any():
+        raise InputError(
+            f"Row {int(broken.argmax())} of X leaves the finite numbers within the network: the sample is too large "
+            "for its parameters, or they are not finite."
+        )
+    return P
+
+
+def _largest(X: np.ndarray) -> float:
+    """The largest magnitude; NaN where there is one."""
+    low, high = X.min(), X.max()
+    return max(abs(float(low)), abs(float(high))) if low == low else math.nan
 
 
 def as_labels(y: Any, n_samples: int, classes: int) -> np.ndarray:
     """y as an integer (N,) array. Raises InputError: not integers, another length, a label outside 0…classes − 1."""
     y = _array(y, "y", "(samples,)")
+    if y.dtype == np.uint64:
+        y = y.astype(np.int64)  # NumPy takes no rows by uint64
     if y.ndim != 1 or y.dtype.kind not in "ui":
         raise InputError(f"y is {y.dtype} of shape {y.shape}; it must be one integer label a sample.")
     if len(y) != n_samples:
@@ -143,7 +215,13 @@ def as_finite(value: Any, name: str) -> float:
 
 
 def _array(value: Any, name: str, shape: str) -> np.ndarray:
+    """The value as an array in the machine's own byte order."""
+    if (masked := np.ma.count_masked(value) if np.ma.isMaskedArray(value) else 0) > 0:
+        raise InputError(
+            f"{name} has {masked:,} masked values; leave out their rows, or fill them in: {name}.filled(…)."
+        )
     try:
-        return np.asarray(value)
+        array = np.asarray(value)
+        return array if array.dtype.isnative else array.astype(array.dtype.newbyteorder("="))
     except ValueError as error:
         raise InputError(f"{name} is no array: its rows differ in length; it must be of shape {shape}.") from error

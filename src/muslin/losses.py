@@ -10,21 +10,23 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 from muslin.errors import InputError, known
+from muslin.memory import Array
 
 
-def cross_entropy(log_Y_hat, Y_hat, Y):
+def cross_entropy(log_Y_hat: Array, Y_hat: Array, Y: Array) -> Array:
     """−y log ŷ. From the log-probabilities, so that a vanishing ŷ costs much but never infinity."""
     return -(Y * log_Y_hat)
 
 
-def cross_entropy_delta(Y_hat, Y):
+def cross_entropy_delta(Y_hat: Array, Y: Array) -> Array:
     """Ŷ − Y: the slope −Y/Ŷ of the loss and the Jacobian of softmax cancel, because every column of Y sums to 1."""
     return Y_hat - Y
 
 
-def binary_cross_entropy(A, Y_hat, Y):
+def binary_cross_entropy(A: Array, Y_hat: Array, Y: Array) -> Array:
     """−y log ŷ − (1 − y) log(1 − ŷ) of each label, with ŷ = σ(a): max(a, 0) − ay + log(1 + exp(−|a|)).
 
     Written in a, no exponent is above 0 and no logarithm below it, so that it is finite for every a.
@@ -32,12 +34,12 @@ def binary_cross_entropy(A, Y_hat, Y):
     return np.maximum(A, 0.0) - A * Y + np.log1p(np.exp(-np.abs(A)))
 
 
-def binary_cross_entropy_delta(Y_hat, Y):
+def binary_cross_entropy_delta(Y_hat: Array, Y: Array) -> Array:
     """Ŷ − Y: the slope (ŷ − y)/(ŷ(1 − ŷ)) of the loss times σ′(a) = ŷ(1 − ŷ), whatever the other labels are."""
     return Y_hat - Y
 
 
-def mean_squared_error(Z, Y_hat, Y):
+def mean_squared_error(Z: Array, Y_hat: Array, Y: Array) -> Array:
     """(ŷ − y)²; of softmax the Brier score.
 
     The mean is over the batch only: PyTorch's MSELoss also divides by the number of outputs.
@@ -46,44 +48,44 @@ def mean_squared_error(Z, Y_hat, Y):
     return E * E
 
 
-def mean_squared_error_delta(Y_hat, Y):
+def mean_squared_error_delta(Y_hat: Array, Y: Array) -> Array:
     """2(Ŷ − Y): Ŷ = A, whose slope is 1."""
     return 2.0 * (Y_hat - Y)
 
 
-def softmax_squared_error_delta(Y_hat, Y):
+def softmax_squared_error_delta(Y_hat: Array, Y: Array) -> Array:
     """Jᵀ 2(Ŷ − Y) with the softmax's full Jacobian J = diag(ŷ) − ŷŷᵀ, column by column."""
     E = 2.0 * (Y_hat - Y)
     return Y_hat * (E - np.add.reduce(Y_hat * E, axis=0))
 
 
-def sigmoid_squared_error_delta(Y_hat, Y):
+def sigmoid_squared_error_delta(Y_hat: Array, Y: Array) -> Array:
     """2(Ŷ − Y) ∘ σ′(A): each ŷ depends on its own a only, with the slope ŷ(1 − ŷ)."""
     return 2.0 * (Y_hat - Y) * Y_hat * (1.0 - Y_hat)
 
 
-def half_squared_error(A, Y_hat, Y):
+def half_squared_error(A: Array, Y_hat: Array, Y: Array) -> Array:
     """½(ŷ − y)², as scikit-learn's regressors have it."""
     E = Y_hat - Y
     return 0.5 * E * E
 
 
-def half_squared_error_delta(Y_hat, Y):
+def half_squared_error_delta(Y_hat: Array, Y: Array) -> Array:
     """Ŷ − Y: Ŷ = A, whose slope is 1."""
     return Y_hat - Y
 
 
-def mean_absolute_error(A, Y_hat, Y):
+def mean_absolute_error(A: Array, Y_hat: Array, Y: Array) -> Array:
     """|ŷ − y|: its best constant is the median, so that outliers pull less."""
     return np.abs(Y_hat - Y)
 
 
-def mean_absolute_error_delta(Y_hat, Y):
+def mean_absolute_error_delta(Y_hat: Array, Y: Array) -> Array:
     """sign(Ŷ − Y), and 0 where they are equal, as in PyTorch; Ŷ = A, whose slope is 1."""
     return np.sign(Y_hat - Y)
 
 
-def huber(A, Y_hat, Y):
+def huber(A: Array, Y_hat: Array, Y: Array) -> Array:
     """½e² where |e| ≤ 1, else |e| − ½, with e = ŷ − y. P. J. Huber 1964, Annals of Mathematical Statistics 35, δ = 1.
 
     With m = min(|e|, 1) both are m(|e| − ½m).
@@ -93,17 +95,17 @@ def huber(A, Y_hat, Y):
     return M * (E - 0.5 * M)
 
 
-def huber_delta(Y_hat, Y):
+def huber_delta(Y_hat: Array, Y: Array) -> Array:
     """e cut to [−1, 1]; Ŷ = A, whose slope is 1."""
     return np.maximum(np.minimum(Y_hat - Y, 1.0), -1.0)
 
 
-def poisson(A, Y_hat, Y):
+def poisson(A: Array, Y_hat: Array, Y: Array) -> Array:
     """ŷ − y log ŷ, with log ŷ = a: the negative logarithm of Poisson's probability of the count y, but for log y!."""
     return Y_hat - Y * A
 
 
-def poisson_delta(Y_hat, Y):
+def poisson_delta(Y_hat: Array, Y: Array) -> Array:
     """Ŷ − Y: the slope 1 − y/ŷ of the loss times that of the exponential, ŷ."""
     return Y_hat - Y
 
@@ -150,12 +152,12 @@ def pair(table: Mapping[str, Any], loss: Any, output: str) -> tuple[Callable[...
     return row[output]
 
 
-def target_columns(y, outputs, dtype):
+def target_columns(y: np.ndarray, outputs: int, dtype: DTypeLike) -> Array:
     """Targets as columns, (outputs × B): one-hot of class numbers (B,), or of rows (B × outputs) the transpose."""
     return y.T if y.ndim == 2 else targets(outputs, dtype).take(y, axis=1)
 
 
-def targets(classes, dtype, smoothing=0.0):
+def targets(classes: int, dtype: DTypeLike, smoothing: float = 0.0) -> Array:
     """The table whose row c is the target of class c: (classes × classes), 1 − s + s/classes on the diagonal, else
     s/classes. With s = 0 it is the identity, that is one-hot targets. Szegedy et al. 2015, arXiv:1512.00567, section 7.
     """

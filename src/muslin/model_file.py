@@ -7,12 +7,13 @@ import numpy as np
 
 from muslin.errors import InputError
 from muslin.files import damaged, read_tensors, write_tensors
+from muslin.inputs import Scale
 
 
 def save(network: Any, path: str | PathLike[str]) -> None:
     """Write weights, biases and config to a safetensors file, whole or not at all."""
     tensors = {f"{name}.{k}": np.ascontiguousarray(view) for name, k, view in _views(network)}
-    write_tensors(path, tensors, {"muslin": network.config})
+    write_tensors(path, tensors, {"muslin": network.config, "scale": network.scale})
 
 
 def load(kind: type, path: str | PathLike[str], engine: str = "auto") -> Any:
@@ -20,6 +21,8 @@ def load(kind: type, path: str | PathLike[str], engine: str = "auto") -> Any:
     tensors, metadata = read_tensors(path, "model file")
     try:
         network = kind(**metadata["muslin"], engine=engine)
+        scale = metadata.get("scale")
+        network.scale = scale and Scale(*scale)
         for name, k, view in _views(network):
             if tensors[f"{name}.{k}"].shape != view.shape:
                 raise KeyError(f"{name}.{k}")

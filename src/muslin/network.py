@@ -19,9 +19,10 @@ from numpy.typing import ArrayLike, DTypeLike
 from muslin import activations, initializers, losses, model_file, optimizers, outputs, training
 from muslin.engines import Engine, blas
 from muslin.engines import engine as engine_named
+from muslin.engines.prediction import Predictor
 from muslin.errors import InputError, known
 from muslin.export import incoming
-from muslin.inputs import as_dtype, as_finite, as_samples, as_seed, as_sizes, as_targets
+from muslin.inputs import Scale, as_dtype, as_finite, as_probabilities, as_samples, as_seed, as_sizes, as_targets
 from muslin.memory import Array, Parameters, Signals
 
 #: samples that pass through the network at a time where it only predicts
@@ -75,11 +76,10 @@ class FeedForwardNeuralNetwork:
         self.seed, self.dtype = as_seed(seed), as_dtype(dtype)
         self.initializer_scale = as_finite(initializer_scale, "initializer_scale")
         self.engine = engine_named(engine)
+        self.scale: Scale | None = None  # of the samples that it was trained on
         self.function, self.slope = self.activations[self.activation]
         self.loss_function, self.delta_function = losses.pair(self.losses, self.loss, self.output)
-        self.parameters = p = Parameters(self.sizes, self.dtype)
-        self.weights, self.biases, self.gradient = p.weights, p.biases, p.gradient
-        self.weight_gradients, self.bias_gradients = p.weight_gradients, p.bias_gradients
+        self._own(Parameters(self.sizes, self.dtype))
         initialize, rng = self.initializers[self.initializer], np.random.default_rng(self.seed)
         for W in self.weights.values():
             W[...] = initialize(rng, *W.shape) * self.initializer_scale
@@ -88,6 +88,20 @@ class FeedForwardNeuralNetwork:
     def theta(self) -> Array:
         """The parameters θ as one vector: all W (column by column), then all b. Write into it: ``theta[...] = …``."""
         return self.parameters.theta
+
+    def _own(self, parameters: Parameters) -> None:
+        self.parameters, self.gradient = parameters, parameters.gradient
+        self.weights, self.biases = parameters.weights, parameters.biases
+        self.weight_gradients, self.bias_gradients = parameters.weight_gradients, parameters.bias_gradients
+        self.predictor = Predictor(self, FeedForwardNeuralNetwork.forward)
+
+    def twin(self) -> "FeedForwardNeuralNetwork":
+        """The same network with parameters of its own, whatever its class."""
+        twin = object.__new__(type(self))
+        vars(twin).update(vars(self))
+        twin._own(Parameters(self.sizes, self.dtype))
+        twin.theta[...] = self.theta
+        return twin
 
     # Forward and backward propagation
 
@@ -148,11 +162,13 @@ class FeedForwardNeuralNetwork:
 
     def respond(self, X: ArrayLike) -> Array:
         """Ŷ of each sample.  X: (N × n_0), float or uint8 (scaled by 1/255) → (N × n_L)."""
-        X = as_samples(X, self.sizes[0])
+        if (P := self.predictor(X)) is not None:
+            return as_probabilities(P)
+        X = self.samples(X)
         P = np.empty((len(X), self.sizes[-1]), self.dtype)
         for rows, s in self.chunks(X, np.arange(len(X))):
             P[rows] = s.H[self.L].T
-        return P
+        return as_probabilities(P)
 
     def predict_proba(self, X: ArrayLike) -> Array:
         """Probability of each class or label.  X: as in `respond` → (N × n_L).  Raises InputError of numbers."""
@@ -163,6 +179,14 @@ class FeedForwardNeuralNetwork:
     def predict(self, X: ArrayLike) -> np.ndarray:
         """The most probable class, (N,); or the labels as 0 and 1, or the numbers, (N × n_L), (N,) if n_L is 1."""
         return self._predicted(self.respond(X))
+
+    def samples(self, X: ArrayLike) -> np.ndarray:
+        """X checked: see `muslin.inputs.as_samples`."""
+        return as_samples(X, self.sizes[0], self.dtype, self.scale)
+
+    def score(self, X: ArrayLike, y: ArrayLike) -> float:
+        """The accuracy: the share of samples X (N × n_0) whose most probable class is their label in y (N,)."""
+        return training.evaluate(self, X, y)[1]
 
     def chunks(self, X: np.ndarray, rows: np.ndarray) -> Iterator[tuple[np.ndarray, Signals]]:
         """Forward propagation of ``X[rows]``, some hundred at a time: yields (rows of the chunk, their signals)."""
@@ -180,7 +204,7 @@ class FeedForwardNeuralNetwork:
 
         X: (N × n_0), y: class numbers (N,), or (N × n_L).  Raises InputError for what does not fit.
         """
-        X = as_samples(X, self.sizes[0])
+        X = self.samples(X)
         y = as_targets(y, len(X), self.sizes[-1], self.target, self.dtype)
         s = Signals(self.sizes, len(X), self.dtype)
         Y = losses.target_columns(y, self.sizes[-1], self.dtype)
@@ -205,16 +229,18 @@ class FeedForwardNeuralNetwork:
         return {name: getattr(self, name) for name in names} | {"dtype": self.dtype.name}
 
     save = model_file.save
-    load = classmethod(model_file.load)
-    from_torch, from_sklearn = classmethod(incoming.from_torch), classmethod(incoming.from_sklearn)
-    from_keras, from_onnx = classmethod(incoming.from_keras), classmethod(incoming.from_onnx)
+    load: ClassVar[Any] = classmethod(model_file.load)
+    from_torch: ClassVar[Any] = classmethod(incoming.from_torch)
+    from_sklearn: ClassVar[Any] = classmethod(incoming.from_sklearn)
+    from_keras: ClassVar[Any] = classmethod(incoming.from_keras)
+    from_onnx: ClassVar[Any] = classmethod(incoming.from_onnx)
 
     def __getstate__(self) -> dict[str, Any]:
-        return {"config": self.config, "engine": self.engine.name, "theta": self.theta}
+        return {"config": self.config, "engine": self.engine.name, "theta": self.theta, "scale": self.scale}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__init__(**state["config"], engine=state["engine"])
-        self.theta[...] = state["theta"]
+        self.__init__(**state["config"], engine=state["engine"])  # type: ignore[misc]
+        self.theta[...], self.scale = state["theta"], state["scale"]
 
     def __repr__(self) -> str:
         shape = "-".join(map(str, self.sizes))

@@ -18,6 +18,8 @@ from typing import Any
 
 import numpy as np
 
+from muslin.memory import Array
+
 #: scalars that the training loop provides; any other of a rule is a hyperparameter
 PROVIDED = ("learning_rate", "t", "loss", "weight_decay")
 
@@ -34,12 +36,12 @@ def hyperparameters(rule: Callable[..., Any]) -> dict[str, float | None]:
     return {name: default for name, default in signature(rule)[1].items() if name not in PROVIDED}
 
 
-def sgd(theta, g, *, learning_rate):
+def sgd(theta: Array, g: Array, *, learning_rate: float) -> Array:
     """Gradient descent: θ ← θ − η g. With ``batch_size`` of the whole data it is batch, with 1 stochastic descent."""
     return theta - learning_rate * g
 
 
-def momentum(theta, g, u, *, learning_rate, momentum=0.9):
+def momentum(theta: Array, g: Array, u: Array, *, learning_rate: float, momentum: float = 0.9) -> tuple[Array, Array]:
     """u ← μu + g;  θ ← θ − ηu.  Polyak 1964, in the form of PyTorch.
 
     The course's u ← μu + ηg takes the same steps as long as η does not change.
@@ -48,7 +50,7 @@ def momentum(theta, g, u, *, learning_rate, momentum=0.9):
     return theta - learning_rate * u, u
 
 
-def nag(theta, g, u, *, learning_rate, momentum=0.9):
+def nag(theta: Array, g: Array, u: Array, *, learning_rate: float, momentum: float = 0.9) -> tuple[Array, Array]:
     """Nesterov's accelerated gradient: u ← μu + g;  θ ← θ − η(g + μu).  Nesterov 1983; Sutskever et al., ICML 2013.
 
     θ here is the point that looks ahead (the blackboard's w − μu), so that no second gradient is needed: the form of
@@ -58,7 +60,8 @@ def nag(theta, g, u, *, learning_rate, momentum=0.9):
     return theta - learning_rate * (g + momentum * u), u
 
 
-def rmsprop(theta, g, v, *, learning_rate, beta=0.9, epsilon=1e-8):
+def rmsprop(theta: Array, g: Array, v: Array, *, learning_rate: float,
+            beta: float = 0.9, epsilon: float = 1e-8) -> tuple[Array, Array]:  # fmt: skip
     """v ← βv + (1 − β)g²;  θ ← θ − ηg / (√v + ε).  Tieleman & Hinton 2012, lecture 6.5.
 
     ε stands outside the root, as in PyTorch (whose β is 0.99); TensorFlow has it inside.
@@ -67,13 +70,14 @@ def rmsprop(theta, g, v, *, learning_rate, beta=0.9, epsilon=1e-8):
     return theta - learning_rate * g / (np.sqrt(v) + epsilon), v
 
 
-def adagrad(theta, g, v, *, learning_rate, epsilon=1e-8):
+def adagrad(theta: Array, g: Array, v: Array, *, learning_rate: float, epsilon: float = 1e-8) -> tuple[Array, Array]:
     """v ← v + g²;  θ ← θ − ηg / (√v + ε).  Duchi, Hazan & Singer, JMLR 2011."""
     v = v + g * g
     return theta - learning_rate * g / (np.sqrt(v) + epsilon), v
 
 
-def adam(theta, g, m, v, *, learning_rate, t, beta1=0.9, beta2=0.999, epsilon=1e-8):
+def adam(theta: Array, g: Array, m: Array, v: Array, *, learning_rate: float, t: int,
+         beta1: float = 0.9, beta2: float = 0.999, epsilon: float = 1e-8) -> tuple[Array, Array, Array]:  # fmt: skip
     """Kingma & Ba 2014, arXiv:1412.6980, algorithm 1.
 
     m ← β₁m + (1 − β₁)g;  v ← β₂v + (1 − β₂)g²;  θ ← θ − η m̂ / (√v̂ + ε),  m̂ = m/(1 − β₁ᵗ), v̂ = v/(1 − β₂ᵗ).
@@ -86,7 +90,8 @@ def adam(theta, g, m, v, *, learning_rate, t, beta1=0.9, beta2=0.999, epsilon=1e
     return theta - learning_rate * m_hat / (np.sqrt(v_hat) + epsilon), m, v
 
 
-def nadam(theta, g, m, v, *, learning_rate, t, beta1=0.9, beta2=0.999, epsilon=1e-8):
+def nadam(theta: Array, g: Array, m: Array, v: Array, *, learning_rate: float, t: int,
+          beta1: float = 0.9, beta2: float = 0.999, epsilon: float = 1e-8) -> tuple[Array, Array, Array]:  # fmt: skip
     """Adam with Nesterov momentum. Dozat, ICLR 2016 workshop; the variant of optax, with a constant β₁.
 
     As `adam`, but with m̂ = β₁m / (1 − β₁ᵗ⁺¹) + (1 − β₁)g / (1 − β₁ᵗ). PyTorch's NAdam lets β₁ grow with t.
@@ -98,7 +103,8 @@ def nadam(theta, g, m, v, *, learning_rate, t, beta1=0.9, beta2=0.999, epsilon=1
     return theta - learning_rate * m_hat / (np.sqrt(v_hat) + epsilon), m, v
 
 
-def adamw(theta, g, m, v, *, learning_rate, t, weight_decay, beta1=0.9, beta2=0.999, epsilon=1e-8):
+def adamw(theta: Array, g: Array, m: Array, v: Array, *, learning_rate: float, t: int, weight_decay: float,
+          beta1: float = 0.9, beta2: float = 0.999, epsilon: float = 1e-8) -> tuple[Array, Array, Array]:  # fmt: skip
     """Adam with decoupled weight decay: also θ ← θ − ηλθ. Loshchilov & Hutter 2017, arXiv:1711.05101, algorithm 2."""
     m = m + (1.0 - beta1) * (g - m)
     v = v + (1.0 - beta2) * (g * g - v)

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import pytest
 
+from muslin import digests
 from muslin.cli import main
 
 
@@ -21,6 +22,7 @@ def alone(tmp_path, tmp_path_factory, monkeypatch):
     """A test's own folder to work in, a cache away from the user's, and no data folder."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("MUSLIN_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
+    monkeypatch.setattr(digests, "OLD", ["any"])  # the word for files written by hand was said
     for name in ("MUSLIN_DATA", "FORCE_COLOR", "TTY_COMPATIBLE", "COLUMNS"):
         monkeypatch.delenv(name, raising=False)
     return tmp_path

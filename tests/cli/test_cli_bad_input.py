@@ -90,6 +90,48 @@ FILES = {
 }
 
 
+def pipe(path):
+    os.mkfifo(path)
+
+
+def zero(path):
+    path.symlink_to("/dev/zero")
+
+
+def large_picture(path):
+    Image.new("1", (13_000, 13_000)).save(path)
+
+
+#: lists in lists, as JSON and as YAML; aliases that stand for 10⁶ values
+DEEP = "[" * 100_000
+BOMB = "\n".join(["a0: &a0 [x]", *(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 7))])
+FILES |= {
+    "bool.yaml": text('epochs: !!bool "x"'),
+    "int.yaml": text('epochs: !!int ""'),
+    "time.yaml": text('epochs: !!timestamp "foo"'),
+    "bomb.yaml": text(BOMB),
+    "itself.yaml": text("epochs: &a [*a]"),
+    "deep.yaml": text("epochs: " + "[" * 150 + "]" * 150),
+    "deep.json": text(DEEP),
+    "escape.yaml": text('epochs: "\\e[31mred"'),
+    "long.yaml": text(f"optimizer: {'x' * 100_000}"),
+    "digits.yaml": text(f"hidden_layers: {'9' * 400}"),
+    "pipe.yaml": pipe,
+    "pipe.npz": pipe,
+    "pipe.png": pipe,
+    "zero.yaml": zero,
+    "zero.npz": zero,
+    "zero.png": zero,
+    "a.pipe": pipe,
+    "void.npz": npz(X=X, y=Y, class_names=np.zeros(3, "V4")),
+    "latin.npz": npz(X=X, y=Y, class_names=np.array([b"\xe9", b"b", b"c"])),
+    "wide.npz": npz(X=np.zeros((30, 784), np.uint8), y=Y),
+    "eps.png": text("%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 50 50\nshowpage\n"),
+    "large.png": large_picture,
+    "tiff.png": text("II*\0\x08\0\0\0damaged"),
+}
+
+
 def unfinished(path):
     (path / "summary.json").unlink()
 
@@ -135,6 +177,62 @@ RUNS = {
     "other_data": of_another_set,
 }
 
+
+def edited(file, change, *, finished=True):
+    """What is read of a run's file is changed by hand, and its digest made anew."""
+
+    def write(path):
+        from muslin.files import read_json, read_json_lines, write_json_lines
+
+        if not finished:
+            unfinished(path)
+        if file.endswith("l"):
+            rows = read_json_lines(path / file)
+            change(rows[0])
+            write_json_lines(path / file, rows)
+        else:
+            facts = read_json(path / file)
+            change(facts)
+            write_json(path / file, facts)
+
+    return write
+
+
+def state(**changes):
+    """The checkpoint of an unfinished run, with another state; an item that is ... is left out of each row."""
+
+    def write(path):
+        from muslin.files import read_tensors, write_tensors
+
+        unfinished(path)
+        tensors, metadata = read_tensors(path / "checkpoint.safetensors", "checkpoint")
+        write_tensors(path / "checkpoint.safetensors", tensors, metadata | {"state": metadata["state"] | changes})
+
+    return write
+
+
+RUNS |= {
+    "deep_config": lambda path: (path / "config.json").write_text(DEEP),
+    "deep_summary": lambda path: (path / "summary.json").write_text(DEEP),
+    "deep_history": lambda path: (path / "history.jsonl").write_text(DEEP),
+    "null_config": lambda path: (path / "config.json").write_text("null"),
+    "null_summary": lambda path: (path / "summary.json").write_text("null"),
+    "number_rows": lambda path: (path / "history.jsonl").write_text("1\n2\n"),
+    "no_epoch": edited("history.jsonl", lambda row: row.pop("epoch")),
+    "text_loss": edited("history.jsonl", lambda row: row.update(loss="low")),
+    "checksums": edited("config.json", lambda facts: facts.update(data_checksums=3)),
+    "versions": edited("config.json", lambda facts: facts.update(versions="x")),
+    "machine": edited("config.json", lambda facts: facts.update(machine=[])),
+    "text_epoch": state(epoch="3"),
+    "list_epoch": state(epoch=[3]),
+    "null_epoch": state(epoch=None),
+    "negative_epoch": state(epoch=-3),
+    "no_history": state(history=[]),
+    "renamed_key": state(epoch=2, history=[{"epoch": 1, "lossy": 1}, {"epoch": 2, "lossy": 1}]),
+    "pipe_config": lambda path: ((path / "config.json").unlink(), pipe(path / "config.json")),
+    "zero_model": lambda path: ((path / "model.safetensors").unlink(), zero(path / "model.safetensors")),
+}
+
 WHOLE = "it must be a whole number from 1"
 TRAIN = "train -d toy.npz -b 8 "
 
@@ -169,7 +267,7 @@ BAD = {
     TRAIN + "--hidden-size 8,8 --hidden-layers 3": "hidden_size lists 2 layers, hidden_layers is 3; give one of them.",
     TRAIN + "--hidden-size 10000000": "A network of 200,000,700,000,003 parameters does not fit into memory",
     TRAIN + "--hidden-size 10000000000": "parameters does not fit into memory",
-    TRAIN + "--hidden-layers=-1": "hidden_layers is '-1'; it must be a whole number from 0.",
+    TRAIN + "--hidden-layers=-1": "hidden_layers is '-1'; it must be a whole number from 0 to 1000.",
     TRAIN + "--dropout 1.5": "dropout is '1.5'; it must be at least 0 and below 1.",
     TRAIN + "--weight-decay=-1": "weight_decay is '-1'; it must be a number from 0.",
     TRAIN + "--momentum 1": "momentum is '1'; it must be at least 0 and below 1.",
@@ -180,12 +278,13 @@ BAD = {
     TRAIN + "--patience 0": "patience is '0'; it must be a whole number of epochs from 1",
     TRAIN + "--threads 0": "threads is '0'; it must be a whole number from 1 to 1024.",
     TRAIN + "--seed=-1": "seed is '-1'; it must be a whole number from 0.",
-    TRAIN + "--validation 1.5": "validation is 1.5; a fraction, 0 ≤ fraction < 1, or a number of samples from 0 to 119",
+    TRAIN
+    + "--validation 1.5": "validation is '1.5'; it must be a share from 0 to below 1, or a whole number of samples.",
     TRAIN + "--validation 120": "validation is 120; a fraction, 0 ≤ fraction < 1, or a number of samples from 0 to 119",
     TRAIN + "--validation all": "validation is 'all'; it must be a share from 0 to below 1, or a whole number",
     # config files
-    TRAIN + "--config gone.yaml": "Cannot read the config file gone.yaml: No such file or directory.",
-    TRAIN + "--config nothing": "Cannot read the config file nothing: Is a directory.",
+    TRAIN + "--config gone.yaml": "There is no config file gone.yaml.",
+    TRAIN + "--config nothing": "Cannot read the config file nothing: it is a folder, not a regular file.",
     TRAIN + "--config bad.yaml": "bad.yaml, line 2: not valid YAML or JSON.",
     TRAIN + "--config binary.yaml": "binary.yaml: not valid YAML or JSON.",
     TRAIN + "--config trailing.json": "trailing.json, line 1: not valid YAML or JSON.",
@@ -198,8 +297,8 @@ BAD = {
     TRAIN + "--config null.yaml": "hidden_size is None; it must be a whole number from 1, or one for each",
     # data
     "train -d gone.npz": "Unknown data set or path 'gone.npz'; choose from digits, fashion_mnist, mnist.",
-    "train -d fashion_mnist --data-dir gone": "--data-dir: gone is not a folder.",
-    "train -d mnist --data-dir nothing": "--data-dir: nothing",
+    "train -d fashion_mnist --data-dir gone": "gone is not a folder.",
+    "train -d mnist --data-dir nothing": "nothing has none of train-images-idx3-ubyte",
     "train -d no_X.npz": "no_X.npz holds y; X and y are needed.",
     "train -d no_y.npz": "no_y.npz holds X; X and y are needed.",
     "train -d text.npz": "text.npz: X holds <U3; uint8 (0 to 255) or floating point is right.",
@@ -242,7 +341,7 @@ BAD = {
     "train --resume taken -e 20": "--resume takes a run as it is; leave out the other settings, or start a new run.",
     "train --resume taken --name other": "--resume takes a run as it is",
     "train --resume bad_config": "bad_config/config.json is not valid JSON",
-    "train --resume empty_config": "empty_config/config.json is damaged: it must be an object with name and",
+    "train --resume empty_config": "empty_config/config.json is damaged: name is missing.",
     "train --resume bad_checkpoint": "checkpoint.safetensors is not a checkpoint that muslin wrote, or it is damaged.",
     "train --resume moved_data": "Unknown data set or path 'gone.npz'",
     "train --resume other_data": "other.npz is not the one that other_data was trained on.",
@@ -255,17 +354,83 @@ BAD = {
     "evaluate wrong_config": "Unknown activation 'rleu'",
     "evaluate bad_summary": "bad_summary/summary.json is damaged",
     "evaluate bad_model": "bad_model/model.safetensors is not a model file that muslin wrote, or it is damaged.",
-    "evaluate cut_model": "cut_model/model.safetensors is not a model file that muslin wrote",
+    "evaluate cut_model": "cut_model/model.safetensors is damaged: its content is not what its digest stands for",
     "evaluate no_model": "There is no model file no_model/model.safetensors.",
     "evaluate other_model": "The model in other_model has 9 inputs and 3 classes; the data set toy has 64 and 3.",
     "evaluate other_data": "other.npz is not the one that other_data was trained on.",
     # pictures
     "predict taken gone.png": "There is no picture gone.png.",
     "predict taken a.txt": "a.txt is not a picture that can be read; give a PNG or JPEG file.",
-    "predict taken nothing": "nothing is not a picture that can be read",
+    "predict taken nothing": "Cannot read the picture nothing: it is a folder",
     "predict taken bar.png blank.png": "blank.png is blank; a picture must show something.",
     "predict unfinished bar.png": "unfinished has not finished training",
     "predict other_model bar.png": "The model in other_model has 9 inputs",
+    # files of strangers
+    TRAIN + "--config bool.yaml": "bool.yaml: not valid YAML or JSON.",
+    TRAIN + "--config int.yaml": "int.yaml: not valid YAML or JSON.",
+    TRAIN + "--config time.yaml": "time.yaml: not valid YAML or JSON.",
+    TRAIN + "--config bomb.yaml": "bomb.yaml stands for ",
+    TRAIN + "--config itself.yaml": "itself.yaml has lists or objects nested deeper than 100 levels.",
+    TRAIN + "--config deep.yaml": "deep.yaml has lists or objects nested deeper than 100 levels.",
+    TRAIN + "--config deep.json": "deep.json: not valid YAML or JSON.",
+    TRAIN + "--config escape.yaml": f"epochs is '\\x1b[31mred'; {WHOLE}.",
+    TRAIN + "--config long.yaml": "Unknown optimizer 'xxx",
+    TRAIN + "--config digits.yaml": "hidden_layers is a whole number of about 400 digits; it must be",
+    TRAIN + "--config pipe.yaml": "Cannot read the config file pipe.yaml: it is a device, a pipe or a socket",
+    TRAIN + "--config zero.yaml": "Cannot read the config file zero.yaml: it is a device, a pipe or a socket",
+    TRAIN + f"--hidden-layers {10**30}": "it must be a whole number from 0 to 1000.",
+    TRAIN + "--validation 1.0": "validation is '1.0'; it must be a share from 0 to below 1",
+    "train -d ~nosuch/x": "~nosuch/x: there is no such home folder.",
+    "train -d mnist --data-dir ~nosuch/x": "~nosuch/x: there is no such home folder.",
+    f"data {'x' * 1000}": "Unknown data set or path 'xxx",
+    f"evaluate {'x' * 1000}": "xxx': File name too long.",
+    "data pipe.npz": "Cannot read the data set pipe.npz: it is a device, a pipe or a socket",
+    "data zero.npz": "Cannot read the data set zero.npz: it is a device, a pipe or a socket",
+    "data void.npz": "void.npz: class_names holds |V4; texts, in UTF-8, are right.",
+    "data latin.npz": "latin.npz: class_names holds |S1; texts, in UTF-8, are right.",
+    "samples -d wide.npz": "The samples of wide are not images",
+    "predict taken pipe.png": "Cannot read the picture pipe.png: it is a device, a pipe or a socket",
+    "predict taken zero.png": "Cannot read the picture zero.png: it is a device, a pipe or a socket",
+    "predict taken eps.png": "eps.png is not a picture that can be read; give a PNG or JPEG file.",
+    "predict taken tiff.png": "tiff.png is not a picture that can be read; give a PNG or JPEG file.",
+    "predict taken large.png": "large.png has 13,000 × 13,000 pixels; at most",
+    "train --resume pipe_config": "config.json: it is a device, a pipe or a socket",
+    "evaluate zero_model": "model.safetensors: it is a device, a pipe or a socket",
+    "evaluate deep_config": "nested deeper than 100 levels",
+    "evaluate deep_summary": "nested deeper than 100 levels",
+    "compare deep_config": "nested deeper than 100 levels",
+    "report deep_history": "nested deeper than 100 levels",
+    "compare null_config": "null_config/config.json is damaged: it holds None where an object must be.",
+    "compare null_summary": "null_summary/summary.json is damaged: it holds None where an object must be.",
+    "compare number_rows --png a.png": "history.jsonl is damaged: it holds 1 where an object must be.",
+    "report number_rows": "history.jsonl is damaged: it holds 1 where an object must be.",
+    "report null_summary": "null_summary/summary.json is damaged",
+    "report no_epoch": "no_epoch/history.jsonl is damaged: epoch is missing.",
+    "report text_loss": "text_loss/history.jsonl is damaged: loss is 'low'; it must be a valid number.",
+    "compare checksums": "checksums/config.json is damaged: data_checksums is 3; it must be a valid dictionary.",
+    "report versions": "versions/config.json is damaged: versions is 'x'; it must be a valid dictionary.",
+    "report machine": "machine/config.json is damaged: machine is []",
+    "train --resume text_epoch": "text_epoch/checkpoint.safetensors is not a checkpoint that muslin wrote, or it is",
+    "train --resume list_epoch": "list_epoch/checkpoint.safetensors is not a checkpoint",
+    "train --resume null_epoch": "null_epoch/checkpoint.safetensors is not a checkpoint",
+    "train --resume negative_epoch": "negative_epoch/checkpoint.safetensors is not a checkpoint",
+    "train --resume no_history": "no_history/checkpoint.safetensors is not a checkpoint",
+    "train --resume renamed_key": "renamed_key/checkpoint.safetensors is not a checkpoint",
+    # paths to write to
+    "report taken -o ''": "Cannot write ",
+    "report taken -o .": "Cannot write ",
+    "report taken -o /": "Cannot write ",
+    "report taken -o nothing": "Cannot write nothing: it is no regular file, and is not replaced.",
+    "report taken -o a.pipe": "Cannot write a.pipe: it is no regular file, and is not replaced.",
+    "report taken -o /dev/full": "Cannot write /dev/full: it is no regular file, and is not replaced.",
+    "playground taken -o a.pipe": "Cannot write a.pipe: it is no regular file",
+    "playground taken -o ''": "Cannot write ",
+    "compare taken --html /dev/null": "Cannot write /dev/null: it is no regular file",
+    "compare taken --html ''": "Cannot write ",
+    "compare taken --png a.pipe": "Cannot write a.pipe: it is no regular file",
+    "transfer taken --to toy.npz --name ..": "The transfer name '..' has no letter or digit",
+    "study loss --name /": "The study name '/' has no letter or digit",
+    "watch taken --no-open --host 'a b\udcff'": "it is no name of a host.",
     # the gradient check
     "gradcheck -a rleu": "Unknown activation 'rleu'; choose from elu, gelu,",
     "gradcheck -l hinge": "Unknown loss 'hinge'; choose from cross_entropy, mean_squared_error.",
@@ -339,7 +504,6 @@ def test_training_that_diverges(flags, prepared, muslin, alone):
 
 
 def test_a_full_disk(prepared, muslin, alone, monkeypatch):
-    """The run directory is there by then; what is in it is whole."""
     from muslin import files as muslin_files
 
     prepared([])
@@ -347,8 +511,10 @@ def test_a_full_disk(prepared, muslin, alone, monkeypatch):
     def full(handle):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(muslin_files.os, "fsync", full)
-    code, out, err = muslin(*shlex.split(TRAIN), "--name", "full")
+    with monkeypatch.context() as patch:
+        patch.setattr(muslin_files.os, "fsync", full)
+        code, out, err = muslin(*shlex.split(TRAIN), "--name", "full")
     assert (code, out) == (2, "")
-    assert err == "muslin: Cannot write runs/full/config.json: No space left on device.\n"
-    assert [p.name for p in (alone / "runs").rglob("*")] == ["full"]
+    assert err == "muslin: Cannot make the run directory runs/full: No space left on device.\n"
+    assert not [path for path in (alone / "runs").rglob("*") if path.is_file()]
+    assert muslin(*shlex.split(TRAIN), "-e", "1", "--name", "full").code == 0  # what it left is free

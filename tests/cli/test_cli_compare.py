@@ -11,6 +11,7 @@ import pytest
 from scipy.stats import binomtest
 
 from muslin import datasets, runs
+from muslin.files import read_json, write_json
 from muslin.runs.settings import Settings
 
 
@@ -72,9 +73,9 @@ def test_runs_of_one_name_are_told_apart(muslin, copy):
 
 
 def test_runs_on_other_data_are_not_tested(muslin, copy, weaker):
-    config = json.loads((copy.path / "config.json").read_text())
+    config = read_json(copy.path / "config.json")
     config["data_checksums"] = {"other": "00"}
-    (copy.path / "config.json").write_text(json.dumps(config))
+    write_json(copy.path / "config.json", config)
     assert json.loads(muslin("compare", copy.path, weaker.path, "--json").out)["tests"] == []
     code, out, err = muslin("compare", copy.path, weaker.path, "--test")
     assert (code, out) == (2, "")
@@ -88,8 +89,8 @@ def test_an_unfinished_run_is_not_tested(muslin, copy, weaker):
 
 def test_data_that_are_gone_are_said(muslin, copy, weaker):
     for run in (copy.path, shutil.copytree(weaker.path, copy.path.parent / "weaker")):
-        config = json.loads((run / "config.json").read_text())
-        (run / "config.json").write_text(json.dumps(config | {"dataset": "gone.npz"}))
+        config = read_json(run / "config.json")
+        write_json(run / "config.json", config | {"dataset": "gone.npz"})
     both = (copy.path, copy.path.parent / "weaker")
     code, out, err = muslin("compare", *both, "--json")
     assert code == 0
@@ -128,8 +129,8 @@ def test_csv_has_the_table_alone(muslin, copy, weaker):
 
 def test_the_setting_loss_is_a_setting(muslin, copy, weaker):
     assert "loss" not in json.loads(muslin("compare", copy.path, weaker.path, "--json").out)["runs"][0]
-    config = json.loads((copy.path / "config.json").read_text())
-    (copy.path / "config.json").write_text(json.dumps(config | {"loss": "mean_squared_error"}))
+    config = read_json(copy.path / "config.json")
+    write_json(copy.path / "config.json", config | {"loss": "mean_squared_error"})
     told = json.loads(muslin("compare", copy.path, weaker.path, "--json", "--no-test").out)
     assert [row["loss"] for row in told["runs"]] == ["mean_squared_error", "cross_entropy"]
 
@@ -137,8 +138,8 @@ def test_the_setting_loss_is_a_setting(muslin, copy, weaker):
 def test_epochs_that_were_planned_are_not_taken_for_done(muslin, copy, weaker):
     """``epochs`` is the setting; what was done stands beside it where it is another number."""
     assert "epochs_done" not in json.loads(muslin("compare", copy.path, weaker.path, "--json").out)["runs"][0]
-    config = json.loads((copy.path / "config.json").read_text())
-    (copy.path / "config.json").write_text(json.dumps(config | {"epochs": 50}))
+    config = read_json(copy.path / "config.json")
+    write_json(copy.path / "config.json", config | {"epochs": 50})
     told = json.loads(muslin("compare", copy.path, weaker.path, "--json", "--no-test").out)
     assert [row["epochs_done"] for row in told["runs"]] == [config["epochs"], None]
     (copy.path / "summary.json").unlink()

@@ -6,6 +6,7 @@ import pytest
 from PIL import Image
 
 from muslin import runs
+from muslin.files import read_json
 from muslin.studies import STUDIES
 from muslin.training import Callback
 
@@ -26,7 +27,7 @@ def test_for_a_person_and_for_a_program(muslin, toy, alone, monkeypatch):
     folder = alone / "runs" / "study_initialization"
     head, _, xavier, conclusion, picture = out.splitlines()
     assert head.split() == ["variation", "spread_at_first", "largest_spread", "val_accuracy"]
-    facts = json.loads((folder / "study.json").read_text())
+    facts = read_json(folder / "study.json")
     accuracy = facts["variations"][1]["figures"]["val_accuracy"]
     assert xavier.split()[0] == "xavier"
     assert f"{accuracy['mean']:.2%} ± {accuracy['sd']:.2%}" in xavier

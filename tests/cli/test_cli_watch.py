@@ -13,7 +13,8 @@ from rich.console import Console
 
 from muslin.cli import watch
 from muslin.cli.watch_view import picture
-from muslin.report import terminal
+from muslin.files import write_json, write_json_lines
+from muslin.report import live, terminal
 from muslin.report.live import WatchedRun
 
 pytest.importorskip("plotext")
@@ -62,9 +63,11 @@ def test_a_program_s_own_figures_are_drawn():
 
 
 def test_a_program_s_run_is_followed(tmp_path, muslin):
-    (tmp_path / "config.json").write_text('{"name": "x", "config": {"a": 1}, "command": ["x"]}')
-    (tmp_path / "history.jsonl").write_text('{"{reward}": 1.5, "seconds": 2}\n{"reward": NaN, "seconds": 2}\n')
-    (tmp_path / "summary.json").write_text("{}")
+    write_json(tmp_path / "config.json", {"name": "x", "config": {"a": 1}, "command": ["x"]})
+    write_json_lines(
+        tmp_path / "history.jsonl", [{"{reward}": 1.5, "seconds": 2}, {"reward": float("nan"), "seconds": 2}]
+    )
+    write_json(tmp_path / "summary.json", {})
     code, out, err = muslin("watch", tmp_path)
     assert (code, err) == (0, "")
     first, second, end = out.splitlines()
@@ -160,7 +163,7 @@ def page(monkeypatch):
 
     class Server:
         def __init__(self, application):
-            self.hosts = application.user_middleware[0].kwargs["allowed_hosts"]
+            self.hosts = application.user_middleware[0].kwargs["hosts"]
 
         def run(self, sockets):
             did.append(("serve", sockets[0].getsockname()[0], self.hosts))
@@ -172,7 +175,7 @@ def page(monkeypatch):
     return did
 
 
-LOCAL = ("serve", "127.0.0.1", ["localhost", "127.0.0.1", "[::1]"])
+LOCAL = ("serve", "127.0.0.1", ("localhost", "127.0.0.1", "[::1]"))
 
 
 def test_others_see_the_page_only_if_asked_and_warned(finished, muslin, page):
@@ -181,7 +184,7 @@ def test_others_see_the_page_only_if_asked_and_warned(finished, muslin, page):
     code, out, err = muslin("watch", finished.path, "--host", "0.0.0.0")
     assert (code, err) == (0, "muslin: Everyone who reaches this machine can see the page (--host 0.0.0.0).\n")
     assert "page       http://127.0.0.1:" in out
-    assert page[1:] == [("serve", "0.0.0.0", ["*"])]
+    assert page[1:] == [("serve", "0.0.0.0", live.names("0.0.0.0"))]
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,8 @@
 """A user's own data: what is taken, and one sentence for each way in which it can be unfit."""
 
 import gzip
+import os
+import zipfile
 from hashlib import sha256
 
 import numpy as np
@@ -59,12 +61,48 @@ def test_floats_become_float32(npz, dtype):
 
 @pytest.mark.parametrize(
     ("shape", "expected"),
-    [((6, 784), (28, 28)), ((6, 64), (8, 8)), ((6, 3, 5), (3, 5)), ((6, 9), None), ((6, 785), None)],
+    [((6, 3, 5), (3, 5)), *(((6, n), None) for n in (9, 64, 256, 784, 1024, 4096))],
 )
-def test_image_shapes(npz, shape, expected):
+def test_a_table_of_numbers_is_no_picture_whatever_its_width(npz, shape, expected):
     data = load(npz(X=np.zeros(shape, np.uint8), y=y))
     assert data.image_shape == expected
     assert data.X_train.shape == (6, np.prod(shape[1:]))
+
+
+def test_a_file_may_say_that_its_rows_are_pictures(npz):
+    data = load(npz(X=np.zeros((6, 784), np.uint8), y=y, image_shape=[28, 28]))
+    assert data.image_shape == (28, 28)
+
+
+@pytest.mark.parametrize("shape", [[28, 27], [784], 784, [28.0, 28.0], ["28", "28"], [-28, -28], [[28, 28]]])
+def test_a_shape_of_pictures_that_does_not_fit(npz, shape):
+    with pytest.raises(InputError, match=r"image_shape must be \(rows, columns\), with as many pixels as X"):
+        load(npz(X=np.zeros((6, 784), np.uint8), y=y, image_shape=shape))
+
+
+@pytest.mark.parametrize(
+    "names",
+    [np.array([b"a\xff", b"b", b"c"]), np.zeros(3, "V4"), np.zeros(3, bool), np.zeros(3, "M8[s]"), [1j, 2j, 3]],
+)
+def test_class_names_that_are_no_texts(npz, names):
+    with pytest.raises(InputError, match=r"class_names holds .*; texts, in UTF-8, are right\."):
+        load(npz(X=X, y=y, class_names=names))
+
+
+def test_a_member_that_is_no_array(npz):
+    path = npz(y=y)
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.writestr("X.npy", b"no array")
+    with pytest.raises(InputError, match=r"is damaged or no \.npz of plain arrays"):
+        load(path)
+
+
+def test_a_pipe_and_a_device_are_no_data(tmp_path):
+    os.mkfifo(tmp_path / "pipe.npz")
+    (tmp_path / "zero.npz").symlink_to("/dev/zero")
+    for path in ("pipe.npz", "zero.npz"):
+        with pytest.raises(InputError, match="not a regular file"):
+            load(tmp_path / path)
 
 
 def with_one(value: float) -> np.ndarray:

@@ -330,7 +330,7 @@ FAIL_ANYWHERE = {"from_python_uncast"}
 
 #: what a tape holds
 RECORDED = {
-    *("weighted", "weighted_delta", "weighted_in_single", "whole_weights", "below", "numpy_number", "numpy_single"),
+    *("weighted", "weighted_delta", "weighted_in_single", "whole_weights", "below", "numpy_number"),
     *("own_number", "focal", "squared", "in_place", "into_the_output", "into_the_targets", "limited", "helped"),
     *("renamed", "builtin_abs", "loss_by_sum", "loss_with_a_root", "loss_with_a_number"),
 }
@@ -387,7 +387,7 @@ def conditional(a):
 
 
 def with_keywords(a):
-    return np.maximum(a, 0.0, where=a > -1e9)
+    return np.maximum(a, 0.0, dtype=a.dtype)
 
 
 def maximum_of_tanh(a):
@@ -487,7 +487,22 @@ def by_norm(theta, g, *, learning_rate):
     return theta - learning_rate * g / (1.0 + np.linalg.norm(g))
 
 
+def with_gamma(theta, g, *, learning_rate):
+    return theta - learning_rate * GAMMA * g
+
+
 RULES = {
     f.__name__: f
-    for f in (adam_as_written, sign_of_momentum, cut, decaying, warm, two_phases, masked, with_the_loss, by_norm)
+    for f in (
+        adam_as_written,
+        sign_of_momentum,
+        cut,
+        decaying,
+        warm,
+        two_phases,
+        masked,
+        with_the_loss,
+        by_norm,
+        with_gamma,
+    )
 }

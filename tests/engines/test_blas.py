@@ -1,5 +1,9 @@
 """How many threads BLAS uses."""
 
+import threading
+import time
+
+import numpy as np
 import pytest
 from threadpoolctl import threadpool_info
 
@@ -39,3 +43,65 @@ def test_description():
     if pools:
         assert found["threads"] == pools[0]["num_threads"]
         assert found["library"] == pools[0]["internal_api"]
+
+
+def test_limits_that_overlap_between_threads_are_given_back():
+    before, entered, left = in_use(), threading.Event(), threading.Event()
+
+    def other():
+        with blas.threads(1):
+            entered.set()
+            left.wait(10)
+
+    thread = threading.Thread(target=other)
+    with blas.threads(2):
+        thread.start()
+        entered.wait(10)
+        assert in_use() == [1] * len(before)
+    assert in_use() == [1] * len(before)
+    left.set()
+    thread.join()
+    assert in_use() == before
+    assert blas.n_threads() == before[0]
+
+
+def test_alone_and_together_take_turns():
+    bell, log, counts = np.zeros(1, np.int64), [], {"alone": 0, "together": 0}
+
+    def work(kind):
+        for _ in range(30):
+            with blas.alone(bell) if kind == "alone" else blas.together():
+                counts[kind] += 1
+                other = "together" if kind == "alone" else "alone"
+                log.append((kind, counts[other], blas.description()["threads"], blas.n_threads()))
+                with blas.together():  # within another: nothing changes
+                    log.append((kind, counts[other], blas.description()["threads"], blas.n_threads()))
+                counts[kind] -= 1
+
+    with blas.threads(2):
+        workers = [threading.Thread(target=work, args=(kind,)) for kind in ("alone", "together") * 2]
+        for worker in workers:
+            worker.start()
+        for worker in workers:
+            worker.join()
+        assert blas.description()["threads"] == 2
+    assert set(log) == {("alone", 0, 1, 2), ("together", 0, 2, 2)}
+
+
+def test_whoever_waits_rings_the_bell():
+    bell, entered = np.zeros(1, np.int64), threading.Event()
+
+    def wait():
+        with blas.together():
+            entered.set()
+
+    with blas.alone(bell):
+        waiting = threading.Thread(target=wait)
+        waiting.start()
+        deadline = time.monotonic() + 10
+        while not bell[0] and time.monotonic() < deadline:
+            time.sleep(0.001)
+        assert bell[0]
+        assert not entered.is_set()
+    waiting.join(10)
+    assert entered.is_set()

@@ -1,24 +1,37 @@
 """Steps played from tape, on one thread and several, against the same steps taken one by one."""
 
+import copy
+import gc
 import importlib.util
+import os
+import pickle
+import signal
+import sys
 import threading
+import time
+import weakref
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from itertools import product
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from muslin import FeedForwardNeuralNetwork
 from muslin.activations import ACTIVATIONS
-from muslin.engines import player
+from muslin.engines import blas, engine, player, tape
 from muslin.errors import Diverged
 from muslin.losses import cross_entropy_delta, losses_of, softmax_squared_error_delta
 from muslin.optimizers import OPTIMIZERS
 from muslin.training import Callback
+from muslin.training import fit as fit_function
 
 pytestmark = pytest.mark.skipif(
     importlib.util.find_spec("numba") is None, reason="numba is missing: pip install 'muslin[fast]'"
 )
+
+fit_module = sys.modules[fit_function.__module__]
 
 N = 70
 rng = np.random.default_rng(0)
@@ -76,14 +89,21 @@ CASES = [
     {"sizes": (33, 5, 5, 5, 5, 5, 7)},
 ]
 #: here NumPy multiplies by a vector, in another order than by a matrix
-VECTORS = [{"batch_size": 1}, {"batch_size": 23}, {"sizes": (33, 1, 2, 4)}]
+VECTORS = [
+    {"batch_size": 1},
+    {"batch_size": 23},
+    {"sizes": (33, 1, 2, 4)},
+    {"samples": X[:, :1].copy(), "sizes": (1, 9, 4)},
+]
 
 
-@pytest.mark.parametrize("case", CASES, ids=str)
+@pytest.mark.parametrize("case", CASES + VECTORS, ids=str)
 def test_one_thread_takes_the_same_steps_to_the_bit(case, threads, recorded):
     threads(1)
     (one, history), (many, played) = train([Watch()], **case), train(**case)
-    assert len(recorded) == 1
+    vectors = case in VECTORS
+    assert len(recorded) == (not vectors or case == {"batch_size": 23})
+    assert (played.engine_note is not None) == vectors
     np.testing.assert_array_equal(many.theta, one.theta)
     np.testing.assert_allclose(played["loss"], history["loss"], rtol=1e-6)
     assert played["accuracy"] == history["accuracy"]
@@ -202,6 +222,277 @@ def test_progress_is_told_as_often_as_the_tape_stops(monkeypatch, threads):
     _, history = train([Progress()])
     assert [done for _, done, _ in told] == [32, 64, 70] * 2
     assert [told[2][2], told[5][2]] == history["accuracy"]
+
+
+# Other threads, other programs, and what is left behind
+
+
+def test_nothing_of_a_fit_is_kept(threads):
+    threads(2)
+    train()
+    before = threading.active_count()
+    kept = []
+    for _ in range(20):
+        samples = X / 255.0
+        kept.append(weakref.ref(samples))
+        kept.append(weakref.ref(train(samples=samples)[0]))
+    del samples
+    gc.collect()
+    assert not [ref for ref in kept if ref() is not None]
+    assert threading.active_count() == before
+
+
+def test_a_rule_defined_anew_for_each_fit_is_compiled_once(monkeypatch):
+    def define():
+        def rule(theta, g, *, learning_rate):
+            return theta - 0.5 * learning_rate * g
+
+        return rule
+
+    from muslin.engines import templates
+
+    sizes = []
+    monkeypatch.setitem(FeedForwardNeuralNetwork.optimizers, "own", None)
+    for _ in range(3):
+        FeedForwardNeuralNetwork.optimizers["own"] = define()
+        assert train(optimizer="own")[1].engine_note is None
+        gc.collect()
+        sizes.append((templates._loop_of.cache_info().currsize, len(engine("numba")._compiled)))
+    assert sizes[1:] == sizes[:1] * 2
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["numpy", "numba"])
+def test_500_fits_need_no_more_memory_threads_or_files(name):
+    samples, labels = np.zeros((2000, 500), np.float32), np.arange(2000) % 4
+
+    def state():
+        gc.collect()
+        resident = int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGESIZE")
+        return resident / 2**20, threading.active_count(), len(os.listdir("/proc/self/fd"))
+
+    for i in range(500):
+        network = FeedForwardNeuralNetwork([500, 16, 4], engine=name)
+        network.fit(samples.copy(), labels, epochs=1, batch_size=500)
+        if i == 20:
+            before = state()
+    memory, *others = state()
+    assert others == list(before[1:])
+    assert memory - before[0] < 20  # of 2 GiB that the samples take
+
+
+def test_while_a_step_is_written_down_the_network_is_as_always(monkeypatch, threads):
+    threads(2)
+    seen = []
+
+    class Looking(player.StepRecorder):
+        def figures(self, loss, P):
+            network, expected = networks[0], networks[0].predict_proba(X)
+            for other in (network, copy.deepcopy(network), pickle.loads(pickle.dumps(network))):
+                seen.append(other.engine.name == "numba" and (other.predict_proba(X) == expected).all())
+                seen.append((other.theta == network.theta).all())
+            super().figures(loss, P)
+
+    monkeypatch.setattr(player, "StepRecorder", Looking)
+    networks = [FeedForwardNeuralNetwork([33, 24, 4], engine="numba")]
+    networks[0].fit(X, y, epochs=1)
+    assert len(seen) >= 12
+    assert all(seen)
+
+
+def in_threads(*functions):
+    failed = []
+
+    def run(function):
+        try:
+            function()
+        except BaseException as error:
+            failed.append(error)
+
+    started = [threading.Thread(target=run, args=(function,)) for function in functions]
+    for thread in started:
+        thread.start()
+    for thread in started:
+        thread.join()
+    if failed:
+        raise failed[0]
+
+
+def test_predictions_while_another_thread_trains(threads):
+    """The learning rate is so small that nothing changes: each prediction, with all of BLAS's threads, is the same."""
+    threads(2)
+    samples, labels = np.random.default_rng(0).random((640, 200), dtype=np.float32), np.arange(640) % 4
+    with blas.threads(2):
+        network = FeedForwardNeuralNetwork([200, 300, 100, 4], engine="numba")
+        expected, done, right = network.predict_proba(samples[:200]), [], []
+
+        def fit():
+            network.fit(samples, labels, epochs=2, learning_rate=1e-30)
+            done.append(True)
+
+        def predict():
+            while not done:
+                right.append(np.array_equal(network.predict_proba(samples[:200]), expected))
+
+        in_threads(fit, predict)
+    assert right
+    assert all(right)
+
+
+def test_fits_at_once_give_the_same_as_one_after_another(threads):
+    threads(2)
+    cases = [{"seed": 1}, {"seed": 2}, {"engine": "numpy"}, {"dropout": 0.3}]
+    samples, labels = np.random.default_rng(0).random((160, 200), dtype=np.float32), np.arange(160) % 4
+
+    def theta(case):
+        network = FeedForwardNeuralNetwork([200, 300, 100, 4], engine=case.get("engine", "numba"))
+        settings = {key: value for key, value in case.items() if key != "engine"}
+        network.fit(samples, labels, epochs=3, **settings)
+        return network.theta
+
+    with blas.threads(2):
+        expected, thetas = [theta(case) for case in cases], {}
+        in_threads(*(partial(lambda i: thetas.update({i: theta(cases[i])}), i) for i in range(len(cases))))
+        assert blas.n_threads() == blas.description()["threads"] == 2
+    for i, values in thetas.items():
+        np.testing.assert_array_equal(values, expected[i])
+
+
+def test_tapes_that_are_asked_to_stop_all_the_time_take_the_same_steps(threads):
+    threads(3)
+    expected, done = train(epochs=8)[0].theta, []
+
+    def ask():
+        while not done:
+            with blas.together():
+                pass
+
+    def fit():
+        try:
+            np.testing.assert_array_equal(train(epochs=8)[0].theta, expected)
+        finally:
+            done.append(True)
+
+    in_threads(ask, fit)
+
+
+def test_validation_has_all_of_blas_threads(monkeypatch):
+    counts = []
+    validated = fit_module.validated
+    monkeypatch.setattr(
+        fit_module, "validated", lambda *a: counts.append(blas.description()["threads"]) or validated(*a)
+    )
+    with blas.threads(2):
+        train(validation_data=(X, y))
+    assert counts == [2, 2]
+
+
+def test_ctrl_c_ends_after_a_step(monkeypatch, threads):
+    """What is asked for takes some seconds; Ctrl-C comes after 0.3."""
+    threads(1)
+    monkeypatch.setattr(player, "AT_ONCE", 10**9)
+    states = []
+
+    class Remember(Callback):
+        def on_begin(self, state):
+            states.append(state)
+
+    rows = np.tile(np.arange(N), 10_000)
+    train([Remember()], rows=rows[:140])
+    before = signal.signal(signal.SIGALRM, lambda *_: (_ for _ in ()).throw(KeyboardInterrupt()))
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 0.3)
+        started = time.monotonic()
+        with pytest.raises(KeyboardInterrupt):
+            train([Remember()], rows=rows, batch_size=2, sizes=(33, 200, 200, 4), epochs=1)
+    finally:
+        signal.signal(signal.SIGALRM, before)
+    assert time.monotonic() - started < 3
+    assert states[-1].step < len(rows) / 2
+
+
+@pytest.mark.parametrize("settings", [{"freeze": 1}, {"freeze": 2, "weight_decay": 0.1}], ids=str)
+def test_the_norm_is_that_of_what_is_trained(settings):
+    """Whatever a gradient of before left behind in the layers that are frozen."""
+    thetas = []
+    for stale in (0.0, 1e6):
+        network = FeedForwardNeuralNetwork([33, 24, 17, 4], seed=1)
+        network.gradient[...] = stale
+        network.fit(X, y, epochs=1, clip_norm=0.1, **settings)
+        thetas.append(network.theta)
+    np.testing.assert_array_equal(*thetas)
+
+
+def test_the_norm_over_what_is_trained_by_hand():
+    network = FeedForwardNeuralNetwork([33, 24, 4], dtype=np.float64, seed=1, engine="numpy")
+    _, dW, db = network.loss_and_gradients(X, y)
+    norm = np.sqrt((dW[2] ** 2).sum() + (db[2] ** 2).sum())
+    expected = network.weights[2] - 0.5 * dW[2] * 0.01 / norm
+    network.fit(X, y, optimizer="sgd", learning_rate=0.5, epochs=1, batch_size=N, clip_norm=0.01, freeze=1)
+    np.testing.assert_allclose(network.weights[2], expected, rtol=1e-9)
+
+
+# What is not certain
+
+
+def test_a_numpy_that_is_laid_out_otherwise(monkeypatch):
+    expected = train()[0].theta
+    monkeypatch.setattr(tape, "ABI", 1)
+    network, history = train()
+    assert "not laid out as known" in history.engine_note
+    np.testing.assert_array_equal(network.theta, expected)
+
+
+@pytest.mark.parametrize("n", [1, 2])
+def test_a_tape_that_does_something_else_is_not_trusted(n, threads, monkeypatch):
+    threads(n)
+    expected = train([Watch()])[0].theta
+    figures = player.StepRecorder.figures
+
+    def wrong(self, loss, P):
+        np.multiply(P, 1.0001, out=P)
+        figures(self, loss, P)
+
+    monkeypatch.setattr(player.StepRecorder, "figures", wrong)
+    network, history = train()
+    assert "played from tape, a step gives other" in history.engine_note
+    np.testing.assert_array_equal(network.theta, expected)
+
+
+def test_the_tapes_of_several_threads_are_tried_too(threads, monkeypatch):
+    threads(2)
+    expected, meet = train([Watch()])[0].theta, player.StepRecorder._first_product
+
+    def wrong(self, W, H0, A):
+        meet(self, W, H0, A)
+        self.apply(np.multiply, [A, 1.0001], A)
+
+    monkeypatch.setattr(player.StepRecorder, "_first_product", wrong)
+    network, history = train()
+    assert "on several threads" in history.engine_note
+    np.testing.assert_array_equal(network.theta, expected)
+
+
+def test_whatever_goes_wrong_the_plain_step_is_taken(monkeypatch):
+    expected = train([Watch()])[0].theta
+
+    def fail(*arguments):
+        raise RuntimeError("no such thing")
+
+    monkeypatch.setattr(player.StepRecorder, "gather", fail)
+    network, history = train()
+    assert history.engine_note == "RuntimeError: no such thing"
+    np.testing.assert_array_equal(network.theta, expected)
+
+
+def test_a_class_with_equations_of_its_own():
+    class Doubled(FeedForwardNeuralNetwork):
+        def gradients(self, s, freeze=0):
+            super().gradients(s, freeze)
+            self.gradient *= 2.0
+
+    network = Doubled([33, 8, 4], engine="numba")
+    assert "equations of its own" in network.fit(X, y, epochs=1).engine_note
 
 
 class Interrupted(ThreadPoolExecutor):

@@ -1,12 +1,11 @@
 """The page of several runs."""
 
-import json
 import shutil
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 
-from muslin.files import write_json, write_json_lines
+from muslin.files import read_json, write_json, write_json_lines
 from muslin.report.compare_page import write
 from muslin.report.comparison import curves, histories, labels, pairwise
 
@@ -17,10 +16,14 @@ def run(folder, name, size, odd=None):
     """A run directory with a history, by hand."""
     path = folder / name.replace("/", "_")
     path.mkdir(parents=True)
+    usual = {"learning_rate": 0.1, "seconds": 1.0, "samples_per_second": 10.0}
     rows = [{"epoch": e, "loss": 1 / e + size / 100, "val_loss": 1.2 / e, "accuracy": 1 - 0.5 / e} for e in (1, 2, 3)]
-    write_json_lines(path / "history.jsonl", rows)
-    classes = [{"class": name, "f1": 0.5 + size / 100} for name in ("shoe", EVIL)]
-    write_json(path / "summary.json", {"test_accuracy": 0.8 + size / 100, "per_class": classes})
+    write_json(path / "config.json", {"name": name, "data_checksums": {}})
+    write_json_lines(path / "history.jsonl", [row | usual for row in rows])
+    scores = {"precision": 0.5, "recall": 0.5, "f1": 0.5 + size / 100, "samples": 50}
+    classes = [{"class": name, **scores} for name in ("shoe", EVIL)]
+    figures = {"epochs": 3, "best_epoch": 3, "loss": 1.0, "parameters": 9, "engine": "numpy", **usual}
+    write_json(path / "summary.json", figures | {"test_accuracy": 0.8 + size / 100, "per_class": classes})
     return {"run": str(path), "hidden_size": size, "odd": odd, "test_accuracy": 0.8 + size / 100}
 
 
@@ -98,6 +101,7 @@ def test_runs_without_history_or_tests(tmp_path, open_page):
 
 def test_the_curves_of_any_program(tmp_path):
     rows = [{"step": 1, "reward": 2.0, "note": "x", "seconds": 3}, {"step": 2, "reward": None, "val_reward": 1}]
+    write_json(tmp_path / "a" / "config.json", {"name": "a", "config": {}, "command": ["x"]})
     write_json_lines(tmp_path / "a" / "history.jsonl", rows)
     found = curves(histories([tmp_path / "a", tmp_path / "none"]))
     assert found == {
@@ -112,7 +116,7 @@ def test_labels_are_distinct():
 def test_a_data_set_under_two_names_is_one(copy, tmp_path):
     """What counts is what is in it."""
     other = shutil.copytree(copy.path, tmp_path / "other")
-    config = json.loads((other / "config.json").read_text())
+    config = read_json(other / "config.json")
     npz = shutil.copy(config["dataset"], tmp_path / "moved.npz")
     write_json(other / "config.json", config | {"dataset": str(npz)})
     assert len(pairwise([copy.path, other])) == 1

@@ -4,7 +4,6 @@ import io
 import json
 import re
 from base64 import b64decode, b64encode
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -19,7 +18,6 @@ from muslin.files import write_json
 from muslin.report import pages, playground
 from muslin.runs import Run
 
-ASSETS = Path(pages.__file__).parent / "assets"
 SHAPE, TOLERANCE = (8, 8), 1e-5
 
 
@@ -97,12 +95,8 @@ def write_page(path, network, data, samples=200):
     """A page without a run."""
     given = playground.contents(network, data, samples)
     about = {"name": "a", "dataset": data.name, "accuracy": None, "dtype": network.dtype.name}
+    about |= playground.scripts(network)
     pages.render("playground.html", path, given=given, **about)
-
-
-def test_every_activation_of_the_table_and_no_other_is_in_the_page():
-    names = re.findall(r"^  (\w+): \(a\) =>", (ASSETS / "network.js").read_text(encoding="utf-8"), re.MULTILINE)
-    assert set(names) == set(playground.ACTIVATIONS) == set(FeedForwardNeuralNetwork.activations)
 
 
 @pytest.mark.slow
@@ -394,6 +388,80 @@ def test_units_at_random(page):
     assert page.inner_text("#worth").startswith("48 of 48 hidden units on")
 
 
+# Training on
+
+
+def example(page, label):
+    page.locator("#class").select_option(label=label)
+    page.get_by_role("button", name="Add it to the examples").click()
+
+
+def train_on(page, **fields):
+    for name, value in fields.items():
+        page.locator(f"#{name}").fill(str(value))
+    page.get_by_role("button", name="Train on").click()
+    page.wait_for_function("trained.textContent.includes('now')")
+    return settled(page).inner_text("#trained")
+
+
+def test_training_on_is_python_s(page, finished):
+    """One example alone: each step is a step of the Python network in float64 on that image."""
+    (X, y), network = bars(30, 1), finished.model
+    exact = FeedForwardNeuralNetwork(**network.config | {"dtype": "float64"}, engine="numpy")
+    exact.theta[...] = network.theta
+    other = CLASSES[(y[0] + 1) % len(CLASSES)]
+    example(page, other)
+    page.locator("#mix").uncheck()
+    page.locator("#optimizer").select_option("nag")
+    said = train_on(page, steps=20, rate=0.01)
+    step = {"rule": exact.optimizers["nag"], "u": np.zeros_like(exact.theta)}
+    for _ in range(20):
+        exact.loss_and_gradients(X[:1].reshape(1, -1), np.array([CLASSES.index(other)]))
+        exact.theta[...], step["u"] = step["rule"](exact.theta, exact.gradient, step["u"], learning_rate=0.01)
+    theta = np.array(page.evaluate("[...net.theta]"))
+    assert np.abs(theta - exact.theta).max() < 1e-9
+    assert np.abs(theta - network.theta).max() > 1e-3
+    right = int((exact.predict(X.reshape(30, -1)) == y).sum())
+    assert said.startswith("Examples right: 0 before, ")
+    assert f"{right} of 30 now." in said
+    assert shown(page) == pytest.approx(expected(exact, X[0]), abs=0.06)
+
+
+def test_it_learns_what_was_drawn_without_forgetting(page):
+    stroke(page, (0.2, 0.2), (0.8, 0.8))
+    before = max(shown(page), key=shown(page).get)
+    label = next(name for name in CLASSES if name != before)
+    example(page, label)
+    said = train_on(page, steps=60)
+    assert "Examples right: 0 before, 1 of 1 now." in said
+    assert max(shown(page), key=shown(page).get) == label
+    had, has = map(int, re.search(r"images right: (\d+) before, (\d+) of 30 now", said).groups())
+    assert has >= had - 3
+    page.get_by_role("button", name="As it was").click()
+    page.wait_for_function("trained.textContent.includes('as it was')")
+    assert max(shown(page), key=shown(page).get) == before
+    assert page.evaluate("net.theta.every((x, i) => x === theta[i])")
+
+
+def test_units_that_are_off_stay_off_while_it_trains(page):
+    page.locator("[data-layer='1'] [tabindex='0']").focus()
+    page.keyboard.press("Space")
+    before = page.evaluate("[...net.W[1]].filter((_, i) => i % net.sizes[1] === 0)")
+    example(page, CLASSES[0])
+    train_on(page, steps=5)
+    assert page.evaluate("[...net.W[1]].filter((_, i) => i % net.sizes[1] === 0)") == before
+    assert page.evaluate("net.W[1].some((w, i) => w !== theta[i])")
+
+
+def test_examples_can_be_taken_away_and_bad_settings_are_told(page):
+    example(page, CLASSES[1])
+    page.locator("#steps").fill("many")
+    page.get_by_role("button", name="Train on").click()
+    assert page.inner_text("#trained") == "Steps are 1 to 10000, the learning rate a positive number."
+    page.locator("#examples button").click()
+    assert page.locator("#train").is_disabled()
+
+
 # For whoever opens it
 
 
@@ -440,7 +508,9 @@ def test_names_are_text(copy, open_page, tmp_path):
 
 def test_an_activation_of_one_s_own(monkeypatch):
     monkeypatch.setitem(FeedForwardNeuralNetwork.activations, "mine", (np.cbrt, np.cbrt))
-    with pytest.raises(InputError, match="does not know the activation 'mine'; it knows identity, sigmoid, tanh, "):
+    with pytest.raises(
+        InputError, match=r"The activation mine cannot be translated to JavaScript: the formula is no plain function"
+    ):
         playground.contents(lively("mine"), data_of(NOISE))
 
 

@@ -20,6 +20,7 @@ from typer.testing import CliRunner
 from muslin import datasets, runs
 from muslin.cli import main
 from muslin.cli.options import with_settings
+from muslin.files import read_json, read_json_lines, write_json, write_json_lines
 from muslin.network import FeedForwardNeuralNetwork
 from muslin.report import pages, run_report
 from muslin.report.pages.drawing import EDGES, MOST, drawing
@@ -72,7 +73,7 @@ def opened(run, chromium):
 
 
 def test_figures(opened, run):
-    summary = json.loads((run.path / "summary.json").read_text())
+    summary = read_json(run.path / "summary.json")
     tiles = opened.locator(".tiles").inner_text()
     assert opened.locator("h1").inner_text() == "little"
     for key in ("test_accuracy", "val_accuracy", "accuracy"):
@@ -97,7 +98,7 @@ def test_layers(opened):
 
 
 def test_curves(opened, run):
-    history = [json.loads(line) for line in (run.path / "history.jsonl").read_text().splitlines()]
+    history = read_json_lines(run.path / "history.jsonl")
 
     def lines(id):
         return dict(opened.evaluate(f"document.getElementById('{id}').data.map(line => [line.name, line.y])"))
@@ -255,9 +256,9 @@ def test_names_are_shown_as_text(tmp_path, open_page):
     np.savez(tmp_path / "<b>.npz", X=X, y=y, X_test=X_test, y_test=y_test, class_names=np.array(names))
     run = trained(tmp_path / "<b>.npz", tmp_path, name=HOSTILE)
     runs.evaluate_test(run, run.dataset())
-    config = json.loads((run.path / "config.json").read_text())
+    config = read_json(run.path / "config.json")
     config |= {"monitor": "</td><script>alert(3)</script>", "versions": {HOSTILE: HOSTILE}, "machine": {"blas": None}}
-    (run.path / "config.json").write_text(json.dumps(config))
+    write_json(run.path / "config.json", config)
     run_report.write(run)
     page = open_page(run.path / "report.html", width=390)
     assert page.title() == f"{HOSTILE} · muslin"
@@ -279,9 +280,9 @@ def test_size(run):
 
 
 def no_test(path):
-    summary = json.loads((path / "summary.json").read_text())
+    summary = read_json(path / "summary.json")
     kept = {k: v for k, v in summary.items() if k not in ("test_accuracy", "confusion_matrix", "per_class", "macro")}
-    (path / "summary.json").write_text(json.dumps(kept))
+    write_json(path / "summary.json", kept)
 
 
 def unfinished(path):
@@ -317,14 +318,13 @@ def odd_config(path):
 
 
 def no_figures(path):
-    lines = (path / "history.jsonl").read_text().splitlines()
-    last = json.loads(lines[-1]) | {"val_loss": None, "loss": None}
-    (path / "history.jsonl").write_text("\n".join([*lines[:-1], json.dumps(last)]))
+    rows = read_json_lines(path / "history.jsonl")
+    write_json_lines(path / "history.jsonl", [*rows[:-1], rows[-1] | {"val_loss": None, "loss": None}])
     unfinished(path)
 
 
 def change(path, **changes):
-    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+    write_json(path, read_json(path) | changes)
 
 
 #: what is done to a finished run → (what the page says, parts that it has, parts that it has not)

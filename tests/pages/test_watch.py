@@ -2,10 +2,12 @@
 
 import json
 import os
+import platform
 import shutil
+import socket
 import threading
 import time
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
@@ -13,6 +15,7 @@ import pytest
 
 from muslin.cli.watch import _watched as watching
 from muslin.errors import InputError
+from muslin.files import read_json_lines, write_json_lines
 from muslin.report import live
 from muslin.report.live import Live, WatchedRun, duration, fingerprint
 
@@ -50,20 +53,20 @@ def refused(address, host=None):
 @pytest.fixture
 def training(copy):
     """The run as it was after its third epoch; ``later(n)``: as it was after the n-th, ``end()``: as it is."""
-    lines = (copy.path / "history.jsonl").read_text().splitlines(keepends=True)
+    rows = read_json_lines(copy.path / "history.jsonl")
     (copy.path / "summary.json").rename(copy.path / "summary.later")
 
     class Training:
         path, run = copy.path, copy
 
         def later(self, n):
-            (copy.path / "history.jsonl").write_text("".join(lines[:n]))
+            write_json_lines(copy.path / "history.jsonl", rows[:n])
 
         def end(self):
             self.later(8)
             (copy.path / "summary.later").rename(copy.path / "summary.json")
 
-    assert len(lines) == 8
+    assert len(rows) == 8
     Training().later(3)
     return Training()
 
@@ -108,6 +111,48 @@ def test_only_this_machine_s_names_are_answered(training):
         for host in ("evil.example", f"evil.example:{port}", f"127.0.0.1.evil.example:{port}"):
             assert refused(address, host) == 400
             assert refused(f"{address}live", host) == 400
+
+
+@pytest.mark.parametrize(
+    ("host", "asked", "answered"),
+    [
+        ("127.0.0.1", ["localhost", "LOCALHOST:80", "127.0.0.1", "[::1]:80"], True),
+        ("127.0.0.1", ["", "10.0.0.7", "evil.example", "lab.example", "localhost.evil.example"], False),
+        ("lab.example", ["localhost", "lab.example:80", "10.0.0.7", "[fe80::1]:80"], True),
+        ("0.0.0.0", [platform.node(), f"{platform.node()}.local:80", "10.0.0.7"], True),
+        ("0.0.0.0", ["", "evil.example", "lab.example.evil.example", "10.0.0.7.evil.example"], False),
+    ],
+)
+def test_a_request_is_for_a_name_that_the_server_was_given(host, asked, answered):
+    for header in asked:
+        assert live.allowed(header, live.names(host)) == answered, header
+
+
+def test_the_headers_keep_the_page_to_itself(training):
+    with served(training.path, lambda path: Stub()) as address:
+        for path in ("", "live", "nothing"):
+            try:
+                answer = urlopen(address + path, timeout=20)
+            except HTTPError as error:
+                answer = error
+            with answer:
+                assert answer.headers["content-security-policy"].startswith("default-src 'none';")
+                assert answer.headers["x-content-type-options"] == "nosniff"
+
+
+def test_connections_that_say_nothing_hold_up_no_one_and_are_closed(training, monkeypatch):
+    monkeypatch.setattr(live, "HASTE", 1.0)
+    with served(training.path, lambda path: Stub()) as address, ExitStack() as stack:
+        port = int(address.rstrip("/").rpartition(":")[2])
+        silent = [stack.enter_context(socket.create_connection(("127.0.0.1", port))) for _ in range(200)]
+        for connection in silent[::2]:
+            connection.sendall(b"GET / HTTP/1.1\r\nX: ")  # and no more
+        started = time.monotonic()
+        assert "<main>" in get(address)
+        assert time.monotonic() - started < 1
+        for connection in silent:
+            connection.settimeout(10)
+            assert connection.recv(1) == b""
 
 
 def test_pages_below_are_those_of_runs_in_the_directory_alone(training):
@@ -164,8 +209,9 @@ def test_status(training):
         os.utime(training.path / "history.jsonl", (then, then))
         return WatchedRun(training.run).status()
 
-    rows = [{"epoch": n, "loss": 1.0, "seconds": s, "samples_per_second": 81234.5} for n, s in ((1, 90.0), (2, 70.0))]
-    (training.path / "history.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    usual = {"loss": 1.0, "learning_rate": 0.1, "samples_per_second": 81234.5}
+    rows = [{"epoch": n, "seconds": s, **usual} for n, s in ((1, 90.0), (2, 70.0))]
+    write_json_lines(training.path / "history.jsonl", rows)
     assert status() == "epoch 2 of 8, 81,234 samples/s, 8 min 00 s left"
     assert status(after=60) == "epoch 2 of 8, 81,234 samples/s, 7 min 00 s left"
     assert status(after=340).startswith("epoch 2 of 8, 81,234 samples/s, 2 min 20 s left")
@@ -231,7 +277,15 @@ def watched_page(open_page):
 
 def epochs(page, n):
     """Wait until the chart of the loss has n epochs."""
-    page.wait_for_function(f"document.getElementById('loss')?.data?.[0].x.length === {n}", timeout=PATIENCE)
+    until(page, f"document.getElementById('loss')?.data?.[0].x.length === {n}")
+
+
+def until(page, condition):
+    """Wait until a condition of JavaScript holds. The page's policy forbids Playwright's own way, eval."""
+    deadline = time.monotonic() + PATIENCE / 1000
+    while not page.evaluate(condition):
+        assert time.monotonic() < deadline, condition
+        time.sleep(0.02)
 
 
 def test_the_page_follows_a_run_to_its_end(training, watched_page):
@@ -323,7 +377,7 @@ def test_the_page_follows_a_sweep(tmp_path, watched_page):
         sweep.end(3, 0.9)
         sweep.start()
         page.get_by_text("4 finished, 1 running, best val_accuracy 0.9 (trial 3)").wait_for(timeout=PATIENCE)
-        page.wait_for_function("document.getElementById('best-so-far').data.at(-1).y.at(-1) === 0.9", timeout=PATIENCE)
+        until(page, "document.getElementById('best-so-far').data.at(-1).y.at(-1) === 0.9")
         assert trials() == ["1", "2", "0", "3", "4"]
         assert page.locator("[data-id='3']").inner_text().split()[2:4] == ["finished", "0.9"]
         assert page.locator("[data-counts]").inner_text() == "5 of 5"

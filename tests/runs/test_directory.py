@@ -1,6 +1,9 @@
 """Run directories: their names, what is in them, and what is said where something is missing or damaged."""
 
 import json
+import os
+import shutil
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import numpy as np
@@ -10,7 +13,7 @@ from toys import bars, files
 from muslin import datasets, runs
 from muslin.errors import InputError
 from muslin.files import read_tensors, write_json
-from muslin.runs import directory
+from muslin.runs import directory, machine
 from muslin.runs.settings import Settings
 
 COURSE = "hl_3_hn_128_opt_nadam_act_sigmoid_lr_0.001_bs_32_init_xavier_ep_10_l2_0"
@@ -87,7 +90,7 @@ def test_config_says_everything_that_made_the_run(data, tmp_path):
     assert config["data_checksums"] == data.checksums
     assert config["versions"]["numpy"] == np.__version__
     assert set(config["versions"]) == {"python", "muslin", "numpy", "numba", "scikit-learn"}
-    assert set(config["machine"]) == {"system", "processor", "blas"}
+    assert set(config["machine"]) == {"system", "processor", "engine", "blas"}
 
 
 def test_nothing_is_made_for_settings_that_do_not_suit_the_data(data, tmp_path):
@@ -152,6 +155,8 @@ def test_threads_are_those_of_the_settings(data, tmp_path, monkeypatch):
     monkeypatch.setattr(directory.blas, "threads", lambda n: asked.append(n) or threads(n))
     trained(data, tmp_path, threads=1)
     assert asked == [1]
+    trained(data, tmp_path)
+    assert asked == [1, directory.blas.description().get("threads")]
 
 
 def test_test_figures_against_a_count_by_hand(copy, data):
@@ -224,12 +229,12 @@ def without(name):
     [
         (without("config.json"), "settings", "is not a run directory: it has no config.json"),
         (write("config.json", "{"), "settings", "config.json is not valid JSON"),
-        (write("config.json", "[]"), "settings", "config.json is damaged: it must be an object with name and data"),
+        (write("config.json", "[]"), "settings", "config.json is damaged: it holds [] where an object must be."),
         (write("config.json", "{}"), "name", "config.json is damaged"),
         (without("summary.json"), "summary", "has not finished training; go on with: muslin train --resume"),
         (without("summary.json"), "model", "has not finished training"),
         (write("summary.json", ""), "summary", "summary.json is not valid JSON"),
-        (write("summary.json", "3"), "summary", "summary.json is damaged: it must be an object with epochs"),
+        (write("summary.json", "3"), "summary", "summary.json is damaged: it holds 3 where an object must be."),
         (write("summary.json", "[]"), "model", "summary.json is damaged"),
         (write("model.safetensors", "model"), "model", "model.safetensors is not a model file that muslin wrote"),
         (without("model.safetensors"), "model", "There is no model file"),
@@ -248,3 +253,116 @@ def test_damage_is_named(damage, ask, sentence, copy):
 def test_a_folder_that_is_not_there(tmp_path):
     with pytest.raises(InputError, match="There is no run directory"):
         _ = runs.Run(tmp_path / "none").summary
+
+
+# What is free, gone, damaged, or on another machine
+
+
+def test_a_folder_whose_maker_was_killed_is_free(data, tmp_path):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / f".{'ab' * 8}.host-4194304.part").write_text("half a config")
+    run = runs.create(Settings(), data, tmp_path, "mine")
+    assert run.path == tmp_path / "mine"
+    assert run.config["name"] == "mine"
+
+
+@pytest.mark.parametrize("name", ["sweep.json", "notes.txt", "checkpoint.safetensors"])
+def test_a_folder_with_anything_in_it_is_not(name, data, tmp_path):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / name).write_text("{}")
+    with pytest.raises(InputError, match=r"There is a run .*mine already"):
+        runs.create(Settings(), data, tmp_path, "mine")
+    assert runs.create(Settings(), data, tmp_path, "mine", numbered=True).path.name == "mine-2"
+
+
+def test_of_several_that_make_a_run_of_one_name_one_has_it(data, tmp_path):
+    def make(_):
+        try:
+            return runs.create(Settings(), data, tmp_path, "mine")
+        except InputError:
+            return None
+
+    with ThreadPoolExecutor(8) as pool:
+        assert sum(run is not None for run in pool.map(make, range(8))) == 1
+    with ThreadPoolExecutor(8) as pool:
+        made = pool.map(lambda _: runs.create(Settings(), data, tmp_path).path.name, range(8))
+        assert len(set(made)) == 8
+
+
+def test_a_run_whose_directory_is_removed_while_it_trains_ends_in_a_sentence(data, tmp_path):
+    run = runs.create(Settings.read({"hidden_size": [8], "batch_size": 8, "engine": "numpy"}), data, tmp_path, "x")
+
+    def remove(state):
+        if state.epoch == 2:
+            shutil.rmtree(run.path)
+
+    with pytest.raises(InputError, match=r"The run directory .*x is gone: it was removed or moved while it trained\.$"):
+        runs.train(run, data, [remove])
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_damaged_checkpoint_of_a_trial_costs_time_and_no_more(data, tmp_path, capsys):
+    whole, _ = trained(data, tmp_path, epochs=4)
+    run, _ = trained(data, tmp_path, epochs=4)
+    (run.path / "summary.json").unlink()
+    os.truncate(run.checkpoint, 900)
+    with pytest.raises(InputError, match=r"checkpoint\.safetensors is damaged"):
+        runs.train(run, data)
+    directory.drop_damaged_checkpoint(run)
+    assert "is trained from its beginning, to the same result." in capsys.readouterr().err
+    runs.train(run, data)
+    assert np.array_equal(run.model.theta, whole.model.theta)
+    directory.drop_damaged_checkpoint(run)  # a sound one stays
+    assert run.checkpoint.exists()
+
+
+@pytest.mark.parametrize("named", ["toy.npz", "./toy.npz", "../here/toy.npz"])
+def test_data_are_found_from_any_folder(named, toy, tmp_path, monkeypatch):
+    (tmp_path / "here").mkdir()
+    (tmp_path / "elsewhere").mkdir()
+    shutil.copy(toy, tmp_path / "here")
+    monkeypatch.chdir(tmp_path / "here")
+    run = runs.create(Settings.read({"dataset": named}), datasets.load(named), tmp_path / "runs")
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    assert run.dataset().checksums == datasets.load(toy).checksums
+    assert (
+        Settings.read({"dataset": "Digits", "data_dir": "x"}).model_dump().items()
+        >= {
+            "dataset": "Digits",
+            "data_dir": str(tmp_path / "elsewhere" / "x"),
+        }.items()
+    )
+
+
+def test_a_run_goes_on_with_the_threads_that_it_began_with(data, tmp_path, monkeypatch, capsys):
+    run = runs.create(Settings.read({"hidden_size": [8], "batch_size": 8, "engine": "numpy"}), data, tmp_path)
+    began = run.config["machine"]["blas"]
+    write_json(
+        run.path / "config.json", run.config | {"machine": run.config["machine"] | {"blas": began | {"threads": 3}}}
+    )
+    asked, threads = [], directory.blas.threads
+    monkeypatch.setattr(directory.blas, "threads", lambda n: asked.append(n) or threads(n))
+    runs.train(run, data, [lambda state: "enough"])
+    assert (asked, capsys.readouterr().err) == ([3], "")
+    monkeypatch.setattr(machine, "cores", lambda: 2)
+    runs.train(run, data)
+    assert asked == [3, 3]
+    assert "goes on with 3 threads, as it was begun, on 2 cores: slower, and exact." in capsys.readouterr().err
+
+
+def test_what_else_the_bits_depend_on_is_said(data, tmp_path, capsys):
+    run, _ = trained(data, tmp_path)
+    facts = run.config["machine"]
+    other = facts | {"engine": "numba", "blas": facts["blas"] | {"kernels": "Haswell"}}
+    write_json(run.path / "config.json", run.config | {"machine": other})
+    runs.train(run, data)
+    told = capsys.readouterr().err
+    assert "was begun with engine numba, now numpy; kernels Haswell, now " in told
+    assert "its last bits may differ" in told
+
+
+def test_an_old_run_without_these_facts_goes_on(data, tmp_path, capsys):
+    run, _ = trained(data, tmp_path)
+    write_json(run.path / "config.json", {k: v for k, v in run.config.items() if k != "machine"})
+    runs.train(run, data)
+    assert capsys.readouterr().err == ""

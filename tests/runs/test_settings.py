@@ -3,6 +3,8 @@
 import json
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from muslin.errors import InputError
 from muslin.runs.settings import CHOICES, RIGHT, SPELLINGS, Settings, read_file
@@ -145,7 +147,14 @@ WRONG = [
     ("beta1", -0.1, "it must be at least 0 and below 1."),
     ("epsilon", -1e-8, "it must be a number from 0."),
     ("initializer_scale", "inf", "it must be a number."),
-    ("hidden_layers", -1, "it must be a whole number from 0."),
+    ("hidden_layers", -1, "it must be a whole number from 0 to 1000."),
+    ("hidden_layers", 10**30, "it must be a whole number from 0 to 1000."),
+    ("hidden_layers", "1" + "0" * 400, "it must be a whole number from 0 to 1000."),
+    ("validation", 1.0, "validation is 1.0; it must be a share from 0 to below 1, or a whole number of samples."),
+    ("validation", "1.0", "validation is '1.0'; it must be a share"),
+    ("validation", "nan", "it must be a share"),
+    ("activation", ["relu"], "Unknown activation"),
+    ("dataset", "~no one/x", "there is no such home folder"),
     ("hidden_size", "abc", "or one for each hidden layer, such as 256,128."),
     ("hidden_size", "8,,8", "or one for each hidden layer, such as 256,128."),
     ("hidden_size", 0, "it must be a whole number from 1, or one for each"),
@@ -227,7 +236,7 @@ def test_files(tmp_path, name, text, values):
         ("a.yaml", b"[1, 2]", "a.yaml must hold settings, a line each, such as 'learning_rate: 0.001'."),
         ("a.yaml", b"", "a.yaml must hold settings, a line each"),
         ("a.json", b"3", "a.json must hold settings, a line each"),
-        ("a.yaml", None, "Cannot read the config file"),
+        ("a.yaml", None, "There is no config file"),
     ],
 )
 def test_files_that_are_none(tmp_path, name, contents, sentence):
@@ -242,3 +251,24 @@ def test_a_run_s_config_json_is_read_back(tmp_path):
     s = Settings.read({"hidden_size": "8,4", "validation": 0.25, "clip_norm": 1, "patience": 2, "optimizer": "nag"})
     (tmp_path / "a.json").write_text(json.dumps(s.model_dump()))
     assert Settings.read(read_file(tmp_path / "a.json")) == s
+
+
+ODD = ["1,2", "8", "~no one", "\0", 10**400, "1" * 5000]
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20) | st.sampled_from(ODD),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=6,
+)
+
+
+@given(st.dictionaries(st.sampled_from(sorted(Settings.model_fields)) | st.text(max_size=8), JSON, max_size=4))
+def test_any_file_of_settings_is_read_or_refused_in_a_sentence(values):
+    try:
+        settings = Settings.read(values)
+    except InputError as error:
+        sentence = str(error)
+    else:
+        assert Settings.read(json.loads(json.dumps(settings.model_dump()))) == settings
+        return
+    assert "\n" not in sentence
+    assert len(sentence) < 1500

@@ -1,6 +1,9 @@
 import csv
 import io
 import json
+import re
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -208,3 +211,33 @@ def test_the_analysis_is_written(swept):
     assert sum(found["importance"]["fanova"].values()) == pytest.approx(1)
     r = {(row["name"], row["value"]): row["r"] for row in found["correlation"]}
     assert r["optimizer", "MGD"] == pytest.approx(-r["optimizer", "adam"])
+
+
+@pytest.mark.parametrize("command", ["report", "compare", "watch"])
+def test_a_storage_without_the_sweep_is_refused_and_not_written(command, swept, tmp_path, muslin):
+    with closing(sqlite3.connect(tmp_path / "mine.db")) as connection:
+        connection.execute("CREATE TABLE mine (x)")
+    before = (tmp_path / "mine.db").read_bytes()
+    for name, message in (("mine.db", "has no sweep"), ("typo.db", "There is no storage")):
+        code, out, err = muslin(command, swept, "--storage", f"sqlite:///{tmp_path / name}")
+        assert (code, out, err.count("\n")) == (2, "", 1)
+        assert message in err
+    assert (tmp_path / "mine.db").read_bytes() == before
+    assert [path.name for path in tmp_path.iterdir()] == ["mine.db"]
+
+
+def test_check_says_what_a_name_was_read_as(sweep_file, muslin):
+    parameters = {"hidden_size": None, "no_hidden_layer": None, "size_hidden": {"values": [4, 8]}}
+    code, out, err = muslin("sweep", sweep_file(parameters=parameters), "--check")
+    assert (code, err) == (0, "")
+    assert re.search(r"parameter  size_hidden +one of 4, 8  \(hidden_size\)", out)
+
+
+def test_two_by_two_are_four(sweep_file, tmp_path, muslin_json, muslin):
+    space = {"learning_rate": {"values": [0.001, 0.01]}, "optimizer": {"value": "adam"}, "epochs": {"value": 1}}
+    file = sweep_file(method="bayes", parameters=space)
+    words = ["sweep", file, "--count", 10, "--workers", 2, "--runs-dir", tmp_path]
+    assert muslin_json(*words)["trials"]["finished"] == 4
+    code, out, _ = muslin(*words)
+    assert code == 0
+    assert "ended      each of the 4 configurations has been run" in out

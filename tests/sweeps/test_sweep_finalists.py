@@ -2,11 +2,13 @@
 
 import json
 import math
+import shutil
 import statistics
 
 import pytest
 
 from muslin.errors import InputError
+from muslin.files import write_json
 from muslin.runs import Run
 from muslin.sweeps import finalists, retrain
 from muslin.sweeps.directory import SweepDirectory, begin
@@ -84,6 +86,20 @@ def test_one_seed_says_little():
     assert sentence.startswith("score 0.9000 over 1 new seeds")
     assert "cannot be told" in sentence
     assert math.isnan(finalist(1, 0.9).deviation)
+
+
+def test_of_a_sweep_that_w_and_b_s_server_searched(swept, tmp_path):
+    """Its trials are the runs that are here, with our names of what the file calls MGD's lr."""
+    raw = swept.facts["file"]
+    parameters = {("lr" if name == "learning_rate" else name): spec for name, spec in raw["parameters"].items()}
+    for trial in swept.trials():
+        shutil.copytree(swept.path / trial.run, tmp_path / "w" / trial.run)
+    write_json(tmp_path / "w" / "wandb_sweep.json", {"sweep": "e/p/s", "file": raw | {"parameters": parameters}})
+    there = SweepDirectory(tmp_path / "w")
+    found = finalists.contest(there, there.trials(), 1, 1)
+    assert found[0].trial.value == max(trial.value for trial in swept.trials())
+    assert there.searched(found[0].trial).keys() == {"hidden_size", "lr", "optimizer"}
+    assert [*found[0].values] == [1]
 
 
 def test_a_seed_that_fails_takes_a_finalist_out(swept, monkeypatch):

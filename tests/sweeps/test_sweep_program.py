@@ -6,6 +6,7 @@ import os
 import shutil
 import struct
 import sys
+import time
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -13,7 +14,7 @@ import pytest
 import yaml
 
 from muslin.errors import InputError
-from muslin.files import read_json_lines
+from muslin.files import read_json, read_json_lines
 from muslin.sweeps import program, wandb_file
 
 needs_wandb = pytest.mark.skipif(find_spec("wandb") is None, reason="wandb is not installed")
@@ -98,7 +99,7 @@ def test_json_lines_are_what_it_logs(run, tmp_path):
     kept = read_json_lines(tmp_path / "run" / "history.jsonl")
     assert kept == rows
     assert json.loads((tmp_path / "run" / "config.json").read_text())["config"] == {"x": 0.5, "n": 1}
-    assert json.loads((tmp_path / "run" / "summary.json").read_text()) == summary
+    assert read_json(tmp_path / "run" / "summary.json") == summary
 
 
 def test_a_reason_ends_it(run):
@@ -317,3 +318,32 @@ def test_a_program_for_wandb_as_people_write_it(form, sweep_file, tmp_path, musl
     changes = {"method": "grid", "metric": {"name": "score"}, "program": "t.py", "command": command}
     found = muslin_json("sweep", sweep_file(parameters=space, **changes), "--workers", 1)
     assert found["best"]["value"] == 0.25
+
+
+ENDLESS = """
+import time, wandb
+with wandb.init(project="p") as run:
+    for epoch in range(10 if run.config.x < 2 else 400):
+        run.log({"val": {"score": run.config.x + epoch / 1000}, "epoch": epoch})
+        time.sleep(0.05 if run.config.x < 2 else 0.2)
+"""
+
+
+@pytest.mark.slow
+@needs_wandb
+def test_a_program_that_only_calls_wandb_log_is_stopped_early(sweep_file, tmp_path, muslin_json, monkeypatch):
+    """The second would take 80 s."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("WANDB_MODE", raising=False)
+    (tmp_path / "t.py").write_text(ENDLESS)
+    space = dict.fromkeys(("dataset", "engine", "epochs", "hidden_layers", "hidden_size", "batch_size", "optimizer"))
+    space |= {"learning_rate": None, "x": {"values": [1, 5]}}
+    changes = {"method": "grid", "metric": {"name": "val.score"}, "program": "t.py"}
+    early = {"early_terminate": {"type": "hyperband", "min_iter": 3}}
+    start = time.monotonic()
+    found = muslin_json("sweep", sweep_file(parameters=space, **changes, **early), "--workers", 1)
+    assert found["trials"] == {"finished": 1, "stopped_early": 1, "failed": 0}
+    assert found["best"] == {"value": 1.0, "params": {"x": 1}, "run": "runs/tiny/x_1"}
+    assert time.monotonic() - start < 60
+    rows = Path("runs/tiny/x_1/history.jsonl").read_text().splitlines()
+    assert len([row for row in rows if "score" in row]) == 10

@@ -241,3 +241,24 @@ def test_of_equals_the_one_with_fewer_parameters_is_best():
         ("finished", 0.5, 30), ("stopped_early", 0.5, 20), ("finished", 0.5, 20), ("failed", 0.1, 1),
     ])]  # fmt: skip
     assert best(trials, metric).number == 1
+
+
+@pytest.mark.parametrize("first", ["wandb", "worker"])
+def test_a_program_that_prints_what_it_logs_says_each_value_once(tmp_path, first):
+    """And what W&B's client says of others, or beside the metric, is nobody's."""
+    raw = RAW | {"program": "p.py", "early_terminate": {"type": "hyperband", "min_iter": 2}}
+    where, study = directory.begin(schema.parse(raw), "s", tmp_path)
+    scheduler = Scheduler(where, study, 1, 1, pool=Pretended(1, steady))
+    trial = scheduler._new(study.take(lambda number: True))
+    worker = Worker()
+    scheduler.pool.busy[worker] = trial
+    says = {
+        "wandb": lambda value: scheduler._hear(trial.run.replace(",", "_"), {"val_accuracy": value, "epoch": 1}),
+        "worker": lambda value: scheduler._handle(worker, {"row": {"val_accuracy": value}}),
+    }
+    scheduler._hear("another", {"val_accuracy": 0.9})
+    scheduler._hear(trial.run.replace(",", "_"), {"loss": 0.9})
+    for value in (0.1, 0.2):
+        for way in (first, *(says.keys() - {first})):
+            says[way](value)
+    assert trial.history == [0.1, 0.2]

@@ -13,7 +13,7 @@ from muslin.losses import targets
 from muslin.memory import Signals
 from muslin.optimizers import OPTIMIZERS, signature
 from muslin.schedules import SCHEDULES
-from muslin.training import Callback, State, fit
+from muslin.training import Callback, State, evaluate, fit
 from muslin.training.batches import epoch_order
 from muslin.training.settings import TrainingSettings
 from muslin.training.step import Step
@@ -208,7 +208,7 @@ CHANGED = {
     "beta1": 0.8,
 }
 #: settings that leave the parameters alone, or are tested with the callbacks
-OTHERS = {"validation_data", "callbacks", "patience", "monitor", "diagnostics", "checkpoint", "resume"}
+OTHERS = {"validation_data", "callbacks", "patience", "monitor", "diagnostics", "checkpoint", "resume", "verbose"}
 
 
 @pytest.mark.parametrize("setting", CHANGED)
@@ -448,3 +448,29 @@ def test_settings_that_cannot_be(message, settings):
 def test_label_smoothing_is_for_cross_entropy():
     with pytest.raises(InputError, match="label_smoothing is for the loss cross_entropy"):
         small(loss="mean_squared_error").fit(X, y, batch_size=8, label_smoothing=0.1)
+
+
+@pytest.mark.parametrize("value", [1e300, -1e39, np.longdouble(1e300)])
+def test_a_sample_that_is_infinite_in_the_networks_precision(value):
+    """np.float32(1e39) is inf."""
+    samples = np.zeros((8, 4), type(value) if isinstance(value, np.longdouble) else np.float64)
+    samples[1, 2] = value
+    labels, network = np.arange(8) % 3, FeedForwardNeuralNetwork([4, 5, 3])
+    wanted = r"in row 1, column 2; every value must be at most 3\.403e\+38, the largest float32"
+    for call in (
+        lambda: network.predict(samples),
+        lambda: network.loss_and_gradients(samples, labels),
+        lambda: evaluate(network, samples, labels),
+        lambda: network.fit(samples, labels, batch_size=4),
+        lambda: network.fit(np.zeros((8, 4)), labels, batch_size=4, validation_data=(samples, labels)),
+    ):
+        with pytest.raises(InputError, match=wanted):
+            call()
+    assert np.isfinite(FeedForwardNeuralNetwork([4, 5, 3], dtype="float64").predict_proba(np.full((2, 4), 1e39))).all()
+
+
+def test_epsilon_of_zero_is_named_where_it_is_the_cause():
+    samples = np.random.default_rng(0).random((64, 4))
+    samples[:, 0] = 0
+    with pytest.raises(Diverged, match=r"epsilon is 0, so that 0 is divided by 0"):
+        FeedForwardNeuralNetwork([4, 8, 3]).fit(samples, np.arange(64) % 3, optimizer="adam", epsilon=0, epochs=1)

@@ -4,10 +4,15 @@ Exit codes: 0 done, 2 the input was wrong (one line says what), 130 interrupted.
 JSON object on standard output and everything else on standard error.
 """
 
+import os
+import signal
 import sys
+import threading
 from contextlib import contextmanager
 from functools import wraps
 from importlib import import_module
+
+from muslin.errors import MESSAGE, Diverged, InputError, shown, visible
 
 COMMANDS = {
     "data": "Get a data set, verify it, and say what is in it.",
@@ -24,6 +29,7 @@ COMMANDS = {
     "study": "Compare optimizers, losses, initializers, … as the course asks.",
     "compare": "Tabulate runs, and test whether they differ.",
     "playground": "Put a trained network into a page that runs it.",
+    "blackboard": "Show one training step, every matrix with its numbers.",
     "report": "Make a page of a run or a sweep, to look at and to send.",
     "watch": "Show a run or a sweep while it trains.",
     "bench": "Time a training step on this machine.",
@@ -47,21 +53,54 @@ def main(argv=None):
 @contextmanager
 def exit_codes():
     """What a person did wrong ends the program with one line and 2, Ctrl-C with 130."""
-    from muslin.errors import Diverged, InputError
-
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):  # a notebook's has not
             stream.reconfigure(errors="replace")  # a terminal without Greek letters shows question marks
+    with _ctrl_c():
+        try:
+            yield
+        except (InputError, Diverged, OSError, MemoryError) as error:
+            _fail(_sentence(error) or "Not enough memory.")
+        except (KeyboardInterrupt, Interrupted) as error:
+            _fail(str(error) or "Interrupted.", 130)
+
+
+def _sentence(error):
+    """What an error says; the system's own without its number, and with no more of the name than can be read."""
+    named = isinstance(error, OSError) and error.strerror and error.filename is not None
+    return f"{shown(str(error.filename))}: {error.strerror}." if named else str(error)
+
+
+@contextmanager
+def _ctrl_c():
+    """The first Ctrl-C is a KeyboardInterrupt, so that what is done is kept; the second ends the process at once."""
+    ours = threading.current_thread() is threading.main_thread()
+    if not ours or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:  # such as in a notebook
+        yield
+        return
+    presses = []
+
+    def press(number, frame):
+        if presses:
+            if sys.stderr.isatty():
+                os.write(2, SHOW_CURSOR)
+            os._exit(130)
+        presses.append(number)
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGINT, press)
     try:
         yield
-    except (InputError, Diverged, OSError, MemoryError) as error:
-        _fail(" ".join(str(error).split()) or "Not enough memory.")
-    except (KeyboardInterrupt, Interrupted) as error:
-        _fail(str(error) or "Interrupted.", 130)
+    finally:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+SHOW_CURSOR = b"\x1b[?25h\n"
 
 
 def _fail(message, code=2):
-    print(f"muslin: {message}", file=sys.stderr)
+    line = visible(" ".join(message.split()))
+    print(f"muslin: {line if len(line) <= MESSAGE else line[:MESSAGE] + '…'}", file=sys.stderr)
     sys.exit(code)
 
 

@@ -11,7 +11,6 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from muslin import runs, tracking
 from muslin.cli.options import Json, console, emit, same_command
 from muslin.cli.train import fit
-from muslin.sweeps.file.space import at
 
 COLUMNS = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
 
@@ -64,8 +63,7 @@ def chosen(directory, trials, count=None, seeds=3, workers=None, out=None):
         trial, why = found[0].trial, finalists.why(found, directory.metric)
         table = [_row(finalist) for finalist in found]
         for place, finalist in enumerate(found if out else (), 1):
-            searched = {leaf.name: at(finalist.trial.config, leaf.name) for leaf in directory.sweep.space.searched}
-            words = ", ".join(f"{key} {value}" for key, value in searched.items())
+            words = ", ".join(f"{key} {value}" for key, value in directory.searched(finalist.trial).items())
             out.print(f"finalist   {place}. {finalists.figure(finalist)}  trial {finalist.trial.number}: {words}")
     else:
         trial, why = retrain.choose(directory, trials)
@@ -121,9 +119,7 @@ def _place(directory, settings, data):
     for path in sorted(directory.path.glob("best*")):
         if (path / "config.json").exists() and runs.Run(path).settings == settings:
             return runs.Run(path)
-    taken = (directory.path / "best").exists()
-    number = len(list(directory.path.glob("best*")))
-    return runs.create(settings, data, directory.path, f"best-{number + 1}" if taken else "best")
+    return runs.create(settings, data, directory.path, "best", numbered=True)
 
 
 def _trained_and_measured(run, data, tracked):

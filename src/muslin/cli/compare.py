@@ -12,7 +12,7 @@ import typer
 from rich.table import Table
 
 from muslin.cli.options import Json, console, emit
-from muslin.errors import InputError, lookup, unknown
+from muslin.errors import InputError, lookup, unknown, visible
 from muslin.report.comparison import curves, histories, labels, p_text, pairwise
 
 #: figures of a run that the table has, in this order, where the runs have them
@@ -116,14 +116,15 @@ def _sweep_rows(path, storage, descending, values):
 
 
 def _row(path):
-    from muslin.files import read_json, read_json_lines
+    from muslin.runs import Run
     from muslin.runs.settings import Settings
 
-    config, history = read_json(path / "config.json"), path / "history.jsonl"
-    settings = config.get("config") or {key: config[key] for key in Settings.model_fields if key in config}
-    summary = read_json(path / "summary.json") if (path / "summary.json").exists() else {}
+    run = Run(path)
+    config = run.facts
+    settings = {key: config[key] for key in Settings.model_fields if key in config} if run.ours else config["config"]
+    summary = run.summary if run.finished else {}
     figures = {key: value for key, value in summary.items() if isinstance(value, int | float) and key not in settings}
-    done = summary["epochs"] if "epochs" in summary else len(read_json_lines(history)) if history.exists() else 0
+    done = summary["epochs"] if "epochs" in summary else len(run.history_so_far)
     if done != settings.get("epochs", done):  # stopped early, or not at its end yet
         figures["epochs_done"] = done
     return {"run": str(path), "state": "finished" if summary else "unfinished", **settings, **figures}
@@ -214,7 +215,7 @@ def _write_csv(rows, columns):
     writer = csv.DictWriter(text, columns, lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)
-    sys.stdout.write(text.getvalue())
+    sys.stdout.write(visible(text.getvalue(), keep="\n\t") if sys.stdout.isatty() else text.getvalue())
 
 
 def _show_tests(out, tests):

@@ -10,6 +10,7 @@ from rich.table import Table
 from muslin import runs
 from muslin.cli.options import Json, RunPath, console, emit
 from muslin.errors import InputError
+from muslin.files import output_folder
 
 
 def command(
@@ -46,11 +47,11 @@ def measure(run, data):
     figures, predicted = runs.evaluate_test(run, data)
     if "confusion_matrix" not in figures:
         return figures
-    figures, names = _with_pairs(figures, data.class_names), data.class_names
-    pictures = [run.path / "confusion_matrix.png"]
+    figures, names, folder = _with_pairs(figures, data.class_names), data.class_names, output_folder(run.path)
+    pictures = [folder / "confusion_matrix.png"]
     plots.confusion(figures["confusion_matrix"], names, pictures[0])
     if data.image_shape:
-        pictures.append(run.path / "most_confused.png")
+        pictures.append(folder / "most_confused.png")
         plots.confused(data, predicted, most_confused(np.array(figures["confusion_matrix"])), pictures[1])
     return figures | {"pictures": list(map(str, pictures))}
 

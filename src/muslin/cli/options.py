@@ -10,8 +10,9 @@ from typing import Annotated, get_args
 
 import typer
 from rich.console import Console
+from rich.segment import Segment
 
-from muslin.errors import masked
+from muslin.errors import masked, visible
 from muslin.runs.settings import CHOICES, Settings
 
 Json = Annotated[
@@ -26,14 +27,25 @@ SHORT = {"dataset": "-d", "epochs": "-e", "batch_size": "-b", "loss": "-l", "opt
 
 def console(json):
     """Where a command talks to a person: standard output, or standard error if that is kept for JSON."""
-    return Console(stderr=json, highlight=False, soft_wrap=True, markup=False, emoji=False)
+    return SafeConsole(stderr=json, highlight=False, soft_wrap=True, markup=False, emoji=False)
+
+
+class SafeConsole(Console):
+    """Shows what steers a terminal, in the names and texts of others, instead of sending it."""
+
+    def render(self, renderable, options=None):
+        for segment in super().render(renderable, options):
+            if segment.control:
+                yield segment
+            else:
+                yield Segment(visible(segment.text, keep="\n\t"), segment.style)
 
 
 def emit(value):
     """Print the command's one JSON object."""
     from muslin.files import finite
 
-    sys.stdout.write(json_.dumps(finite(value), allow_nan=False) + "\n")
+    sys.stdout.write(json_.dumps(finite(value), allow_nan=False) + "\n")  # in ASCII: no control is raw
 
 
 def same_command():

@@ -11,6 +11,8 @@ from muslin.cli.options import Json, RunPath, console, emit
 from muslin.datasets import images
 from muslin.errors import InputError
 
+NO_IMAGES = "An .npz has images where X is (samples, rows, columns), or where image_shape, (rows, columns), is in it."
+
 
 def command(
     run: RunPath,
@@ -45,7 +47,7 @@ def _predict_pictures(run, pictures, top, json):
     data = run.dataset()
     network = run.model_for(data)
     if data.image_shape is None:
-        raise InputError(f"{run.path} was trained on {data.name}, whose samples are not images.")
+        raise InputError(f"{run.path} was trained on {data.name}, whose samples are not images. {NO_IMAGES}")
     margin = images.margin_of(data.image_shape, data.name)
     X = np.stack([images.read(picture, data.image_shape, margin) for picture in pictures])
     if data.X_train.dtype != np.uint8:

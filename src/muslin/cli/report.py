@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from muslin.cli.options import Json, console, emit
+from muslin.files import output_folder
 
 
 def command(
@@ -18,7 +19,7 @@ def command(
 ):
     """The page is one file that needs no network: open it in a browser, send it to others. The same plots are written
     as PNG files into its directory."""
-    output = output or path / "report.html"
+    output = output or output_folder(path) / "report.html"
     written = _write(path, output, storage)
     result = {
         "report": str(output),

@@ -9,6 +9,7 @@ from rich.table import Table
 
 from muslin.cli.options import DataDir, Json, console, emit, same_command
 from muslin.errors import known
+from muslin.runs.directory import folder_name
 from muslin.studies import STUDIES, study
 
 #: last word of a figure's name → how it is written; all others with three digits
@@ -35,7 +36,7 @@ def command(
     name = known(STUDIES, "study", name)
     given = {"epochs": epochs, "dataset": dataset, "data_dir": data_dir}
     given = {setting: value for setting, value in given.items() if value is not None}
-    path = runs_dir / (folder or f"study_{name}")
+    path = runs_dir / folder_name(f"study_{name}" if folder is None else folder, "study")
     outcomes = _conduct(STUDIES[name], given, seeds, path)
     facts = study.record(name, STUDIES[name], outcomes, path)
     if json:

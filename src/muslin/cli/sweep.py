@@ -1,9 +1,10 @@
 """muslin sweep"""
 
+import os
 import shlex
 import signal
 import sys
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -79,9 +80,10 @@ def _run(sweep, place, json, tracker, workers, **limits):
     _fetch(sweep)
     where, study = directory.begin(sweep, **place)
     out = console(json)
-    with _terminable(), View(Console(stderr=True, highlight=False)) as view:
-        workers = workers or min(cores(), 8)
-        scheduler = Scheduler(where, study, workers, show=view, tracker=_tracker(tracker, where), **limits)
+    with _terminable(), View(Console(stderr=True, highlight=False)) as view, _heard(where) as (live, listeners):
+        workers, tracker = workers or min(cores(), 8), _tracker(tracker, where)
+        scheduler = Scheduler(where, study, workers, show=view, tracker=tracker, live=live, **limits)
+        listeners.append(scheduler.hear)
         if scheduler.limit == float("inf") and sweep.metric is None:
             view.note("There is no --count and no run_cap: this sweep ends with Ctrl-C.")
         try:
@@ -98,6 +100,28 @@ def _run(sweep, place, json, tracker, workers, **limits):
         emit(result)
     else:
         _show(out, where, scheduler, result, pictures)
+
+
+@contextmanager
+def _heard(where):
+    """(variables, listeners): the variables by which programs log to a server of ours with W&B's client, so that they
+    can be stopped early, and the functions that are told of it. None where they need not, or WANDB_MODE is set."""
+    sweep, listeners = where.sweep, []
+    early = sweep.early_terminate or (sweep.metric and sweep.metric.target is not None)
+    if not (sweep.runs_program and early) or "WANDB_MODE" in os.environ:
+        yield None, listeners
+        return
+    with ExitStack() as stack:
+        try:
+            from muslin.sweeps.server.listener import listening
+
+            folder = where.path / ".logged" / str(os.getpid())
+            environment = stack.enter_context(listening(folder, lambda *heard: [hear(*heard) for hear in listeners]))
+            live = {key: v for key, v in environment(os.environ).items() if os.environ.get(key) != v}
+        except InputError as error:
+            print(f"muslin: programs that only call wandb.log are not stopped early: {error}", file=sys.stderr)
+            live = None
+        yield live, listeners
 
 
 def _tracker(name, where):
@@ -175,6 +199,8 @@ def _analyse(where, study):
 
 
 def _show(out, where, scheduler, result, pictures):
+    from muslin.sweeps.scheduler import flat
+
     trials, best = result["trials"], scheduler.best
     failed = f", {trials['failed']} failed" if trials["failed"] else ""
     stopped = f", {trials['stopped_early']} stopped early" if trials["stopped_early"] else ""
@@ -192,14 +218,6 @@ def _show(out, where, scheduler, result, pictures):
         out.print(f"picture    {where.path / picture}")
     if best and not scheduler.sweep.runs_program:
         out.print(f"next       muslin best {shlex.quote(str(where.path))}")
-
-
-def flat(config, before=""):
-    """A nested configuration with its keys joined by points."""
-    found = {}
-    for key, value in config.items():
-        found |= flat(value, f"{before}{key}.") if isinstance(value, dict) else {f"{before}{key}": value}
-    return found
 
 
 def _check(sweep, file, json):

@@ -8,9 +8,9 @@ from rich.table import Table
 
 from muslin import runs, tracking
 from muslin.cli.options import Json, console, emit, with_settings
-from muslin.cli.progress import TrainingProgress
 from muslin.errors import InputError, visible
 from muslin.runs.settings import Settings, read_file
+from muslin.training.progress import TrainingProgress
 
 
 @with_settings

@@ -12,6 +12,7 @@ from muslin import datasets, runs, transfer
 from muslin.cli.options import DataDir, Json, RunPath, console, emit, same_command
 from muslin.errors import InputError
 from muslin.report import transfer_plot
+from muslin.runs.directory import folder_name
 
 
 def command(
@@ -41,7 +42,8 @@ def command(
     changes = {"epochs": epochs, "learning_rate": learning_rate}
     changes = {setting: value for setting, value in changes.items() if value is not None}
     plan = transfer.plan(run, data, freeze, not reinit_head, min_steps, **changes)
-    folder = runs_dir / (name or f"{run.path.resolve().name}_to_{data.name}")
+    usual = f"{run.path.resolve().name}_to_{data.name}"
+    folder = runs_dir / folder_name(usual if name is None else name, "transfer")
     cells = _train(plan, folder / "transfer.json", fractions, plan.seeds(seeds))
     rows = transfer.table(cells, fractions, plan.seeds(seeds))
     results = {

@@ -34,6 +34,8 @@ def command(
     an epoch or trial. Ctrl-C ends it."""
     _check(path)
     watched = _watched(storage)
+    if (path / "sweep.json").exists():
+        watched(path).need_storage()
     at_desk = _has_windows() and sys.stdout.isatty()
     if terminal or not (at_desk or json or port is not None or open is not None or not live.loopback(host)):
         from muslin.cli.watch_view import follow
@@ -43,7 +45,7 @@ def command(
             emit({"path": str(path), "status": status})
         return
     alone = live.loopback(host)
-    page = live.application(path, watched, live.LOOPBACK if alone else ["*"])
+    page = live.application(path, watched, live.names(host))
     listening, address = live.listen(host, port or 0)
     if json:
         emit({"path": str(path), "url": address})

@@ -3,11 +3,12 @@
 import time
 from contextlib import suppress
 
-from rich.console import Console, Group
+from rich.console import Group
 from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from muslin.cli.options import SafeConsole
 from muslin.errors import InputError
 
 #: columns from which on charts stand side by side; rows of a chart, at least and at most
@@ -32,7 +33,7 @@ def _now(path, watched):
 
 
 def _drawn(path, watched, out):
-    console, over = Console(stderr=out.stderr, highlight=False), False
+    console, over = SafeConsole(stderr=out.stderr, highlight=False), False
     with Live(console=console, auto_refresh=False) as live:
         while not over:
             found, over, status = _now(path, watched)

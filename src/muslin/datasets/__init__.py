@@ -14,8 +14,9 @@ from muslin.datasets.dataset import Dataset, rows
 from muslin.datasets.own_table import TableFacts, TableOptions
 from muslin.datasets.splits import split
 from muslin.errors import InputError, shown, unknown
+from muslin.files import exists, expanded
 
-__all__ = ["NAMES", "Dataset", "TableFacts", "TableOptions", "load", "split"]
+__all__ = ["NAMES", "Dataset", "TableFacts", "TableOptions", "load", "named", "split"]
 
 NAMES = (*CATALOGUE, "digits")
 
@@ -30,19 +31,24 @@ def load(
     data_dir: the folder to take a named set from; without it, see acquire.SOURCES. quiet: no progress bar.
     Raises InputError for a name that is neither, for bad or missing data, and where the data are not to be had.
     """
-    path = Path(name).expanduser()
-    if tables.is_table(path):
-        return own_table.load(path, table or TableOptions())
+    known = named(name)
+    if known is None and tables.is_table(Path(str(name))):
+        return own_table.load(expanded(name), table or TableOptions())
     if table is not None and table != TableOptions():
         raise InputError(f"target, drop, task and test are for tables (such as .csv); {shown(name)} is none.")
-    known = str(name).lower().replace("-", "_")
     if known in CATALOGUE:
         return _catalogued(CATALOGUE[known], data_dir, quiet)
     if known == "digits":
         return digits.load()
-    if path.exists():
+    if exists(path := expanded(name)):
         return own.load(path)
-    raise unknown("data set or path", name, NAMES)
+    raise unknown("data set or path", str(name), NAMES)
+
+
+def named(name: str) -> str | None:
+    """The data set that muslin knows by the name; None for any other, such as a path."""
+    known = str(name).lower().replace("-", "_")
+    return known if known in {*CATALOGUE, "digits"} else None
 
 
 def _catalogued(entry: Entry, data_dir: str | Path | None, quiet: bool) -> Dataset:

@@ -9,6 +9,7 @@ from muslin.datasets import apt, cache, folders, mirrors
 from muslin.datasets.catalogue import Entry
 from muslin.datasets.folders import NotHere, Source
 from muslin.errors import InputError
+from muslin.files import expanded
 
 SYSTEM = Path("/")
 
@@ -47,7 +48,7 @@ def _remedy(entry: Entry) -> str:
 def _given(entry: Entry, root: Path) -> Source:
     """The folder of --data-dir, where an absent file is an error like a bad one."""
     try:
-        yield from folders.read(entry, folders.home(entry, root.expanduser()))
+        yield from folders.read(entry, folders.home(entry, expanded(root)))
     except NotHere as reason:
         raise InputError(f"--data-dir: {reason}.") from None
 
@@ -55,7 +56,7 @@ def _given(entry: Entry, root: Path) -> Source:
 def _from_environment(entry: Entry, quiet: bool) -> Source:
     if not (root := os.environ.get("MUSLIN_DATA")):
         raise NotHere("not set")
-    yield from folders.read(entry, folders.home(entry, Path(root).expanduser()))
+    yield from folders.read(entry, folders.home(entry, expanded(root)))
 
 
 def _from_cache(entry: Entry, quiet: bool) -> Source:

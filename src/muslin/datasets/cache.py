@@ -6,9 +6,7 @@ with the catalogue's checksum. That is the checksum of the IDX file, whose heade
 
 import errno
 import os
-import sys
 from contextlib import suppress
-from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -16,15 +14,15 @@ from numpy.lib import format as npy
 
 from muslin.datasets import idx
 from muslin.datasets.catalogue import Entry
-from muslin.errors import InputError
-from muslin.files import atomic
+from muslin.errors import InputError, note
+from muslin.files import atomic, expanded, remove_litter
 
 
 def root() -> Path:
     """The environment variable MUSLIN_CACHE, or where this system keeps caches."""
     from platformdirs import user_cache_dir
 
-    return Path(os.environ.get("MUSLIN_CACHE") or user_cache_dir("muslin")).expanduser()
+    return expanded(os.environ.get("MUSLIN_CACHE") or user_cache_dir("muslin"))
 
 
 def place(entry: Entry, file: str) -> Path:
@@ -35,6 +33,7 @@ def place(entry: Entry, file: str) -> Path:
 def get(entry: Entry, file: str) -> np.ndarray | None:
     """The memory-mapped array, verified, or None where there is none. A damaged file is named and removed."""
     path = place(entry, file)
+    remove_litter(path.parent)
     try:
         array = _intact(path, entry.checksums[file])
     except OSError:  # not there, or not ours to read
@@ -70,12 +69,6 @@ def why(error: BaseException) -> str:
     """The reason in an operating system's error, in words."""
     full = getattr(error, "errno", None) == errno.ENOSPC
     return "the disk is full" if full else getattr(error, "strerror", None) or str(error)
-
-
-@cache
-def note(message: str) -> None:
-    """A warning on standard error, once each."""
-    print(f"muslin: {message}", file=sys.stderr)
 
 
 def _intact(path: Path, checksum: str) -> np.ndarray | None:

@@ -1,8 +1,16 @@
 """Pictures of any size, as the samples that a network was trained on."""
 
+import warnings
+
 import numpy as np
 
 from muslin.errors import InputError
+from muslin.files import opened
+
+#: what is read; Pillow knows more, and for some of it starts other programs
+FORMATS = ("PNG", "JPEG", "BMP", "GIF", "WEBP")
+#: pixels of the largest picture, of a side from which on it is made smaller first
+MOST, LARGE = 64_000_000, 1024
 
 
 def read(path, shape, margin=None):
@@ -12,23 +20,41 @@ def read(path, shape, margin=None):
     less the margin (in pixels, on each side; see `margin_of`), and centered by its mass, as MNIST's were (LeCun et al.
     1998). Dark on light is turned into light on dark; transparent is background.
 
-    Raises InputError: no such file, not a picture, or nothing on it.
+    Raises InputError: no such file, not a picture, too large, or nothing on it.
     """
-    from PIL import Image, ImageOps, UnidentifiedImageError
+    from PIL import Image
 
-    try:
-        with Image.open(path) as image:
-            pixels = np.asarray(ImageOps.exif_transpose(image).convert("RGBA").convert("LA"), float)
-    except FileNotFoundError as error:
-        raise InputError(f"There is no picture {path}.") from error
-    except (UnidentifiedImageError, Image.DecompressionBombError, OSError, SyntaxError, ValueError) as error:
-        raise InputError(f"{path} is not a picture that can be read; give a PNG or JPEG file.") from error
+    with opened(path, "picture") as file, warnings.catch_warnings():
+        warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # `MOST` is stricter
+        try:
+            pixels = _pixels(Image.open(file, formats=FORMATS), path)
+        except InputError:
+            raise
+        except Exception as error:  # of a damaged picture, Pillow lets about anything through
+            raise InputError(f"{path} is not a picture that can be read; give a PNG or JPEG file.") from error
     array = opaque(*np.moveaxis(pixels, -1, 0))
     if int(array.max()) - int(array.min()) < 16:
         raise InputError(f"{path} is blank; a picture must show something.")
     if array.shape == tuple(shape):
         return light_on_dark(array).reshape(-1)
     return framed(ink(array), shape, margin_of(shape) if margin is None else margin).reshape(-1)
+
+
+def _pixels(image, path):
+    """(h × w × 2) of gray and alpha, 0 … 255 each."""
+    from PIL import ImageOps
+
+    width, height = image.size
+    if width * height > MOST:
+        raise InputError(f"{path} has {width:,} × {height:,} pixels; at most {MOST:,} in all can be read.")
+    image = ImageOps.exif_transpose(image)
+    if image.mode.startswith("I"):  # 16 bits: of 65,535, which is 255 · 257
+        gray = np.asarray(image, float) / 257
+        return np.stack([gray, np.full_like(gray, 255)], axis=-1)
+    image = image.convert("RGBA").convert("LA")
+    if (factor := max(image.size) // LARGE) > 1:
+        image = image.reduce(factor)
+    return np.asarray(image, float)
 
 
 def margin_of(shape, name=None):
@@ -57,9 +83,33 @@ def light_on_dark(array):
     return 255 - array if background(array) > 127 else array
 
 
+def paper(array):
+    """The background at every pixel: (h × w) uint8 → float, or a number where it is even.
+
+    Under uneven light it is a surface a + bx + cy + dx² + exy + fy², by least squares from the border, then from all
+    pixels but those that are drawn on.
+    """
+    even = background(array)
+    y, x = np.meshgrid(*(np.linspace(-1, 1, n) for n in array.shape), indexing="ij")
+    terms = np.stack([np.ones_like(x), x, y, x * x, x * y, y * y], axis=-1)
+    clear = np.zeros(array.shape, bool)
+    clear[[0, -1]] = clear[:, [0, -1]] = True
+    border = clear.copy()
+    for _ in range(4):
+        surface = terms @ np.linalg.lstsq(terms[clear], array[clear].astype(float), rcond=None)[0]
+        off = np.abs(array - surface)
+        clear = off < max(12, 3 * np.median(off[border]))
+    unevenness = np.median(np.abs(array[border] - even))
+    return surface if unevenness > UNEVEN and np.median(off[border]) < unevenness / 2 else even
+
+
+#: the median difference of the border from its middle value from which on light is taken to be uneven
+UNEVEN = 4
+
+
 def ink(array):
     """How far each pixel is from the background, as light on black: (h × w) uint8, same back, its largest value 255."""
-    distance = np.abs(array - background(array))
+    distance = np.abs(array - paper(array))
     return np.round(distance * (255 / distance.max())).astype(np.uint8)
 
 

@@ -1,4 +1,7 @@
-"""A user's own data set: a .npz with X and y, or a folder of the four IDX files. Everything in it is checked."""
+"""A user's own data set: a .npz with X and y, or a folder of the four IDX files. Everything in it is checked.
+
+Samples are pictures where the data say so: in IDX files, where X has three dimensions, where an .npz has image_shape.
+"""
 
 import hashlib
 from pathlib import Path
@@ -10,8 +13,7 @@ from muslin.datasets.catalogue import FILES
 from muslin.datasets.dataset import Dataset, rows
 from muslin.datasets.folders import find
 from muslin.errors import InputError
-
-IMAGES = {side * side: (side, side) for side in (8, 16, 28, 32, 64)}  # widths taken for square images
+from muslin.files import opened
 
 
 def load(path: Path) -> Dataset:
@@ -34,20 +36,24 @@ def _from_npz(path: Path) -> Dataset:
         raise InputError(f"{path} holds {', '.join(members) or 'nothing'}; X and y are needed.")
     if len({"X_test", "y_test"} & members.keys()) == 1:
         raise InputError(f"{path} holds only one of X_test and y_test; both or neither is right.")
-    with open(path, "rb") as file:
+    with opened(path, "data set") as file:
         checksums = {path.name: hashlib.file_digest(file, "sha256").hexdigest()}
-    arrays = (members.get(key) for key in ("X", "y", "X_test", "y_test", "class_names"))
+    arrays = (members.get(key) for key in ("X", "y", "X_test", "y_test", "class_names", "image_shape"))
     return _dataset(path.stem, str(path), checksums, *arrays)
 
 
 def _members(path: Path) -> dict[str, np.ndarray]:
-    try:
-        with open(path, "rb") as file, np.load(file) as archive:
-            return {key: archive[key] for key in archive.files}
-    except OSError as error:
-        raise InputError(f"{path} cannot be read: {error.strerror or error}.") from None
-    except Exception:  # a damaged archive makes zipfile, zlib and NumPy raise about anything
-        raise InputError(f"{path} is damaged or no .npz of plain arrays; np.savez writes a right one.") from None
+    with opened(path, "data set") as file:
+        try:
+            with np.load(file) as archive:
+                members = {key: archive[key] for key in archive.files}
+        except OSError as error:
+            raise InputError(f"{path} cannot be read: {error.strerror or error}.") from None
+        except Exception:  # a damaged archive makes zipfile, zlib and NumPy raise about anything
+            members = {"": None}
+    if not all(isinstance(array, np.ndarray) for array in members.values()):  # bytes, of a member that is no array
+        raise InputError(f"{path} is damaged or no .npz of plain arrays; np.savez writes a right one.")
+    return members
 
 
 def _dataset(
@@ -59,10 +65,12 @@ def _dataset(
     X_test: np.ndarray | None = None,
     y_test: np.ndarray | None = None,
     class_names: np.ndarray | None = None,
+    image_shape: np.ndarray | None = None,
 ) -> Dataset:
     """Checks X (N × n or N × rows × columns), y (N) and their test twins, and puts them into a Dataset."""
-    image_shape = X.shape[1:] if X.ndim == 3 else IMAGES.get(X.shape[-1] if X.ndim else 0)
+    pictures = X.shape[1:] if X.ndim == 3 else None
     X, y = _samples(X, "X", where), _labels(y, "y", where)
+    pictures = pictures or _image_shape(image_shape, X, where)
     _same_length(X, y, "X", where)
     classes = _classes(y, where)
     if X_test is not None:
@@ -76,9 +84,19 @@ def _dataset(
         X_test=X_test,
         y_test=y_test,
         class_names=_names(class_names, classes, where),
-        image_shape=image_shape,
+        image_shape=pictures,
         checksums=checksums,
     )
+
+
+def _image_shape(image_shape: np.ndarray | None, X: np.ndarray, where: str) -> tuple[int, int] | None:
+    """(rows, columns) of pictures that are stored as rows of numbers: only where the file says so."""
+    if image_shape is None:
+        return None
+    sides = image_shape.tolist() if image_shape.dtype.kind in "iu" else []
+    if np.shape(sides) != (2,) or min(sides) < 1 or sides[0] * sides[1] != X.shape[1]:
+        raise InputError(f"{where}: image_shape must be (rows, columns), with as many pixels as X has columns.")
+    return tuple(sides)
 
 
 def _samples(X: np.ndarray, name: str, where: str) -> np.ndarray:
@@ -148,4 +166,10 @@ def _names(class_names: np.ndarray | None, classes: int, where: str) -> tuple[st
         raise InputError(
             f"{where}: class_names has shape {class_names.shape}; {classes} names, as y has classes, is right."
         )
-    return tuple(class_names.astype(str).tolist())
+    try:
+        names = [name.decode() if isinstance(name, bytes) else name for name in class_names.tolist()]
+    except UnicodeDecodeError:
+        names = []
+    if class_names.dtype.kind not in "USiu" or not names:
+        raise InputError(f"{where}: class_names holds {class_names.dtype}; texts, in UTF-8, are right.")
+    return tuple(map(str, names))

@@ -58,6 +58,17 @@ def _call_yield(context, function):
 
 
 @intrinsic
+def _call_system(context, function, number, address, operation, value, timeout):
+    """syscall(number, address, operation, value, timeout)."""
+
+    def code(context, builder, signature, values):
+        kind = ir.FunctionType(I64, [I64], var_arg=True)
+        return builder.call(builder.inttoptr(values[0], kind.as_pointer()), values[1:])
+
+    return nb.int64(*[nb.int64] * 6), code
+
+
+@intrinsic
 def _call_ufunc(context, function, at, size, steps, data):
     """NumPy's inner loop: void (char **args, intp const *dimensions, intp const *steps, void *data)."""
 
@@ -180,33 +191,56 @@ def ufunc():
 #: what a call tells the player, if not 0
 OTHERS_LEFT, NOT_FINITE = 1, 2
 #: places of the whole numbers by which threads meet, in bytes: a cache line for each
-ARRIVED, ROUND, LEFT, BELL = 0, 64, 128, 192
+ARRIVED, ROUND, LEFT, BELL, ASLEEP, PATIENCE = range(0, 6 * 64, 64)
+#: how often a thread looks whether the others have come before it sleeps: some ten µs, as long as a core is there for
+#: each; where others want the core too, they get it
+LOOKS = 1000
+#: nanoseconds after which a sleeping thread looks whether another one has left
+NAP = 10_000_000
+#: <linux/futex.h>: FUTEX_WAIT and FUTEX_WAKE, of this process only
+WAIT, WAKE = 128, 129
+#: the number of Linux's system call futex
+FUTEX = {"x86_64": 202, "aarch64": 98}.get(platform.machine()) if platform.system() == "Linux" else None
+
+
+def meeting():
+    """The whole numbers by which threads meet: how many have arrived, how often all have, whether one has left,
+    whether they are asked to, how many sleep, and how long they do (a timespec)."""
+    numbers = np.zeros((6, 8), np.int64)
+    numbers[5, 1] = NAP
+    return numbers
 
 
 @cache
 def barrier():
-    """All threads wait for the last; or the tape stops, where one of them has left and will not come.
+    """All threads wait for the last; or the tape stops, where one of them has left and will not come. They look for
+    the others for a short while, then sleep.
 
-    Arguments: address of the four whole numbers of a meeting; number of threads; address of the function that lets
-    others work.
-
-    The four numbers: how many have arrived, how often all have, whether one has left, whether they are asked to.
+    Arguments: address of the `meeting`; number of threads; address of the C function by which a thread sleeps, syscall,
+    or sched_yield where there is no futex.
     """
+    futex = FUTEX or 0
 
     def barrier(args):
-        meeting = args[0]
+        meeting, looks = args[0], 0
         now = _load(meeting + ROUND)
         if _add(meeting + ARRIVED, 1) == args[1] - 1:
             _add(meeting + ARRIVED, -args[1])
             _add(meeting + ROUND, 1)
-        else:
-            tries = 0
-            while _load(meeting + ROUND) == now:
-                tries += 1
-                _pause()
-                if tries > 200:
-                    if _load(meeting + LEFT):
-                        return OTHERS_LEFT
+            if futex and _add(meeting + ASLEEP, 0):
+                _call_system(args[2], futex, meeting + ROUND, WAKE, args[1], 0)
+            return 0
+        while _load(meeting + ROUND) == now:
+            looks += 1
+            _pause()
+            if looks > LOOKS:
+                if _load(meeting + LEFT):
+                    return OTHERS_LEFT
+                if futex:
+                    _add(meeting + ASLEEP, 1)
+                    _call_system(args[2], futex, meeting + ROUND, WAIT, now & 0xFFFFFFFF, meeting + PATIENCE)
+                    _add(meeting + ASLEEP, -1)
+                else:
                     _call_yield(args[2])
         return 0
 
@@ -250,3 +284,18 @@ def player():
         return times
 
     return kept(nb.njit, play, SOURCE, nogil=True)
+
+
+@cache
+def once():
+    """A tape that nobody else plays, once; the same as a call: address of the table, number of calls, its width.
+    From Python, through ctypes, it is called in less time than `player`."""
+
+    def once(args):
+        at, step = args[0], 8 * args[2]
+        for _ in range(args[1]):
+            _call(_load(at), at + 8)
+            at += step
+        return 0
+
+    return _entry(once, SOURCE)

@@ -12,6 +12,7 @@ import builtins
 import inspect
 import math
 import textwrap
+import weakref
 from types import ModuleType
 
 import numpy as np
@@ -37,6 +38,7 @@ NUMBERS = {"one": "1.0", "minus": "-1.0", "zero": "0.0"}
 #: what may be called with numbers alone, beside all of `math`
 OF_SCALARS = {*VECTORIZED, *EXACT, "np.maximum", "np.minimum", "np.float64", "abs", "min", "max", "float"}
 
+COMPARISONS = (ast.Lt, ast.LtE, ast.Gt, ast.GtE, ast.Eq, ast.NotEq)
 ARITHMETIC = (ast.Add, ast.Sub, ast.Mult, ast.Div)
 
 
@@ -52,17 +54,22 @@ class Bindings:
     """
 
     def __init__(self, function):
-        self.function, self.code, self.read = function, getattr(function, "__code__", None), {}
+        self.function = weakref.ref(function)  # what is made of a function does not keep it
+        self.code, self.read = getattr(function, "__code__", None), {}
+
+    @property
+    def space(self):
+        """The names of the function's module."""
+        return self.function().__globals__
 
     def changed(self):
-        space = self.function.__globals__
-        return self.function.__code__ is not self.code or any(
-            space.get(name, _MISSING) is not value for name, value in self.read.items()
+        return self.function().__code__ is not self.code or any(
+            self.space.get(name, _MISSING) is not value for name, value in self.read.items()
         )
 
     def value(self, name):
         """What a name of the module stands for (or of Python itself); it is remembered that it was asked for."""
-        value = self.function.__globals__.get(name, _MISSING)
+        value = self.space.get(name, _MISSING)
         self.read[name] = value
         return vars(builtins).get(name, _MISSING) if value is _MISSING else value
 
@@ -70,10 +77,10 @@ class Bindings:
         """The function's syntax tree."""
         if self.code is None:
             raise NotCertain("the formula is no plain function")
-        if self.function.__closure__:
+        if self.function().__closure__:
             raise NotCertain("the formula uses variables of the function around it")
         try:
-            source = textwrap.dedent(inspect.getsource(self.function))
+            source = textwrap.dedent(inspect.getsource(self.function()))
             module = ast.parse(source)
         except (OSError, TypeError, SyntaxError) as error:  # typed into a bare interpreter, a lambda, a builtin
             raise NotCertain("the formula has no source text") from error
@@ -88,13 +95,19 @@ class Bindings:
 
     def _modules(self):
         """The names of the function that are modules; Python makes other code of an attribute of an imported name."""
-        space = self.function.__globals__
-        return ", ".join(n for n in self.code.co_names if isinstance(space.get(n), ModuleType)) or "math"
+        return ", ".join(n for n in self.code.co_names if isinstance(self.space.get(n), ModuleType)) or "math"
 
     def _is_code_of(self, source, name):
         made = compile(source, "", "exec").co_consts
-        code = next(c for c in made if inspect.iscode(c) and c.co_name == name)
-        return all(getattr(code, part) == getattr(self.code, part) for part in ("co_code", "co_consts", "co_names"))
+        return _alike(next(c for c in made if inspect.iscode(c) and c.co_name == name), self.code)
+
+
+def _alike(code, other):
+    """Whether two pieces of code do the same, functions within them too; where in a file they stand may differ."""
+    if not (inspect.iscode(code) and inspect.iscode(other)):
+        return (code,) == (other,)
+    same = code.co_code == other.co_code and code.co_names == other.co_names
+    return same and len(code.co_consts) == len(other.co_consts) and all(map(_alike, code.co_consts, other.co_consts))
 
 
 _MISSING = object()
@@ -257,18 +270,19 @@ class Split(ast.NodeTransformer):
         return _expression(text.format(*parts, **numbers))
 
     def _where(self, condition, yes, no):
-        if not (isinstance(condition, ast.Compare) and len(condition.ops) == 1) or self._scalar(condition):
-            raise NotCertain(f"np.where with {ast.unparse(condition)}, which is not one comparison of arrays")
         if self._scalar(yes) and self._scalar(no):  # NumPy makes an array of doubles of two numbers
             yes, no = (_expression(f"np.float64({ast.unparse(x)})") for x in (yes, no))
-        left, right = self.visit(condition.left), self.visit(condition.comparators[0])
-        test = ast.Compare(left, condition.ops, [right])
-        if not isinstance(condition.ops[0], ast.Lt | ast.LtE | ast.Gt | ast.GtE | ast.Eq | ast.NotEq):
-            raise NotCertain(f"np.where with {ast.unparse(condition)}")
+        test = self.visit(condition) if self._scalar(condition) else self._comparison(condition)
         yes, no = self.visit(yes), self.visit(no)
-        self._same_precision(left, right)
         self._same_precision(yes, no)
         return ast.IfExp(test, yes, no)
+
+    def _comparison(self, node):
+        if not (isinstance(node, ast.Compare) and len(node.ops) == 1 and isinstance(node.ops[0], COMPARISONS)):
+            raise NotCertain(f"np.where with {ast.unparse(node)}, which is not one comparison of arrays")
+        left, right = self.visit(node.left), self.visit(node.comparators[0])
+        self._same_precision(left, right)
+        return ast.Compare(left, node.ops, [right])
 
     def _vectorized(self, node, function):
         unchanged = {*self.arrays, *self.replaced.values(), "np"} - {*self.assigned}

@@ -16,7 +16,9 @@ anything at all goes wrong with it, the plain step is taken, and the player's ``
 """
 
 import logging
+import math
 import os
+import time
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import ExitStack, contextmanager
 
@@ -24,15 +26,18 @@ import numpy as np
 
 from muslin.engines import blas
 from muslin.engines.contract import GATHERED
+from muslin.engines.denormals import flush, flushed
 from muslin.engines.formula import NotCertain
 from muslin.engines.numba_engine import scale
 from muslin.engines.symbol import CannotRecord, Symbol, check
-from muslin.engines.tape import Recorder
+from muslin.engines.tape import Recorder, joined
 
 #: samples that are trained on between two looks at the clock and the keyboard
 AT_ONCE = 16_384
 #: floating-point operations of a step below which a second thread is slower
 SMALL = 500_000
+#: steps by which another way to play is looked at, and seconds of a piece between two such looks
+LOOK, PIECE = 4, 0.05
 #: learning rate of the steps by which a tape is tried
 TRIED_AT = 1e-3
 #: how much larger than what rounding the parameters does to a gradient the difference between threads may be
@@ -191,6 +196,8 @@ class Program:
     """
 
     def __init__(self, step, y, batch, steps, parts):
+        from muslin.engines import calls
+
         network = step.network
         if 1 in (batch, *network.sizes):
             raise CannotRecord("a size is 1: NumPy multiplies by vectors in another order than by matrices")
@@ -206,12 +213,11 @@ class Program:
         self.by_batch, self.by_part = self.rows.strides[0], self.losses.strides[0]
         shape = network.sizes[1], batch
         self.sums = [np.zeros(shape, network.dtype, order="F") for _ in range(parts)]
-        self.meeting = np.zeros((4, 8), np.int64)  # a cache line for each of four numbers
+        self.meeting = calls.meeting()
         self.bell = self.meeting[3]
-        self.tapes = [self._record(part) for part in range(parts)]
+        self.tapes, self.pace = [self._record(part) for part in range(parts)], Pace(self)
         self.formulas = self._formulas()
-        from muslin.engines import calls
-
+        self.joined = joined(self.tapes)
         self.play = calls.player()
 
     def _record(self, part):
@@ -254,10 +260,13 @@ class Program:
         for part, scalars in zip(self.step.parts, self.scalars, strict=True):
             scalars[:n] = self._scalars(part, rates, t)
 
-    def run(self, first, n, pool):
-        """Plays the steps from ``first`` on, up to n; returns how many of the n are done, and if all is finite."""
+    def run(self, first, n, pool, spread=True):
+        """Plays the steps from ``first`` on, up to n; returns how many of the n are done, and if all is finite.
+
+        spread: each tape on a thread of its own; else one thread plays them all, with the same numbers.
+        """
         self.meeting[:3] = 0
-        tables = [(tape.rewind(first), tape.moves) for tape in self.tapes]
+        tables = [(tape.rewind(first), tape.moves) for tape in (self.tapes if spread else [self.joined])]
         runs = []
         try:
             for table, moves in tables:
@@ -279,7 +288,7 @@ class Program:
         done, finite = 0, True
         while done < n and finite:  # it stops early where another thread waits for BLAS
             with blas.alone(self.bell):
-                done, finite = self.run(done, n, pool)
+                done, finite = self.pace(done, n, pool)
         state.step += done
         if not finite:
             raise self.step.diverged(self.signals, state.epoch, state.step + 1)
@@ -293,41 +302,101 @@ def _columns(array, columns):
     return view if view.flags.f_contiguous else np.zeros_like(view, order="C")
 
 
+class Pace:
+    """Plays a program's steps on several threads or on one, whichever is quicker at the moment: where other programs
+    want the cores too, threads wait for each other for longer than they work. The numbers are the same.
+
+    Now and then it looks how long the other way takes, for a hundredth of the time at most.
+    """
+
+    def __init__(self, program):
+        self.program, self.spread = program, True
+        self.seconds = {True: 0.0, False: 0.0}  # of a step, when last looked at
+        self.worked, self.usual = math.inf, math.inf  # since then; what a step took then
+
+    def __call__(self, done, n, pool):
+        """Plays a piece of the steps from ``done`` to n, and returns as `Program.run`."""
+        if len(self.program.tapes) == 1:
+            return self.program.run(done, n, pool)
+        if self._due():
+            done, finite = self._timed(done, min(n, done + LOOK), pool, not self.spread)
+            if self.seconds[not self.spread] < self.seconds[self.spread]:
+                self.spread = not self.spread
+            self.worked, self.usual = 0.0, self.seconds[self.spread]
+            if done == n or not finite:
+                return done, finite
+        steps = max(LOOK, int(PIECE / (self.seconds[self.spread] or PIECE)))
+        return self._timed(done, min(n, done + steps), pool, self.spread)
+
+    def _due(self):
+        """Whether it is time to look at the other way: sooner where steps take longer than they did."""
+        slower = self.seconds[self.spread] > 1.25 * self.usual
+        return self.worked > (10 if slower else 100) * LOOK * self.seconds[not self.spread]
+
+    def _timed(self, done, n, pool, spread):
+        started = time.perf_counter()
+        after, finite = self.program.run(done, n, pool, spread)
+        seconds = time.perf_counter() - started
+        self.worked += seconds
+        self.seconds[spread] = seconds / max(1, after - done)
+        return after, finite
+
+
 class Trial:
-    """Plays tapes beside the plain step, on the same memory, and puts everything back as it was.
+    """Plays tapes beside the plain step, on a twin of the step, whose memory nobody else sees.
 
     A tape of one thread has to do the same to the bit. On several threads the gradients may differ as rounding makes
     them differ; how much that is, a gradient at parameters shows that are moved by some units of rounding.
     """
 
-    def __init__(self, step, pool):
-        self.step, self.pool = step, pool
+    def __init__(self, step, y, pool):
+        self.step, self.y, self.pool = step.twin(), y, pool
 
-    def __call__(self, program):
-        """Raises CannotRecord where the tapes of the program do something else than the plain step."""
-        vectors, n = program.vectors, len(self.step.X)
-        before = [vector.copy() for vector in vectors]
-        batches = [np.arange(program.batch) % n, np.arange(n, n - program.batch, -1) % n]
-        try:
-            with blas.alone(program.bell):
-                plain = [self._plain(program, rows, t) for t, rows in enumerate(batches, 1)]
-                self._restore(vectors, before)
-                if len(program.tapes) == 1:
-                    for t, (rows, (loss, correct, *after)) in enumerate(zip(batches, plain, strict=True), 1):
-                        self._play(program, rows, t)
-                        self._equal("parameters", after, vectors)
-                        self._equal("right predictions", [np.array(correct)], [program.correct[0].sum()])
-                        self._close_loss(program, loss)
-                else:
-                    self._play(program, batches[0], 1)
-                    self._close(program, before, plain[0])
-                    self._close_loss(program, plain[0][0])
-        finally:
-            self._restore(vectors, before)
+    def __call__(self, batch, parts):
+        """Raises CannotRecord where the tapes for batches of that size do something else than the plain step."""
+        program = Program(self.step, self.y, batch, 1, parts)
+        before, n = [vector.copy() for vector in program.vectors], len(self.step.X)
+        batches = [np.arange(batch) % n, np.arange(n, n - batch, -1) % n]
+        with flushed(), blas.alone(program.bell):
+            if parts == 1:
+                self._one_thread(program, before, batches)
+            else:
+                self._several(program, before, batches[0])
+        self._restore(program, before)
+
+    def _one_thread(self, program, before, batches):
+        plain = [self._plain(program, rows, t) for t, rows in enumerate(batches, 1)]
+        self._restore(program, before)
+        for t, (rows, (loss, correct, *after)) in enumerate(zip(batches, plain, strict=True), 1):
+            self._play(program, rows, t)
+            self._equal("parameters", after, program.vectors)
+            self._equal("right predictions", [correct], [program.correct[0].sum()])
+            self._close_loss(program, loss)
+
+    def _several(self, program, before, rows):
+        """The gradients differ no more than by rounding; what is made of them is the same to the bit."""
+        step, network = self.step, self.step.network
+        loss, _, _, plain, *_ = self._plain(program, rows, 1)
+        self._restore(program, before)
+        self._play(program, rows, 1)
+        self._close_loss(program, loss)
+        played = [vector.copy() for vector in program.vectors]
+        self._restore(program, before)
+        network.gradient[...] = played[1]
+        step.update(1, TRIED_AT, None)
+        self._equal("parameters", played, program.vectors)
+        self._restore(program, before)
+        signs = np.random.default_rng(0).choice(np.array([-1, 1], network.dtype), network.theta.size)
+        network.theta[...] += 4 * np.finfo(network.dtype).eps * network.theta * signs
+        _, _, _, moved, *_ = self._plain(program, rows, 1)
+        for views in (network.weight_gradients, network.bias_gradients):
+            for k, view in views.items():
+                if k > step.freeze:
+                    self._close_view(view, network.gradient, (plain, played[1], moved))
 
     @staticmethod
-    def _restore(vectors, before):
-        for vector, value in zip(vectors, before, strict=True):
+    def _restore(program, before):
+        for vector, value in zip(program.vectors, before, strict=True):
             vector[...] = value
 
     def _plain(self, program, rows, t):
@@ -354,24 +423,6 @@ class Trial:
         if not abs(played - loss) <= 1e-3 * abs(loss) + 1e-12:
             raise CannotRecord("played from tape, a step gives another loss than the plain step")
 
-    def _close(self, program, before, plain):
-        """The gradients differ no more than by rounding; what is made of them is the same to the bit."""
-        step, network = self.step, self.step.network
-        played = [vector.copy() for vector in program.vectors]
-        self._restore(program.vectors, before)
-        program.vectors[1][...] = played[1]
-        step.update(1, TRIED_AT, None)
-        self._equal("parameters", played, program.vectors)
-        self._restore(program.vectors, before)
-        signs = np.random.default_rng(0).choice(np.array([-1, 1], network.dtype), network.theta.size)
-        network.theta[...] += 4 * np.finfo(network.dtype).eps * network.theta * signs
-        step.compute(program.rows[0], 1, TRIED_AT)
-        moved = network.gradient.copy()
-        for views in (network.weight_gradients, network.bias_gradients):
-            for k, view in views.items():
-                if k > step.freeze:
-                    self._close_view(view, network.gradient, (plain[3], played[1], moved))
-
     @staticmethod
     def _close_view(view, gradient, vectors):
         at = (view.ctypes.data - gradient.ctypes.data) // gradient.itemsize
@@ -389,17 +440,16 @@ class Player:
 
     def __init__(self, step, pool, threads):
         self.step, self.pool, self.threads, self.programs, self.note = step, pool, threads, {}, None
-        self.trial, self.y = Trial(step, pool), np.ascontiguousarray(step.y)
+        self.y = np.ascontiguousarray(step.y)
         self.stride = step.stride * max(1, AT_ONCE // step.stride)
         self.programs[step.stride] = self._program(step.stride)
 
     def _program(self, batch):
         steps, parts = self.stride // batch if batch == self.step.stride else 1, min(self.threads, batch)
-        if parts > 1:
-            self.trial(Program(self.step, self.y, batch, 1, 1))
-        program = Program(self.step, self.y, batch, steps, parts)
-        self.trial(program)
-        return program
+        trial = Trial(self.step, self.y, self.pool)
+        for n in sorted({1, parts}):
+            trial(batch, n)
+        return Program(self.step, self.y, batch, steps, parts)
 
     def _played(self, batch):
         """The program for batches of that size; None where there is none, or none that still holds."""
@@ -437,12 +487,17 @@ def trainer(step, one_by_one=False):
             if why := "each step is watched by a callback" if one_by_one else _refusal(step):
                 raise CannotRecord(why)
             threads = _threads(step)
-            pool = stack.enter_context(ThreadPoolExecutor(threads, initializer=blas.begin_thread))
+            pool = stack.enter_context(ThreadPoolExecutor(threads, initializer=_begin_thread))
             player = Player(step, pool, threads)
         except Exception as error:  # whatever it is, the plain step can do it
             player = OneByOne(step, _reason(error))
             log.info("%s", player.note)
         yield player
+
+
+def _begin_thread():
+    blas.begin_thread()
+    flush()
 
 
 class OneByOne:

@@ -17,6 +17,8 @@ from muslin.engines.symbol import CannotRecord, Symbol, numpys_own
 
 #: numbers in a cache line: two threads that write into one slow each other down
 LINE = 16
+#: the name of the call at which threads wait for each other
+MEETING = "— all meet —"
 
 
 @dataclass(frozen=True)
@@ -60,6 +62,19 @@ class Tape:
         return f"{call.name:<16} {reads}{' → ' if writes else ''}{writes}".rstrip()
 
 
+def joined(tapes: list[Tape]) -> Tape:
+    """One tape that does the work of several, with the same numbers to the bit: the part of each up to the first
+    meeting, then the part of each up to the second, …"""
+    parts = [[[]] for _ in tapes]
+    for tape, stages in zip(tapes, parts, strict=True):
+        for call in tape.calls:
+            if call.name == MEETING:
+                stages.append([])
+            else:
+                stages[-1].append(call)
+    return Tape([call for stage in zip(*parts, strict=True) for part in stage for call in part], tapes[0].names)
+
+
 class Names:
     """What memory is called: W1, A1, …; the names are looked for only when a tape is printed."""
 
@@ -83,7 +98,7 @@ class Names:
         first = (at - whole.ctypes.data) // whole.itemsize
         if size == whole.nbytes:
             return name
-        if whole.ndim == 1:
+        if whole.ndim == 1 or whole.shape[1] == 1:
             return f"{name}[{first}:{first + array.size}]"
         if not whole.flags.f_contiguous or not array.flags.forc:
             return f"{name}[…]"
@@ -147,14 +162,22 @@ class Recorder:
         reads, result = (A, B), C
         if C.strides[0] != C.itemsize:
             A, B, C = B.T, A.T, C.T
-        if not C.size:
-            return
         (m, k), n = A.shape, B.shape[1]
         factors = [_transposed(A), _transposed(B)]
-        arguments = [self.product, *(t for t, _ in factors), m, n, k]
-        for X, leading in (A, factors[0][1]), (B, factors[1][1]), (C, max(m, C.strides[1] // C.itemsize)):
-            arguments += [X.ctypes.data, leading]
-        self.write("gemm", self.gemm, arguments, reads, [result], memory=(A, B, C))
+        if self.parts > 1 and C is not result and {t for t, _ in factors} == {112}:
+            self._multiply_and_turn(*reads, result)
+        elif C.size:
+            arguments = [self.product, *(t for t, _ in factors), m, n, k]
+            for X, leading in (A, factors[0][1]), (B, factors[1][1]), (C, max(m, C.strides[1] // C.itemsize)):
+                arguments += [X.ctypes.data, leading]
+            self.write("gemm", self.gemm, arguments, reads, [result], memory=(A, B, C))
+
+    def _multiply_and_turn(self, A, B, C):
+        """C ← A B by way of a matrix in Fortran order: where both factors are transposed, the product of OpenBLAS
+        (0.3.31, its SkylakeX kernels) is wrong now and then while another thread multiplies too."""
+        columns = np.empty_like(C, order="F")
+        self.multiply(A, B, columns)
+        self.apply(np.positive, [columns], C)
 
     def apply(self, function, inputs, result):
         """result ← function(*inputs), elementwise on up to two dimensions. Where NumPy would cast, so does the tape."""
@@ -224,9 +247,10 @@ class Recorder:
     def barrier(self, meeting):
         """All threads wait here for the last one.  meeting: see `muslin.engines.calls.barrier`."""
         if self.parts > 1:
-            yield_ = ctypes.cast(ctypes.CDLL(None).sched_yield, ctypes.c_void_p).value
-            function, arguments = self.functions.barrier(), [meeting.ctypes.data, self.parts, yield_]
-            self.write("— all meet —", function, arguments, memory=[meeting])
+            system = ctypes.CDLL(None)
+            wait = ctypes.cast(system.syscall if self.functions.FUTEX else system.sched_yield, ctypes.c_void_p).value
+            function, arguments = self.functions.barrier(), [meeting.ctypes.data, self.parts, wait]
+            self.write(MEETING, function, arguments, memory=[meeting])
 
     def finite(self, summands, by):
         """The tape stops where the sum is not finite."""

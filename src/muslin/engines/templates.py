@@ -120,9 +120,48 @@ def correct_labels(P, Y, out):
     out[0] = n
 """
 
+# What a prediction does: the product of a matrix and one vector, numbers that are not finite, samples as rows again.
+
+WEIGH = """
+def weigh(W, h, a):
+    last = W.shape[0] // 4 * 4
+    for i in range(a.size):
+        a[i] = 0.0
+    for j in range(0, last, 4):
+        h0, h1, h2, h3 = h[j], h[j + 1], h[j + 2], h[j + 3]
+        for i in range(a.size):
+            a[i] += W[j, i] * h0 + W[j + 1, i] * h1 + (W[j + 2, i] * h2 + W[j + 3, i] * h3)
+    for j in range(last, W.shape[0]):
+        for i in range(a.size):
+            a[i] += W[j, i] * h[j]
+"""
+
+BEYOND = """
+def beyond(X, limits, out):
+    most, least = limits[0], limits[1]
+    for j in range(X.shape[0]):
+        above, seen = 0, 0
+        for i in range(X.shape[1]):
+            x = abs(X[j, i])
+            above |= not x <= most
+            seen |= x >= least
+        out[0] |= above
+        out[1] |= seen
+"""
+
+TURN = """
+def turn(H, P):
+    for j in range(P.shape[0]):
+        for i in range(P.shape[1]):
+            P[j, i] = H[i, j]
+"""
+
 
 #: the loops without a formula, by name
 PLAIN = {
+    "weigh": WEIGH,
+    "beyond": BEYOND,
+    "turn": TURN,
     "gather": GATHER,
     "targets": TARGETS,
     "vdot": VDOT,

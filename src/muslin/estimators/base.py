@@ -226,7 +226,7 @@ class Muslin(BaseEstimator):
             "clip_norm": self.clip_norm,
             "seed": self._seed,
         }
-        return TrainingSettings.read(values | hyperparameters, self.network_.optimizers)
+        return TrainingSettings.read(values | hyperparameters, self.network_.optimizers, self._seed)
 
     def _rule(self) -> tuple[str, dict[str, float]]:
         """The optimizer, and of its hyperparameters those that have a parameter here."""

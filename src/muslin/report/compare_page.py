@@ -3,10 +3,10 @@
 from html import escape
 from pathlib import Path
 
-from muslin.files import read_json
 from muslin.report import pages
 from muslin.report.comparison import LEVEL, METHOD, curves, histories, labels, p_text
 from muslin.report.pages.charts import SERIES, figure
+from muslin.runs import Run
 
 #: one after the other, so that a line can be told without its color
 SYMBOLS = ("circle", "square", "diamond", "triangle-up", "triangle-down", "cross", "x", "star")
@@ -75,8 +75,8 @@ def _classes(paths, names):
 
 
 def _summary(path):
-    file = Path(path) / "summary.json"
-    return read_json(file) if file.exists() else {}
+    run = Run(Path(path))
+    return run.summary if run.finished and run.ours else {}
 
 
 def _looks(i):

@@ -6,7 +6,6 @@ from itertools import combinations
 from pathlib import Path
 
 from muslin.evidence import FEW, holm, mcnemar
-from muslin.files import read_json, read_json_lines
 from muslin.runs import Run
 from muslin.training import evaluate
 
@@ -45,9 +44,10 @@ def pairwise(paths):
 
 def _data_key(path):
     """Runs with the same key have the same test set; None for a run that is not finished, or not ours."""
-    config = read_json(Path(path) / "config.json") if (Path(path) / "summary.json").exists() else {}
-    checksums = config.get("data_checksums") if isinstance(config, dict) else None
-    return None if checksums is None else json.dumps(checksums or config["dataset"], sort_keys=True)
+    run = Run(Path(path))
+    if not run.finished or not run.ours:
+        return None
+    return json.dumps(run.config["data_checksums"] or run.config.get("dataset"), sort_keys=True)
 
 
 def _pairs(runs):
@@ -89,8 +89,7 @@ def p_text(p):
 
 def histories(paths):
     """{path: history} of the runs that have one."""
-    files = {str(path): Path(path) / "history.jsonl" for path in paths}
-    return {path: rows for path, file in files.items() if file.exists() and (rows := read_json_lines(file))}
+    return {str(path): rows for path in paths if (rows := Run(Path(path)).history_so_far)}
 
 
 def curves(histories, most=6):

@@ -7,13 +7,14 @@ made of has changed.
 import errno
 import hashlib
 import ipaddress
+import platform
+import re
 import socket
 import time
 from contextlib import suppress
 from threading import Lock
 
-from muslin.errors import InputError
-from muslin.files import read_json
+from muslin.errors import InputError, shown
 from muslin.report import terminal
 from muslin.report.pages import page
 from muslin.report.run_report import Facts, contents
@@ -46,7 +47,7 @@ class WatchedRun:
 
     @property
     def history(self):
-        return self.run.history if (self.run.path / "history.jsonl").exists() else []
+        return self.run.history_so_far
 
     @property
     def over(self):
@@ -64,7 +65,7 @@ class WatchedRun:
 
     def status(self):
         """ "epoch 3 of 10, 80,211 samples/s, 5 s left" """
-        epochs, history = read_json(self.run.path / "config.json").get("epochs"), self.history
+        epochs, history = self.run.settings.epochs if self.run.ours else None, self.history
         if self.over:
             return f"finished after {len(history)} epoch{'s' * (len(history) != 1)}"
         done = f"epoch {len(history)}" + (f" of {epochs}" if epochs else "")
@@ -117,22 +118,60 @@ class Live:
             return str(error)
 
 
+#: what the page may do: run and look as it was written, fetch what is new from here; nothing from or to elsewhere
+POLICY = "; ".join(
+    (
+        "default-src 'none'",
+        "script-src 'unsafe-inline'",
+        "style-src 'unsafe-inline'",
+        "img-src data: blob:",
+        "font-src data:",
+        "connect-src 'self'",
+        "base-uri 'none'",
+        "form-action 'none'",
+        "frame-ancestors 'none'",
+    )
+)
+HEADERS = {
+    "cache-control": "no-store",
+    "content-security-policy": POLICY,
+    "x-content-type-options": "nosniff",
+    "referrer-policy": "no-referrer",
+}
+
+
+def names(host):
+    """By what names a browser may ask for what listens at the host: on loopback `LOOPBACK`, else this machine's too."""
+    if loopback(host):
+        return LOOPBACK
+    own = {platform.node(), f"{platform.node()}.local", host}
+    return (*LOOPBACK, *sorted(name.lower() for name in own if name))
+
+
+def allowed(header, hosts):
+    """Whether a request's Host is one of the names, or an address: a site's name that suddenly means this machine (DNS
+    rebinding) is neither."""
+    host = re.sub(r":\d*$", "", header.lower())
+    with suppress(ValueError):
+        ipaddress.ip_address(host.strip("[]"))
+        return hosts != LOOPBACK or loopback(host.strip("[]"))
+    return host in hosts
+
+
 def application(path, watched, hosts=LOOPBACK):
     """The ASGI application: the page of the directory, and at NAME/report.html those of the runs in it.
 
-    A request must be for one of the ``hosts``, so that a site whose name suddenly means this machine reads nothing (DNS
-    rebinding). Raises InputError where Starlette is not installed.
+    A request must be for one of the ``hosts`` (see `allowed`). Raises InputError where Starlette is not installed.
     """
     try:
         from starlette.applications import Starlette
         from starlette.exceptions import HTTPException
         from starlette.middleware import Middleware
-        from starlette.middleware.trustedhost import TrustedHostMiddleware
         from starlette.responses import HTMLResponse, JSONResponse
         from starlette.routing import Route
     except ImportError as error:
         raise InputError("Watching needs Starlette and Uvicorn: pip install 'muslin[report]'") from error
-    pages, headers = {None: Live(path, watched)}, {"cache-control": "no-store"}
+    pages = {None: Live(path, watched)}
 
     def asked(request):
         name = request.path_params.get("name")
@@ -143,13 +182,13 @@ def application(path, watched, hosts=LOOPBACK):
         return pages[name]
 
     def whole(request):
-        return HTMLResponse(asked(request).current()[1], headers=headers)
+        return HTMLResponse(asked(request).current()[1])
 
     def news(request):
         live = asked(request)
         version, html = live.current()
         changed = {} if request.query_params.get("version") == version else {"page": html[: html.index("</main>")]}
-        return JSONResponse({"version": version, "status": live.status(), **changed}, headers=headers)
+        return JSONResponse({"version": version, "status": live.status(), **changed})
 
     routes = [
         Route("/", whole),
@@ -157,7 +196,27 @@ def application(path, watched, hosts=LOOPBACK):
         Route("/{name}/report.html", whole),
         Route("/{name}/live", news),
     ]
-    return Starlette(routes=routes, middleware=[Middleware(TrustedHostMiddleware, allowed_hosts=list(hosts))])
+    return Starlette(routes=routes, middleware=[Middleware(Guard, hosts=hosts)])
+
+
+class Guard:
+    """The ASGI application behind it, for requests of the hosts alone; each answer has the `HEADERS`."""
+
+    def __init__(self, app, hosts):
+        self.app, self.hosts = app, hosts
+
+    async def __call__(self, scope, receive, send):
+        from starlette.responses import PlainTextResponse
+
+        async def headed(message):
+            if message["type"] == "http.response.start":
+                ours = [(name.encode(), value.encode()) for name, value in HEADERS.items()]
+                message = message | {"headers": [*message["headers"], *ours]}
+            await send(message)
+
+        host = dict(scope["headers"]).get(b"host", b"").decode("latin-1")
+        answer = self.app if allowed(host, self.hosts) else PlainTextResponse("Unknown host.", 400)
+        await answer(scope, receive, headed)
 
 
 def loopback(host):
@@ -172,7 +231,9 @@ def listen(host, port):
     """(socket, address for a browser). Port 0 is any that is free. Raises InputError where it cannot listen there."""
     try:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        listening = socket.create_server((host, port), family=family)
+        listening = socket.create_server((host.encode("idna").decode(), port), family=family)
+    except (UnicodeError, TypeError) as error:
+        raise InputError(f"Cannot listen at {shown(host)}: it is no name of a host.") from error
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
             raise InputError(f"Port {port} is in use; choose another --port, or 0 for any that is free.") from error
@@ -182,7 +243,32 @@ def listen(host, port):
 
 
 def server(application):
-    """Uvicorn's server, to be run with the socket."""
+    """Uvicorn's server, to be run with the socket: for `CONNECTIONS` at most, each of them closed where it has sent no
+    whole request within `HASTE` seconds."""
     import uvicorn
+    from uvicorn.protocols.http.h11_impl import H11Protocol
 
-    return uvicorn.Server(uvicorn.Config(application, log_level="error", lifespan="off", ws="none"))
+    class Connection(H11Protocol):
+        def connection_made(self, transport):
+            super().connection_made(transport)
+            self.loop.call_later(HASTE, self._late)
+
+        def _late(self):
+            if self.cycle is None:
+                self.transport.close()
+
+    return uvicorn.Server(
+        uvicorn.Config(
+            application,
+            log_level="error",
+            lifespan="off",
+            ws="none",
+            http=Connection,
+            limit_concurrency=CONNECTIONS,
+            timeout_keep_alive=int(HASTE),
+        )
+    )
+
+
+#: connections at once; seconds
+CONNECTIONS, HASTE = 500, 10.0

@@ -94,7 +94,10 @@ class LoggedRun:
         return [{k: v for k, v in flat(row).items() if is_number(v) and k not in OWN} for row in found]
 
     def lines(self):
-        return [terminal.epoch(number, row) for number, row in enumerate(self.history, 1)]
+        texts = (
+            "  ".join(f"{key} {value:.6g}" for key, value in row.items() if key != "epoch") for row in self.history
+        )
+        return [f"epoch {number:>3}  {text}" for number, text in enumerate(texts, 1)]
 
     def charts(self, width, height):
         return terminal.curves(self.history, width, height)
@@ -185,7 +188,7 @@ def contents(run, files):
     curves, about = run.curves.update(), config.get("wandb") or {}
     summary = run.summary
     run.left_out = []
-    media = _media(run, files)
+    media, plots = _media(run, files), _plots(run, config)
     return {
         "name": str(config.get("name") or run.path.name),
         "about": _about(about, config),
@@ -196,8 +199,8 @@ def contents(run, files):
         "machine": _machine(run),
         "media": media,
         "histograms": _histograms(curves),
-        "plots": _plots(run, config),
-        "tables": _tables(run, files),
+        "plots": plots,
+        "tables": _tables(run, files, {plot["key"] for plot in plots}),
         "config": [(key, _text(value)) for key, value in sorted(flat(config.get("config") or {}).items())],
         "summary": [
             (key, _text(v)) for key, v in sorted(summary.items()) if key not in OWN and v is not None and not _medium(v)
@@ -345,22 +348,18 @@ def _edges(value):
 
 def _table(run, value):
     """{"columns", "data"} of a logged table; None where its file is not there."""
-    try:
-        name = str(value.get("path") or "")
-        if ".." in name.split("/") or name.startswith("/"):
-            return None
-        found = read_json(run.path / "files" / name)
-        return found if isinstance(found["columns"], list) and isinstance(found["data"], list) else None
-    except (InputError, KeyError, TypeError):
-        return None
+    found = _logged_file(run, value)
+    right = isinstance(found, dict) and isinstance(found.get("columns"), list) and isinstance(found.get("data"), list)
+    return found if right else None
 
 
-def _tables(run, files):
+def _tables(run, files, drawn):
     """[{"key", "columns", "rows" of cells, "count"}]; a cell is {"text"} or {"image"}."""
     shown = []
     for key, logged in sorted(run.curves.media.items()):
         step, value = logged[-1]
-        found = _table(run, value) if value["_type"] in TABLES else None
+        ours = value["_type"] in TABLES and key.removesuffix("_table") not in drawn
+        found = _table(run, value) if ours else None
         if found:
             cells = [[_cell(cell, files) for cell in row] for row in found["data"][:ROWS]]
             shown.append(
@@ -394,12 +393,43 @@ def _plots(run, config):
         made = table and _plot(kind, table, fields)
         if made:
             found.append({"key": key, "title": texts.get("title") or key, "id": f"plot-{len(found)}"} | made)
+    for key, logged in sorted(run.curves.media.items()):
+        figure = _figure(run, logged[-1][1])
+        if figure:
+            found.append(
+                {"key": key, "title": f"{key}, step {logged[-1][0]:g}", "id": f"plot-{len(found)}", "figure": figure}
+            )
     return found
+
+
+def _figure(run, value):
+    """A figure of plotly's or matplotlib's own, as it was logged."""
+    if value["_type"] != "plotly-file":
+        return None
+    found = _logged_file(run, value)
+    if not isinstance(found, dict) or not isinstance(found.get("data"), list):
+        return None
+    return {
+        "data": found["data"],
+        "layout": {"height": 360} | (found.get("layout") or {}) | {"autosize": True, "width": None},
+    }
+
+
+def _logged_file(run, value):
+    """The JSON in a logged file; None where it is not there."""
+    name = str(value.get("path") or "")
+    if ".." in name.split("/") or name.startswith("/"):
+        return None
+    try:
+        return read_json(run.path / "files" / name)
+    except InputError:
+        return None
 
 
 def _plot(kind, table, fields):
     columns = {name: [row[i] for row in table["data"]] for i, name in enumerate(table["columns"])}
     at = {role: columns[name] for role, name in fields.items() if name in columns}
+    at |= {axis: at[role] for axis, role in (("x", "step"), ("y", "lineVal")) if role in at}
     if "confusion_matrix" in kind:
         return _matrix(at)
     if "x" in at and "y" in at:
@@ -439,7 +469,8 @@ def _matrix(at):
 
 def _xy(kind, at, fields):
     """A line, or points, for each series."""
-    series = next((at[role] for role in ("lineKey", "stroke", "class", "color") if role in at), None)
+    roles = ("lineKey", "stroke", "class", "color")
+    series = next((at[role] for role in roles if role in at), None)
     mode = "markers" if "scatter" in kind else "lines"
     traces = []
     for name in [*dict.fromkeys(map(str, series))] if series else [None]:

@@ -6,17 +6,15 @@ import numpy as np
 
 from muslin.datasets import images
 from muslin.errors import InputError
+from muslin.report import formulas
 from muslin.report.pages import render
-
-#: those that pages/assets/network.js has
-ACTIVATIONS = ("identity", "sigmoid", "tanh", "relu", "leaky_relu", "elu", "gelu", "silu", "sin")
 
 
 def write(run, data, path, samples=200):
     """Write the playground of a finished run, with up to so many samples of its data set, as one HTML file.
 
-    Returns the number of samples. Raises InputError: not finished, not trained on images, or an activation that the
-    page does not know.
+    Returns the number of samples. Raises InputError: not finished, not trained on images, or an activation that
+    cannot be translated.
     """
     network = run.model_for(data)
     given = contents(network, data, samples)
@@ -28,8 +26,16 @@ def write(run, data, path, samples=200):
         accuracy=run.summary.get("test_accuracy"),
         dtype=network.dtype.name,
         given=given,
+        **scripts(network),
     )
     return len(given["samples"]["rows"])
+
+
+def scripts(network):
+    """What the page runs: the formulas, and why it cannot train on, where it cannot."""
+    program, missing = formulas.program()
+    reason = missing.get("losses", {}).get(network.loss, "")
+    return {"program": program, "untrained": f"The loss {network.loss} cannot be translated: {reason}."}
 
 
 def contents(network, data, samples=200):
@@ -39,14 +45,12 @@ def contents(network, data, samples=200):
     """
     if data.image_shape is None:
         raise InputError(f"The samples of {data.name} are not images; a playground is for networks that see images.")
-    if network.activation not in ACTIVATIONS:
-        raise InputError(
-            f"A playground does not know the activation {network.activation!r}; it knows {', '.join(ACTIVATIONS)}."
-        )
     low, high = images.limits(data)
     return {
         "sizes": network.sizes,
-        "activation": network.activation,
+        "activation": formulas.checked("activations", network.activation),
+        "loss": network.loss if network.loss in formulas.translated("losses") else None,
+        "optimizer": "adam" if "adam" in formulas.translated("optimizers") else formulas.translated("optimizers")[0],
         "theta": _base64(network.theta.astype("<f4")),
         "classes": data.class_names,
         "shape": data.image_shape,

@@ -9,7 +9,7 @@ import shlex
 import numpy as np
 
 from muslin.errors import InputError
-from muslin.files import damaged, read_tensors
+from muslin.files import damaged, output_folder, read_tensors
 from muslin.network import FeedForwardNeuralNetwork
 from muslin.report import plots
 from muslin.report.pages import charts, images, render
@@ -28,7 +28,7 @@ def write(run, path=None):
     Returns {"report": path, "pictures": [path], "left_out": [a sentence for each thing that the run has not]}.
     Raises InputError where there is no run.
     """
-    path = path or run.path / "report.html"
+    path = path or output_folder(run.path) / "report.html"
     facts = Facts(run)
     render("run.html", path, **contents(facts))
     return {"report": path, "pictures": pictures(facts), "left_out": list(facts.missing.values())}
@@ -45,7 +45,7 @@ class Facts:
     def __init__(self, run):
         self.run, self.config, self.missing = run, run.config, {}
         self.settings = {name: self.config[name] for name in Settings.model_fields if name in self.config}
-        self.history = run.history if (run.path / "history.jsonl").exists() else []
+        self.history = run.history_so_far
         self.summary = run.summary if run.finished else {}
         self.network = self._had("network", lambda: run.model if run.finished else _checkpointed(run))
         self.data = self._had("data", run.dataset)
@@ -215,7 +215,10 @@ def _table(history):
 
 
 def _figure(key, figures):
-    return "–" if figures.get(key) is None else FORMS.get(key, "{:.4g}").format(figures[key])
+    value = figures.get(key)
+    if isinstance(value, int | float):
+        return FORMS.get(key, "{:.4g}").format(value)
+    return "–" if value is None else str(value)  # of a callback of the user's own
 
 
 def _flat(key, value):
@@ -225,7 +228,7 @@ def _flat(key, value):
 def _matrix(facts):
     """The cells of the confusion matrix, [true][predicted]; None where there is none, or no room for it."""
     counts, names = facts.summary.get("confusion_matrix"), facts.class_names
-    if not counts or len(counts) > plots.LEGIBLE:
+    if not counts or len(counts) > plots.LEGIBLE or len(counts) != len(names):
         return None
     shade = plots.heat(counts)
 
@@ -318,7 +321,8 @@ def pictures(facts):
         drawn["weights"] = (plots.weights, facts.network.weights[1], facts.image_shape)
     if facts.probabilities is not None and facts.image_shape:
         drawn["mistakes"] = (plots.mistakes, facts.data, facts.probabilities, facts.mistakes)
-    paths = {facts.run.path / f"{name}.png": plot for name, plot in drawn.items()}
+    folder = output_folder(facts.run.path)
+    paths = {folder / f"{name}.png": plot for name, plot in drawn.items()}
     for path, (plot, *arguments) in paths.items():
         plot(*arguments, path)
     return list(paths)

@@ -3,23 +3,13 @@ its colors as ANSI sequences."""
 
 from muslin.errors import InputError
 from muslin.report.style import TRAINING, VALIDATION
+from muslin.training.metrics import epoch_line as epoch
+from muslin.training.metrics import numbers
 
-FIGURES = {
-    "loss": "loss {:.4f}",
-    "accuracy": "accuracy {:.2%}",
-    "val_loss": "val_loss {:.4f}",
-    "val_accuracy": "val_accuracy {:.2%}",
-    "seconds": "({:.1f} s)",
-}
+__all__ = ["best_so_far", "curves", "epoch"]
+
 #: of more values, some have no cross: they would hide each other
 CROSSES = 16
-
-
-def epoch(number, row):
-    """A row of history.jsonl as a line to be read. A program's run has figures of its own."""
-    ours = [form.format(row[name]) for name, form in FIGURES.items() if row.get(name) is not None]
-    words = ours if "loss" in row else [f"{name} {row[name]:.6g}" for name in _numbers(row)]
-    return "  ".join([f"epoch {number:>3}", *words])
 
 
 def curves(history, width, height):
@@ -28,17 +18,13 @@ def curves(history, width, height):
     names = [key for key in ("loss", "accuracy") if history and key in history[0]]
     return [
         _chart(key, _points(history, key), _points(history, f"val_{key}"), width, height)
-        for key in names or _numbers(history[0] if history else {})[:2]
+        for key in names or numbers(history[0] if history else {})[:2]
     ]
 
 
 def best_so_far(values, best, name, width, height):
     """A chart of a sweep: the value of each trial, and the best up to it.  values, best: [(number, value)]"""
     return _chart(name, best, values, width, height, ("best so far", "trial"))
-
-
-def _numbers(row):
-    return [key for key, value in row.items() if isinstance(value, int | float) and key != "epoch"]
 
 
 def _points(history, name):

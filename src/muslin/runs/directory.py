@@ -8,28 +8,37 @@ runs/<name>/config.json               every setting, versions, data checksums
             model.safetensors         the trained network
 """
 
-import platform
+import errno
 import re
 import shlex
 from dataclasses import dataclass
-from functools import cache
-from importlib.metadata import PackageNotFoundError, version
+from itertools import count
 from pathlib import Path
 
 import numpy as np
 
 from muslin import datasets
 from muslin.engines import blas
-from muslin.errors import InputError
-from muslin.files import read_json, read_json_lines, read_tensors, write_json, write_json_lines
+from muslin.errors import InputError, note, shown
+from muslin.files import (
+    LITTER,
+    damaged,
+    make_folder,
+    read_json,
+    read_tensors,
+    remove_litter,
+    writable,
+    write_json,
+    write_json_lines,
+    write_new_json,
+)
 from muslin.network import FeedForwardNeuralNetwork
+from muslin.runs import machine, records
 from muslin.runs.settings import Settings
 from muslin.training import Callback
 from muslin.training.callbacks import best_epoch
 from muslin.training.metrics import NAMES, measure
 from muslin.training.settings import TrainingSettings
-
-VERSIONS = ("muslin", "numpy", "numba", "scikit-learn")
 
 
 @dataclass(frozen=True)
@@ -39,12 +48,25 @@ class Run:
     path: Path
 
     @property
-    def config(self):
+    def facts(self):
+        """config.json: what the run was begun with. A program's run has {"name", "config", "command"}."""
         if not self.path.is_dir():
             raise InputError(f"There is no run directory {self.path}.")
         if not (self.path / "config.json").exists():
             raise InputError(f"{self.path} is not a run directory: it has no config.json.")
-        return _facts(self.path / "config.json", "name", "data_checksums")
+        return records.config(self.path / "config.json")
+
+    @property
+    def ours(self):
+        """Whether muslin trained it, and no program of the user's."""
+        return "config" not in self.facts
+
+    @property
+    def config(self):
+        """`facts` of a run of our own."""
+        if not self.ours:
+            raise InputError(f"{self.path} is the run of a program; muslin knows no network of it.")
+        return self.facts
 
     @property
     def settings(self):
@@ -56,7 +78,14 @@ class Run:
 
     @property
     def history(self):
-        return read_json_lines(self.path / "history.jsonl")
+        """A dictionary an epoch."""
+        read = records.history if self.ours else records.program_history
+        return read(self.path / "history.jsonl")
+
+    @property
+    def history_so_far(self):
+        """`history`, or none where no epoch is done yet."""
+        return self.history if (self.path / "history.jsonl").exists() else []
 
     @property
     def finished(self):
@@ -65,9 +94,10 @@ class Run:
     @property
     def summary(self):
         if not self.finished:
-            self.config  # noqa: B018 (says what else may be wrong)
+            self.facts  # noqa: B018 (says what else may be wrong)
             raise InputError(f"{self.path} has not finished training; go on with: {self.resume_line}")
-        return _facts(self.path / "summary.json", "epochs")
+        read = records.summary if self.ours else records.program_summary
+        return read(self.path / "summary.json")
 
     @property
     def checkpoint(self):
@@ -76,7 +106,7 @@ class Run:
     @property
     def saved_epochs(self):
         """The number of epochs that need not be trained again."""
-        return read_tensors(self.checkpoint, "checkpoint")[1]["state"]["epoch"] if self.checkpoint.exists() else 0
+        return _epochs(self.checkpoint) if self.checkpoint.exists() else 0
 
     @property
     def resume_line(self):
@@ -94,6 +124,11 @@ class Run:
         """The trained network."""
         self.summary  # noqa: B018
         return FeedForwardNeuralNetwork.load(self.path / "model.safetensors")
+
+    def need_directory(self):
+        """Raises InputError where it was removed or moved, so that training does not make another one."""
+        if not (self.path / "config.json").exists():
+            raise InputError(f"The run directory {self.path} is gone: it was removed or moved while it trained.")
 
     def model_for(self, data):
         """The trained network. Raises InputError where it has not the inputs and classes of the data set."""
@@ -124,39 +159,64 @@ def default_name(s):
     )
 
 
-def create(settings, data, runs_dir="runs", name=None):
-    """A new run directory with its config.json. A name of the user's own must be free; the default one is numbered.
+def create(settings, data, runs_dir="runs", name=None, numbered=False):
+    """A new run directory with its config.json. A name of the user's own must be free, or be ``numbered`` as the
+    default one is. A folder with nothing in it is free: its maker may have been killed.
 
     Raises InputError: settings that do not suit the data, a name that is taken, a folder that cannot be written.
     """
     settings = settings.for_target(data.target)
-    _check(settings, data)
-    if name is not None and not re.search(r"[^\W_]", name):
-        raise InputError(f"The run name {name!r} has no letter or digit that a folder's name could be made of.")
-    path = Path(runs_dir) / _folder(name or default_name(settings))
-    for number in range(1, 1_000_000):
-        taken = path if number == 1 else path.with_name(f"{path.name}-{number}")
-        try:
-            taken.mkdir(parents=True)
-            break
-        except FileExistsError:
-            if name is not None:
-                raise InputError(
-                    f"There is a run {taken} already; choose another --name, or go on with it: {Run(taken).resume_line}"
-                ) from None
-        except OSError as error:
-            raise InputError(
-                f"Cannot make the run directory {taken}: {error.strerror}; --runs-dir must be a folder to write to."
-            ) from error
-    config = {"name": name or taken.name, **settings.model_dump(), "versions": _versions(), "machine": _machine()}
-    write_json(taken / "config.json", config | {"data_checksums": data.checksums})
-    if data.table:
-        write_json(taken / "preparation.json", data.table.to_json())
-    return Run(taken)
+    network = _check(settings, data)
+    first = Path(runs_dir) / folder_name(default_name(settings) if name is None else name, "run")
+    for path in _numbered(first) if name is None or numbered else [first]:
+        own = name if name and path == first else path.name
+        config = {
+            "name": own,
+            **settings.model_dump(),
+            "versions": machine.versions(),
+            "machine": machine.facts(network),
+        }
+        if _claimed(path, config | {"data_checksums": data.checksums}):
+            run = Run(path)
+            _keep_table(run, data)
+            return run
+    raise InputError(
+        f"There is a run {first} already; choose another --name, or go on with it: {Run(first).resume_line}"
+    )
 
 
-def _folder(name):
-    """The name as that of one folder: without what has a meaning in a path, and of at most 200 bytes."""
+def _keep_table(run, data):
+    if data.table and run.table is None:
+        write_json(run.path / "preparation.json", data.table.to_json())
+
+
+def _numbered(path):
+    """runs/x, runs/x-2, runs/x-3, …"""
+    yield path
+    for number in count(2):
+        yield path.with_name(f"{path.name}-{number}")
+
+
+def _claimed(path, config):
+    """Make the directory this run's, if it is free: the one that puts its config.json there has it."""
+    try:
+        if path.exists() and not (path.is_dir() and all(LITTER.fullmatch(entry.name) for entry in path.iterdir())):
+            return False
+        make_folder(path)
+    except OSError as error:
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        advice = "" if full else "; --runs-dir must be a folder to write to"
+        raise InputError(f"Cannot make the run directory {path}: {error.strerror}{advice}.") from error
+    return write_new_json(path / "config.json", config)
+
+
+def folder_name(name, what):
+    """The name as that of one folder: without what has a meaning in a path, and of at most 200 bytes.
+
+    Raises InputError where nothing that could be one is left of it; ``what`` has the name is told.
+    """
+    if not re.search(r"[^\W_]", name):
+        raise InputError(f"The {what} name {shown(name)} has no letter or digit that a folder's name could be made of.")
     return re.sub(r"[^\w.+=,@-]+", "_", name).strip(".").encode()[:200].decode(errors="ignore")
 
 
@@ -169,22 +229,39 @@ def split(settings, data):
 def train(run, data, callbacks=()):
     """Train the run's network, from its last checkpoint if there is one, and write its summary and model.
 
-    Returns the summary. Raises InputError or `Diverged` as `muslin.training.fit` does.
+    It goes on with as many threads of BLAS as it was begun with, for the last bits depend on them; what else they
+    depend on and is another now is said. Returns the summary. Raises InputError or `Diverged` as
+    `muslin.training.fit` does, and where the directory is gone.
     """
-    settings = run.settings
-    with blas.threads(settings.threads):
-        return _train(run, settings, data, callbacks)
+    remove_litter(run.path)
+    for part in run.path.glob(".tmp??????"):  # of an older version
+        part.unlink(missing_ok=True)
+    settings, begun = run.settings, run.config.get("machine", {})
+    with blas.threads(settings.threads or begun.get("blas", {}).get("threads")):
+        network = settings.network(data.X_train.shape[1], data.n_outputs)
+        if run.checkpoint.exists():
+            machine.note_differences(run.path, begun, machine.facts(network))
+        return _train(run, settings, network, data, callbacks)
 
 
-def _train(run, settings, data, callbacks):
-    network = settings.network(data.X_train.shape[1], data.n_outputs)
+def drop_damaged_checkpoint(run):
+    """Remove a checkpoint that cannot be read, and say so: trained from its beginning, the run ends in the same."""
+    try:
+        run.saved_epochs  # noqa: B018
+    except InputError as error:
+        run.checkpoint.unlink(missing_ok=True)
+        note(f"{error} {run.path} is trained from its beginning, to the same result.")
+
+
+def _train(run, settings, network, data, callbacks):
+    _keep_table(run, data)  # whoever made the directory may have been killed before
     rows, rows_val = split(settings, data)
     history = network.fit(
         data.X_train,
         data.y_train,
         rows=rows,
         validation_data=(data.X_train, data.y_train, rows_val) if len(rows_val) else None,
-        callbacks=[*callbacks, WriteHistory(run.path / "history.jsonl")],
+        callbacks=[*callbacks, WriteHistory(run)],
         checkpoint=run.checkpoint,
         resume=run.checkpoint.exists(),
         **settings.training(),
@@ -192,19 +269,20 @@ def _train(run, settings, data, callbacks):
     metric = settings.monitor or ("val_loss" if settings.patience else f"val_{NAMES[network.target][0]}")
     metric = metric if metric in history[-1] else "loss"
     best = best_epoch(history, metric)
-    shown = history[best - 1] if settings.patience else history[-1]
+    last = history[best - 1] if settings.patience else history[-1]
     seconds = sum(history["seconds"])
     summary = {
         "epochs": len(history),
         "best_epoch": best,
         "best_by": metric,
-        **{key: shown[key] for key in _FIGURES if key in shown},
+        **{key: last[key] for key in _FIGURES if key in last},
         "seconds": seconds,
         "samples_per_second": len(rows) * len(history) / sum(len(rows) / s for s in history["samples_per_second"]),
         "engine": network.engine.name,
         "parameters": network.theta.size,
     }
     known = run.summary if run.finished else {}  # the test figures, once there, stay
+    run.need_directory()
     network.save(run.path / "model.safetensors")
     write_json_lines(run.path / "history.jsonl", history)
     write_json(run.path / "summary.json", known | summary)
@@ -231,7 +309,10 @@ def evaluate_test(run, data):
     """
     need_test(data)
     figures, predicted = figures_on(run.model_for(data), data.X_test, data.y_test, data.class_names, data.table)
-    write_json(run.path / "summary.json", run.summary | figures)
+    if writable(run.path):
+        write_json(run.path / "summary.json", run.summary | figures)
+    else:
+        note(f"{run.path} is read-only: its test figures are shown, and not kept.")
     return figures, predicted
 
 
@@ -277,41 +358,29 @@ PER_CLASS = {"class": _per_class, "labels": _per_label}
 
 
 def _check(settings, data):
-    """Let everything that training would refuse be refused before there is a directory."""
+    """The network, after everything that training would refuse was refused: before there is a directory."""
     network = settings.network(data.X_train.shape[1], data.n_outputs)
     rows, rows_val = split(settings, data)
     training = TrainingSettings.read(settings.training(), network.optimizers)
     training.check(network, data.y_train[rows], validated=len(rows_val) > 0)
+    return network
 
 
 class WriteHistory(Callback):
     """Keeps history.jsonl equal to the history, after every epoch."""
 
-    def __init__(self, path):
-        self.path = path
+    def __init__(self, run):
+        self.run = run
 
     def on_epoch(self, state):
-        write_json_lines(self.path, state.history)
+        self.run.need_directory()
+        write_json_lines(self.run.path / "history.jsonl", state.history)
 
 
-def _facts(path, *needed):
-    """The object in a JSON file. Raises InputError where it is none, or lacks a key."""
-    facts = read_json(path)
-    if not isinstance(facts, dict) or not facts.keys() >= set(needed):
-        raise InputError(f"{path} is damaged: it must be an object with {' and '.join(needed)}.")
-    return facts
-
-
-@cache
-def _versions():
-    found = {"python": platform.python_version()}
-    for name in VERSIONS:
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            found[name] = None
-    return found
-
-
-def _machine():
-    return {"system": platform.system(), "processor": platform.machine(), "blas": blas.description()}
+def _epochs(checkpoint):
+    """The number of epochs that are done in a checkpoint."""
+    epochs = read_tensors(checkpoint, "checkpoint")[1].get("state")
+    epochs = epochs.get("epoch") if isinstance(epochs, dict) else None
+    if type(epochs) is not int or epochs < 0:
+        raise InputError(damaged(checkpoint, "checkpoint"))
+    return epochs

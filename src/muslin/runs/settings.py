@@ -3,16 +3,17 @@
 The command line's flags, config files, `config.json` in a run directory and sweeps are made from this model.
 """
 
-import json
 from numbers import Real
-from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model, field_validator, model_validator
 
 from muslin import datasets
+from muslin.datasets import named
+from muslin.documents import read_document
 from muslin.engines import ENGINES
-from muslin.errors import InputError, unknown
+from muslin.errors import InputError, shown, unknown
+from muslin.files import exists, expanded
 from muslin.losses import pair
 from muslin.network import FeedForwardNeuralNetwork
 from muslin.optimizers import hyperparameters
@@ -106,7 +107,7 @@ RIGHT = (
     {name: row.metadata["rule"].words.removesuffix(", or None") for name, row in TRAINING.items()}
     | {name: rule_of(name).words for name in HYPERPARAMETERS}
     | {
-        "hidden_layers": "a whole number from 0",
+        "hidden_layers": "a whole number from 0 to 1000",
         "hidden_size": "a whole number from 1, or one for each hidden layer, such as 256,128",
         "validation": "a share from 0 to below 1, or a whole number of samples",
         "seed": "a whole number from 0",
@@ -129,7 +130,7 @@ class _DataAndNetwork(BaseModel):
     validation: int | float = Field(0.1, ge=0, description="share (or number) of training samples kept for validation")
     stratify: bool = Field(False, description="the same share of every class in the validation samples")
 
-    hidden_layers: int = Field(3, ge=0, description="number of hidden layers")
+    hidden_layers: int = Field(3, ge=0, le=1000, description="number of hidden layers")
     hidden_size: int | list[int] = Field(128, description="units of each: one number, or a list such as 256,128")
     activation: str = Field("sigmoid", description="of the hidden layers")
     initializer: str = Field("xavier", description="of the weights")
@@ -185,10 +186,31 @@ class Settings(_Training):
         if value is None and info.field_name == "task":
             return None
         table, letters = CHOICES[info.field_name], _letters(value)
-        for spelling in (str(value), *(name for name in table if _letters(name) == letters), LETTERS.get(letters)):
+        if not isinstance(value, str):
+            raise unknown(info.field_name, value, table)
+        for spelling in (value, *(name for name in table if _letters(name) == letters), LETTERS.get(letters)):
             if spelling in table:
                 return spelling
         raise unknown(info.field_name, value, table)
+
+    @field_validator("validation", mode="before")
+    @classmethod
+    def _share(cls, value):
+        """A share is below 1, as a text too: 1.0 is not the one sample that 1 is."""
+        if not isinstance(value, str | int | float):
+            raise ValueError
+        if float(value) >= 1 and (isinstance(value, float) or not str(value).isdigit()):
+            raise ValueError
+        return value
+
+    @field_validator("dataset", "data_dir", mode="after")
+    @classmethod
+    def _absolute(cls, value, info):
+        """The path of a user's own data, so that a run is evaluated from whichever folder."""
+        if value is None or (info.field_name == "dataset" and named(value)):
+            return value
+        path = expanded(value)
+        return str(path.absolute()) if exists(path) or info.field_name == "data_dir" else value
 
     @field_validator("hidden_size", mode="before")
     @classmethod
@@ -218,7 +240,9 @@ class Settings(_Training):
             sizes = sizes.split(",")
         if isinstance(sizes, list | tuple):
             if layers is not None and str(layers) != str(len(sizes)):
-                raise InputError(f"hidden_size lists {len(sizes)} layers, hidden_layers is {layers}; give one of them.")
+                raise InputError(
+                    f"hidden_size lists {len(sizes)} layers, hidden_layers is {shown(layers)}; give one of them."
+                )
             return {**values, "hidden_layers": len(sizes)}
         return values
 
@@ -268,23 +292,12 @@ def _sentence(error):
         return str(unknown("setting", name, Settings.model_fields))
     if isinstance(cause, InputError):
         return str(cause)
-    return f"{name} is {error['input']!r}; it must be {RIGHT.get(name, 'a text')}."
+    return f"{name} is {shown(error['input'])}; it must be {RIGHT.get(name, 'a text')}."
 
 
 def read_file(path):
     """The settings in a YAML or JSON file, as a dictionary. Raises InputError, naming the file."""
-    import yaml
-
-    path = Path(path)
-    parse = json.loads if path.suffix.lower() == ".json" else yaml.safe_load
-    try:
-        values = parse(path.read_text(encoding="utf-8-sig"))
-    except OSError as error:
-        raise InputError(f"Cannot read the config file {path}: {error.strerror}.") from error
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        mark = getattr(error, "problem_mark", None)
-        line = mark.line + 1 if mark else getattr(error, "lineno", None)
-        raise InputError(f"{path}{f', line {line}' if line else ''}: not valid YAML or JSON.") from error
+    values = read_document(path, "config file")
     if not isinstance(values, dict):
         raise InputError(f"{path} must hold settings, a line each, such as 'learning_rate: 0.001'.")
     return values

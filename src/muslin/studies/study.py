@@ -7,7 +7,6 @@ runs/study_<name>/<variation>_seed_<n>/   each network is a run directory like a
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from itertools import count
 from pathlib import Path
 
 import numpy as np
@@ -130,8 +129,7 @@ def _place(settings, data, folder, name):
         run = runs.Run(path)
         if (path / "config.json").exists() and _same(run, settings, data):
             return run
-    names = (name if n == 1 else f"{name}-{n}" for n in count(1))
-    return runs.create(settings, data, folder, next(name for name in names if not (folder / name).exists()))
+    return runs.create(settings, data, folder, name, numbered=True)
 
 
 def _same(run, settings, data):

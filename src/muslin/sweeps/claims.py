@@ -3,6 +3,10 @@
 A claim is a row (study, number) with its owner and the time at which the owner last said that it is alive. Taking over
 a claim is a compare-and-swap on the owner: of several that want it, one gets it. That holds between processes and
 between machines that share a database.
+
+Optuna has a heartbeat of its own, for `Study.optimize` alone. It would fail a dead worker's trial and begin another, of
+another number and so of another configuration; and on the same machine it would wait for minutes where a look at the
+process says at once that it is gone.
 """
 
 import os

@@ -12,6 +12,7 @@ from muslin.errors import InputError
 from muslin.files import read_json, write_json
 from muslin.runs import Run
 from muslin.sweeps.file import schema, spellings
+from muslin.sweeps.file.space import at
 from muslin.sweeps.storage import shown
 from muslin.sweeps.study import Study, Trial, definition, differences
 
@@ -53,6 +54,15 @@ class SweepDirectory:
         value = self.metric.best([row[key] for row in run.history if key in row])
         facts = {"state": "finished", "value": value, "parameters": run.summary["parameters"]}
         return Trial(number, run.settings.model_dump(), run.path.name, **facts)
+
+    def searched(self, trial):
+        """{name: value} of what a trial's configuration was searched for. W&B's server keeps the file's names: of such
+        a sweep the configurations are our settings."""
+        ours, leaves = "definition" not in self.facts, self.sweep.space.searched
+        return {
+            leaf.name: trial.config[spellings.setting(leaf.path[-1])] if ours else at(trial.config, leaf.name)
+            for leaf in leaves
+        }
 
     def study(self, storage=None, open=Study.open):
         """The study of a sweep that has begun. Raises InputError where it cannot be opened."""

@@ -1,6 +1,7 @@
 """The best configurations of a sweep once more, each with the same new seeds: the best of many trials is the luckiest,
 too, and its own value says more than it will do again. Seeds that the sweep did not have know nothing of that luck."""
 
+import json
 import math
 from collections import Counter
 from collections.abc import Callable
@@ -8,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from muslin.errors import InputError
-from muslin.paired import paired, spread
+from muslin.evidence import paired, spread
 from muslin.runs import Run
 from muslin.runs.settings import Settings
 from muslin.sweeps.file import spellings
@@ -64,13 +65,17 @@ def _sign(metric):
 
 def _best(directory, trials, count):
     """The trials with the best values; of a configuration's repeats one."""
-    sign, space = _sign(directory.metric), directory.sweep.space
+    sign = _sign(directory.metric)
     valued = [trial for trial in trials if trial.value is not None and trial.state != "failed"]
     if not valued:
         raise InputError(f"The sweep {directory.path} has no finished trial yet.")
     ranked = sorted(valued, key=lambda t: (sign * t.value, t.parameters or 0, t.number))
-    first = {space.key(trial.config): trial for trial in reversed(ranked)}
-    return [trial for trial in ranked if first[space.key(trial.config)] is trial][:count]
+    first = {_key(directory, trial): trial for trial in reversed(ranked)}
+    return [trial for trial in ranked if first[_key(directory, trial)] is trial][:count]
+
+
+def _key(directory, trial):
+    return json.dumps(directory.searched(trial), sort_keys=True)
 
 
 @dataclass(frozen=True)
@@ -81,9 +86,8 @@ class Task:
 
 
 def _tasks(directory, finalist, trials, seeds):
-    key = directory.sweep.space.key
     settings = Settings.read(spellings.settings(finalist.trial.config)).model_dump()
-    same = [trial.config for trial in trials if key(trial.config) == key(finalist.trial.config)]
+    same = [trial.config for trial in trials if _key(directory, trial) == _key(directory, finalist.trial)]
     used = max(Settings.read(spellings.settings(config)).seed for config in same)
     for seed in range(used + 1, used + 1 + seeds):
         run = directory.path / "finalists" / f"{finalist.trial.run}-seed-{seed}"

@@ -65,15 +65,20 @@ def command(template, program, config, file=None):
 def environment(task, run):
     """What the program sees: W&B's variables, offline unless said otherwise. ``python`` is the first on the user's
     PATH; ours is behind it, for systems that have none of that name."""
-    number = run.name.replace(",", "_")  # W&B takes no comma in a run's id
-    ours = {"WANDB_SWEEP_ID": task["sweep"], "WANDB_RUN_ID": number}
+    ours = {"WANDB_SWEEP_ID": task["sweep"], "WANDB_RUN_ID": run_id(run.name)}
     ours["WANDB_SWEEP_PARAM_PATH"] = str((run / "parameters.yaml").absolute())
     ours |= {f"WANDB_{key.upper()}": task[key] for key in ("entity", "project") if task.get(key)}
     ours["PATH"] = os.environ.get("PATH", os.defpath)
     if shutil.which("python", path=ours["PATH"]) is None:
         ours["PATH"] += os.pathsep + str(Path(sys.executable).parent)
-    usual = {"WANDB_MODE": "offline", "WANDB_DIR": str(run.absolute()), "PYTHONUNBUFFERED": "1"}
-    return usual | os.environ | ours
+    mode = "online" if task.get("live") else "offline"
+    usual = {"WANDB_MODE": mode, "WANDB_DIR": str(run.absolute()), "PYTHONUNBUFFERED": "1"}
+    return usual | os.environ | ours | (task.get("live") or {})
+
+
+def run_id(name):
+    """W&B takes no comma in a run's id."""
+    return name.replace(",", "_")
 
 
 def parameters(config):
@@ -84,12 +89,12 @@ def parameters(config):
     return "wandb_version: 1\n\n" + (yaml.safe_dump(values, sort_keys=False, allow_unicode=True) if values else "")
 
 
-def train(task, report, begun=lambda group: None):
+def train(task, report, begun=lambda program: None):
     """Run the program of a task; returns (summary, why it was stopped early, or None).
 
     ``report(row)`` is called with each line of its output that is a JSON object holding the metric, and with the rows
-    of the W&B run that it may have left; where it returns a reason, the program is ended. ``begun`` is called with its
-    process group, which ends with it. The program is begun anew if it was broken off before. Raises InputError with
+    of the W&B run that it may have left, unless those are heard ``live``; where it returns a reason, the program is
+    ended. ``begun`` is called with the `Program`. One that was broken off before is begun anew. Raises InputError with
     its last words if it fails, or if it takes longer than the task's ``timeout``.
     """
     run, metric = Path(task["run"]), task["metric"]
@@ -99,23 +104,23 @@ def train(task, report, begun=lambda group: None):
     write_text(run / "parameters.yaml", parameters(task["config"]))
     write_json(run / "config.json", {"name": run.name, "config": task["config"], "command": words})
     variables, start = environment(task, run), time.time()
-    rows, stopped, written = [], None, 0.0
-    process = _Program(words, variables, task.get("timeout"))
+    rows, written = [], 0.0
+    process = Program(words, variables, task.get("timeout"))
     with open(run / "log.txt", "w", encoding="utf-8") as log, process as program:
-        begun(program.process.pid)
+        begun(program)
         for line in program.process.stdout:
             log.write(line)
             log.flush()
             row = _logged(line, metric)
-            if row is None or stopped:
+            if row is None or program.stopped:
                 continue
             rows.append(row)
             if time.monotonic() > written + 1:  # the whole file each time: for those who watch
                 write_json_lines(run / "history.jsonl", rows)
                 written = time.monotonic()
-            stopped = report(row)
-            if stopped:
-                threading.Thread(target=program.end, daemon=True).start()  # its output is read on meanwhile
+            if reason := report(row):
+                program.stop(reason)
+    stopped = program.stopped
     if program.late and not stopped:
         raise InputError(f"It took longer than {task['timeout']:g} seconds, and was ended.")
     if program.process.returncode and not stopped:
@@ -123,7 +128,7 @@ def train(task, report, begun=lambda group: None):
     summary = {}
     if not rows:
         rows, summary = _wandb_run(run, variables, metric, start)
-        for row in rows:
+        for row in () if task.get("live") else rows:
             report(row)
     write_json_lines(run / "history.jsonl", rows)
     values = [row[metric] for row in rows if metric and isinstance(row.get(metric), int | float)]
@@ -134,13 +139,13 @@ def train(task, report, begun=lambda group: None):
     return summary, stopped
 
 
-class _Program:
+class Program:
     """A program that runs in a process group of its own; when it ends, or is late, so does all that it began."""
 
     def __init__(self, words, variables, timeout=None):
         if not words:
             raise InputError("The command of the sweep file is empty once its macros are filled in.")
-        self.late = False
+        self.late, self.stopped = False, None
         try:
             self.process = subprocess.Popen(
                 words,
@@ -182,6 +187,12 @@ class _Program:
     def _be_late(self):
         self.late = True
         self.end()
+
+    def stop(self, reason):
+        """End it, for this reason; its output is read on meanwhile."""
+        if not self.stopped:
+            self.stopped = reason
+            threading.Thread(target=self.end, daemon=True).start()
 
     def end(self):
         """Ask it to end, and after a while make it."""
@@ -241,7 +252,8 @@ def _wandb_run(run, variables, metric, start):
     folders = {*map(Path, said)}
     for place in (run, Path(variables["WANDB_DIR"]), Path.cwd()):
         folders |= {*place.glob(f"wandb/*run-*-{variables['WANDB_RUN_ID']}")}
-    files = [file for folder in folders for file in folder.glob("*.wandb") if file.stat().st_mtime >= start - 2]
+    files = {file.resolve() for folder in folders for file in folder.glob("*.wandb")}
+    files = [file for file in files if file.stat().st_mtime >= start - 2]
     rows, summary = [], {}
     for file in sorted(files, key=lambda file: file.stat().st_mtime):
         more, last = wandb_file.read(file)

@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 import yaml
 
-from muslin.files import read_json
+from muslin.files import read_json, writable
 from muslin.report import pages, sweep_charts
 from muslin.report.sweep_plots import since
 from muslin.sweeps.analysis import ENOUGH, analyse, findings, logarithmic, measured
@@ -27,7 +27,7 @@ def write(path, output=None, storage=None):
     directory = SweepDirectory(Path(path))
     output = Path(output or directory.path / "report.html")
     study = directory.study_to_read(storage)
-    if _kept(directory, measured(study)) is None:
+    if writable(directory.path) and _kept(directory, measured(study)) is None:
         analyse(directory, study)
     found = contents(directory, study, output.parent)
     pages.render("sweep.html", output, **found)

@@ -4,7 +4,7 @@ from collections import defaultdict
 from statistics import fmean
 
 from muslin.errors import InputError
-from muslin.paired import spread
+from muslin.evidence import spread
 from muslin.runs import Run
 from muslin.runs.settings import Settings
 from muslin.sweeps.file import spellings

@@ -15,11 +15,12 @@ from collections import Counter
 from contextlib import suppress
 
 from muslin.errors import InputError
+from muslin.files import read_json_lines
 from muslin.sweeps.claims import BEAT
 from muslin.sweeps.file import spellings
 from muslin.sweeps.file.hyperband import stops
 from muslin.sweeps.pool import Pool
-from muslin.sweeps.program import GRACE
+from muslin.sweeps.program import GRACE, run_id
 from muslin.sweeps.search import SEARCHES, Exhausted, Repeated, seed_at
 from muslin.sweeps.study import ENDED
 
@@ -47,8 +48,10 @@ class Scheduler:
         pool=None,
         tracker=None,
         timeout=None,
+        live=None,
     ):
         self.timeout = timeout  # seconds that a trial may take
+        self.live = live  # None, or the variables by which a program's W&B client is heard: see `hear`
         self.directory, self.study, self.sweep, self.show = directory, study, directory.sweep, show
         self.tracker = tracker  # None, or the arguments of `muslin.tracking.tracker`
         agreed = directory.facts["definition"]
@@ -64,6 +67,7 @@ class Scheduler:
         self.trials = study.trials()
         self.elsewhere = []  # numbers that other processes work at
         self.waiting = []  # numbers that are ours and that no worker has
+        self.ways = {}  # number of a trial → how it tells its metric
         self.late = set()  # numbers of trials that took too long
         self.failures = 0  # one after another, since this start
         self.started, self.done_before = time.monotonic(), self.done
@@ -104,6 +108,8 @@ class Scheduler:
                 worker, message = self.pool.next(timeout=1)
                 if worker:
                     self._handle(worker, message)
+                elif message:
+                    self._hear(**message)
                 self._end_late()
                 if time.monotonic() - self.beaten > BEAT:
                     self._beat()
@@ -169,6 +175,7 @@ class Scheduler:
         if trial is None:
             return
         trial.history = []  # a run that goes on says what it has, a program begins anew
+        self.ways.pop(number, None)
         try:
             self.pool.give(trial, self._task(trial))
         except InputError as error:
@@ -214,7 +221,7 @@ class Scheduler:
             return {"run": path, "settings": spellings.settings(trial.config), "tracker": self.tracker}
         sweep, task = self.sweep, {"run": path, "config": trial.config, "metric": self.key, "sweep": self.study.name}
         task |= {"program": sweep.program, "command": sweep.command, "timeout": self.timeout}
-        return task | {"project": sweep.project, "entity": sweep.entity}
+        return task | {"project": sweep.project, "entity": sweep.entity, "live": self.live}
 
     def _end_late(self):
         """End the workers of trials that take too long. A program's worker ends it itself, if it can."""
@@ -235,12 +242,27 @@ class Scheduler:
         elif "group" in message:
             worker.group = message["group"]
         elif "row" in message:
-            worker.send({"stop": self._row(trial, message["row"])})
+            worker.send({"stop": self._row(trial, message["row"]) if self._speaks(trial, "worker") else None})
         else:
             self.pool.done(worker)
             if self.waiting and self.done and not self.ending:
                 self._start(self.waiting.pop(0))
             self._ended(trial, message)
+
+    def hear(self, run, row):
+        """From any thread: what the run of this id has logged with W&B's client."""
+        self.pool.messages.put((None, {"run": run, "row": row}))
+
+    def _hear(self, run, row):
+        row = flat(row)
+        for worker, trial in self.pool.busy.items() if self.key in row else ():
+            if run_id(trial.run) == run and self._speaks(trial, "wandb") and (reason := self._row(trial, row)):
+                worker.send({"end": reason})
+
+    def _speaks(self, trial, way):
+        """Whether this is how a trial tells its metric: the first way in which it does. Many programs print what they
+        log with W&B's client, too, and each value counts once."""
+        return self.ways.setdefault(trial.number, way) == way
 
     def _died(self, trial, worker):
         code = worker.process.returncode
@@ -279,6 +301,9 @@ class Scheduler:
                 self._end(trial, "failed", message["failed"])
             return
         summary = message["done"]
+        if self.live and summary["iterations"] > len(trial.history):  # what was not heard
+            rows = read_json_lines(self.directory.path / trial.run / "history.jsonl")
+            trial.history = [self._value(row) for row in rows if self.key in row]
         trial.value = self.metric.best([*trial.history, *([self._value(summary)] if self.key in summary else [])])
         trial.parameters = summary.get("parameters")
         if trial.value is None and self.key is not None:
@@ -320,6 +345,14 @@ def best(trials, metric):
     sign = -1 if metric.goal == "maximize" else 1
     valued = [trial for trial in trials if trial.value is not None and trial.state in VALUED]
     return min(valued, key=lambda t: (sign * t.value, t.parameters or 0, t.number), default=None)
+
+
+def flat(config, before=""):
+    """A nested mapping with its keys joined by points."""
+    found = {}
+    for key, value in config.items():
+        found |= flat(value, f"{before}{key}.") if isinstance(value, dict) else {f"{before}{key}": value}
+    return found
 
 
 def run_name(config, sweep):

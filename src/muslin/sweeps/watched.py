@@ -25,6 +25,10 @@ class WatchedSweep:
     def study(self):
         return self.directory.study_to_read(self.storage)
 
+    def need_storage(self):
+        """Raises InputError, now rather than later, where the database cannot be read or does not have the sweep."""
+        self.study.trials()
+
     @property
     def trials(self):
         """Those that have ended, in that order; then those that run."""

@@ -8,8 +8,8 @@ It reads tasks, one JSON object a line, from standard input, and writes to stand
     {"done": {summary}, "stopped": reason}    or
     {"failed": reason, "fatal": bool}         fatal: no other trial would fare better, such as on a full disk
 
-When standard input ends, its parent is gone: it exits at once. Every file is written whole or not at all, so the run
-can be taken up from its last epoch by another worker.
+Unasked for comes {"end": reason}: its program is to be stopped. When standard input ends, its parent is gone: it exits
+at once. Every file is written whole or not at all, so the run can be taken up from its last epoch by another worker.
 """
 
 import errno
@@ -54,15 +54,19 @@ def main():
         send(_answer(answers.get(), report, send))
 
 
-#: the process groups of programs that this worker began
-GROUPS = []
+#: the program that this worker runs, if it does
+RUNNING = []
 
 
 def _listen(answers):
     for line in sys.stdin.buffer:
-        answers.put(json.loads(line))
-    for group in GROUPS[-1:]:
-        program.kill_group(group)
+        message = json.loads(line)
+        if "end" not in message:
+            answers.put(message)
+        for running in RUNNING if "end" in message else ():
+            running.stop(message["end"])
+    for running in RUNNING:
+        program.kill_group(running.process.pid)
     os._exit(0)
 
 
@@ -71,12 +75,14 @@ def _answer(task, report, send):
         if "settings" in task:
             return _train(task, report, send)
 
-        def begun(group):
-            GROUPS.append(group)
-            send({"group": group})
+        def begun(running):
+            RUNNING.append(running)
+            send({"group": running.process.pid})
 
-        summary, stopped = program.train(task, report, begun)
-        GROUPS.clear()
+        try:
+            summary, stopped = program.train(task, report, begun)
+        finally:
+            RUNNING.clear()
         return {"done": summary, "stopped": stopped}
     except (InputError, Diverged) as error:
         cause = error.__cause__
@@ -120,20 +126,18 @@ def _prepared(path, given):
     Raises InputError: the settings cannot be, or the directory holds a run with other ones.
     """
     from muslin.runs import Run, create
+    from muslin.runs.directory import drop_damaged_checkpoint
     from muslin.runs.settings import Settings
 
     settings = Settings.read(given)
     data = _data(settings.dataset, settings.data_dir, settings.table)
     settings = settings.for_target(data.target)
-    for part in path.glob(".*.part"):  # of a worker that was killed
-        part.unlink(missing_ok=True)
     run = Run(path)
     if (path / "config.json").exists():
         if run.settings != settings or run.config["data_checksums"] != data.checksums:
             raise InputError(f"{path} holds a run with other settings or data.")
+        drop_damaged_checkpoint(run)
         return run, data
-    if path.is_dir() and not any(path.iterdir()):
-        path.rmdir()
     return create(settings, data, path.parent, path.name), data
 
 

@@ -1,6 +1,9 @@
 """Callbacks: what may happen beside the training loop. One stops training by *returning* a reason."""
 
+from collections.abc import Callable, Iterable
 from numbers import Integral
+from os import PathLike
+from typing import Any
 
 import numpy as np
 
@@ -8,7 +11,7 @@ from muslin.engines import blas
 from muslin.errors import InputError
 from muslin.losses import target_columns
 from muslin.memory import Signals
-from muslin.training.state import save_checkpoint
+from muslin.training.state import History, State, save_checkpoint
 
 #: ends of the names of figures of which smaller ones are better
 SMALLER = ("loss", "rmse", "mae")
@@ -17,20 +20,20 @@ SMALLER = ("loss", "rmse", "mae")
 class Callback:
     """Override what you need; ``state`` is the run's `State`. A plain function is taken as an ``on_epoch``."""
 
-    def on_begin(self, state):
+    def on_begin(self, state: State) -> None:
         """Before the first step."""
 
-    def on_step(self, state, samples, loss, correct):
+    def on_step(self, state: State, samples: int, loss: float, correct: int) -> None:
         """After each step: size, mean loss and number of right predictions of its batch. Where a callback has this,
         steps are taken one by one, which is slower for small networks."""
 
-    def on_progress(self, state, done, loss, correct):
+    def on_progress(self, state: State, done: int, loss: float, correct: float) -> None:
         """Some times in an epoch: samples done, their mean loss and share of right predictions so far."""
 
-    def on_epoch(self, state):
+    def on_epoch(self, state: State) -> str | None:
         """After each epoch; ``state.history[-1]`` has its figures, and more may be added. Returns a reason to stop."""
 
-    def on_end(self, state):
+    def on_end(self, state: State) -> None:
         """After the last epoch, if training was not broken off."""
 
 
@@ -41,25 +44,34 @@ class EarlyStopping(Callback):
     Prechelt 1998, "Early stopping, but when?".
     """
 
-    def __init__(self, patience, metric="val_loss"):
+    def __init__(self, patience: int, metric: str = "val_loss"):
         if isinstance(patience, bool) or not isinstance(patience, Integral) or patience < 1:
             raise InputError(f"patience is {patience!r}; it must be a whole number of epochs from 1.")
-        self.patience, self.metric = patience, metric
+        self.patience: int = int(patience)
+        self.metric: str = metric
 
-    def on_epoch(self, state):
-        best = best_epoch(state.history, self.metric)
-        if best == state.epoch:
+    def on_begin(self, state: State) -> None:
+        if state.history:  # of a resumed run, whose patience may be another
+            state.stopped = state.stopped or self.reason(state)
+
+    def on_epoch(self, state: State) -> str | None:
+        if best_epoch(state.history, self.metric) == state.epoch:
             state.best_theta = state.network.theta.copy()
+        return self.reason(state)
+
+    def reason(self, state: State) -> str | None:
+        """Why to stop here, if there is a reason."""
+        best = best_epoch(state.history, self.metric)
         if state.epoch - best >= self.patience:
             return f"no better {self.metric} than that of epoch {best} for {self.patience} epochs"
         return None
 
-    def on_end(self, state):
+    def on_end(self, state: State) -> None:
         if state.best_theta is not None:
             state.network.theta[...] = state.best_theta
 
 
-def best_epoch(history, metric):
+def best_epoch(history: History, metric: str) -> int:
     """The number, from 1, of the first epoch with the best value of the metric."""
     values = np.array(history[metric]) * (1 if metric.endswith(SMALLER) else -1)
     return 1 + int(np.where(np.isnan(values), np.inf, values).argmin())
@@ -68,10 +80,10 @@ def best_epoch(history, metric):
 class Checkpoint(Callback):
     """Write the state to ``path`` after every epoch."""
 
-    def __init__(self, path):
+    def __init__(self, path: str | PathLike[str]):
         self.path = path
 
-    def on_epoch(self, state):
+    def on_epoch(self, state: State) -> None:
         save_checkpoint(state, self.path)
 
 
@@ -82,10 +94,10 @@ class Diagnostics(Callback):
     ``dead_units``      of each hidden layer the share of units whose slope is below 1e-6 on every one of the samples
     """
 
-    def __init__(self, X, y, rows):
+    def __init__(self, X: np.ndarray, y: np.ndarray, rows: np.ndarray):
         self.X, self.y, self.rows = X, y, rows[:: max(1, len(rows) // 1000)][:1000]
 
-    def on_epoch(self, state):
+    def on_epoch(self, state: State) -> None:
         network = state.network
         s = Signals(network.sizes, len(self.rows), network.dtype)
         with blas.together():
@@ -102,39 +114,42 @@ class Diagnostics(Callback):
 class EachEpoch(Callback):
     """A plain function as a callback."""
 
-    def __init__(self, function):
+    def __init__(self, function: Callable[[State], Any]):
         if isinstance(function, type) or not callable(function):
             raise InputError(f"{function!r} is no callback; give a Callback object or a function of the state.")
-        self.on_epoch = function
+        self.function = function
+
+    def on_epoch(self, state: State) -> str | None:
+        return self.function(state)
 
 
 class Callbacks(Callback):
     """Several as one, called one after the other. The first reason to stop is kept in the state."""
 
-    def __init__(self, callbacks):
+    def __init__(self, callbacks: Iterable[Any]):
         self.all = [c if isinstance(c, Callback) else EachEpoch(c) for c in callbacks]
         self.watchers = [c for c in self.all if type(c).on_step is not Callback.on_step]
 
     @property
-    def watches_steps(self):
+    def watches_steps(self) -> bool:
         return bool(self.watchers)
 
-    def on_begin(self, state):
+    def on_begin(self, state: State) -> None:
         for callback in self.all:
             callback.on_begin(state)
 
-    def on_step(self, state, samples, loss, correct):
+    def on_step(self, state: State, samples: int, loss: float, correct: int) -> None:
         for callback in self.watchers:
             callback.on_step(state, samples, loss, correct)
 
-    def on_progress(self, state, done, loss, correct):
+    def on_progress(self, state: State, done: int, loss: float, correct: float) -> None:
         for callback in self.all:
             callback.on_progress(state, done, loss, correct)
 
-    def on_epoch(self, state):
+    def on_epoch(self, state: State) -> None:
         for callback in self.all:
             state.stopped = callback.on_epoch(state) or state.stopped
 
-    def on_end(self, state):
+    def on_end(self, state: State) -> None:
         for callback in self.all:
             callback.on_end(state)

@@ -3,6 +3,7 @@
 from __future__ import annotations  # help(fit) says ArrayLike, and not what that is made of
 
 from collections.abc import Callable, Iterable
+from dataclasses import asdict
 from os import PathLike
 from typing import Any
 
@@ -11,9 +12,11 @@ from numpy.typing import ArrayLike
 
 from muslin.engines.player import trainer
 from muslin.errors import InputError
-from muslin.training.batches import Batches, Samples, dropout_rng
+from muslin.inputs import Scale
+from muslin.training.batches import Batches, Samples, dropout_rng, fingerprint
 from muslin.training.callbacks import Callback, Callbacks, Checkpoint, Diagnostics, EarlyStopping
 from muslin.training.metrics import RIGHT, Tally, validated
+from muslin.training.progress import progress
 from muslin.training.settings import TrainingSettings, takes_options
 from muslin.training.state import History, State, load_checkpoint
 from muslin.training.step import Step
@@ -33,6 +36,7 @@ def fit(
     callbacks: Iterable[Callback | Callable[[State], Any]] = (),
     checkpoint: str | PathLike[str] | None = None,
     resume: bool = False,
+    verbose: bool = False,
     **options: Any,
 ) -> History:
     """Train the network; returns its history, a list with one dictionary an epoch.
@@ -46,7 +50,9 @@ def fit(
                       the class); multiplies sample_weight. Validation figures are without weights
     callbacks         `Callback` objects, or functions of the state called after each epoch
     checkpoint        file written after each epoch; with ``resume`` training goes on from it, bit for bit as if never
-                      interrupted (same data, options, engine and number of threads)
+                      interrupted (same engine and number of threads). Data and options must be the same, but that
+                      ``epochs`` may be more and ``patience`` another
+    verbose           print a line an epoch, and a bar where standard output is a terminal
     {options}
 
     The optimizer's own hyperparameters (``beta1=…``) are further arguments. The losses that are reported leave the L2
@@ -55,26 +61,29 @@ def fit(
 
     Raises InputError for options and data that cannot be, `Diverged` when the loss or a parameter is no longer finite.
     """
-    data, validation = Samples.checked(network, X, y, rows), Samples.for_validation(network, validation_data)
-    settings = TrainingSettings.read(options, network.optimizers)
+    data = Samples.checked(network, X, y, rows)
+    validation = data.validation(network, validation_data)
+    settings = TrainingSettings.read(options, network.optimizers, network.seed)
     settings.check(network, data.labels, validation is not None)
     weights = sample_weights(network, data, sample_weight, class_weight)
     step = Step(network, data.X, data.y, network.optimizers[settings.optimizer], settings, weights)
-    state = State(network, settings.optimizer, step.slots)
-    told = _callbacks(callbacks, settings, data, validation, checkpoint)
-    if resume:
-        _load(state, checkpoint)
-    told.on_begin(state)
-    silent = np.errstate(over="ignore", invalid="ignore", divide="ignore")  # Diverged says it better
-    with silent, trainer(step, one_by_one=told.watches_steps) as train:
-        learn(train, step, state, settings, data.rows, validation, told)
-    told.on_end(state)
+    state = State(network, settings.optimizer, step.slots, settings=asdict(settings))
+    with progress(verbose, settings.epochs, len(data.rows)) as shown:
+        told = _callbacks([*callbacks, shown], settings, data, validation, checkpoint)
+        if checkpoint or resume:
+            _go_on(state, data, validation, checkpoint, resume, weights)
+        network.scale = Scale.of(data.X)
+        told.on_begin(state)
+        silent = np.errstate(over="ignore", invalid="ignore", divide="ignore")  # Diverged says it better
+        with silent, trainer(step, one_by_one=told.watches_steps) as train:
+            learn(train, step, state, settings, data.rows, validation, told)
+        told.on_end(state)
     return state.history
 
 
 def learn(train, step, state, settings, rows, validation, told):
     """The loop: epoch after epoch, batch after batch, until it is enough or a callback returns a reason to stop."""
-    batches = Batches(rows, settings, state.network.seed)
+    batches = Batches(rows, settings)
     while state.epoch < settings.epochs and not state.stopped:
         rate = state.rate(batches.rate)
         tally, rng = Tally(state.network.target in RIGHT), dropout_rng(batches.seed, state.epoch)
@@ -101,7 +110,14 @@ def _callbacks(callbacks, settings, data, validation, checkpoint):
     return Callbacks([*before, *callbacks, *after])
 
 
-def _load(state, checkpoint):
+def _go_on(state, data, validation, checkpoint, resume, weights):
+    """What the checkpoint must know of the data; with ``resume``, go on from it."""
     if not checkpoint:
         raise InputError("resume needs checkpoint, the file to go on from.")
-    load_checkpoint(state, checkpoint)
+    state.data = data.fingerprints() | {
+        f"validation {name}": print_ for name, print_ in (validation.fingerprints() if validation else {}).items()
+    }
+    if weights is not None:
+        state.data["weights"] = fingerprint(weights)
+    if resume:
+        load_checkpoint(state, checkpoint)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from muslin.inputs import as_samples, as_targets
+from muslin.inputs import as_probabilities, as_rows, as_targets
 from muslin.losses import target_columns
 
 
@@ -128,9 +128,11 @@ def measure(
     network: Any, X: ArrayLike, y: ArrayLike, rows: ArrayLike | None = None
 ) -> tuple[dict[str, float], np.ndarray]:
     """({"loss": …} and the `FIGURES` of the network's kind of target, Ŷ (N × n_L)) on ``X[rows]``; see `evaluate`."""
-    X = as_samples(X, network.sizes[0])
-    y = as_targets(y, len(X), network.sizes[-1], network.target, network.dtype)
-    return _measure(network, X, y, np.arange(len(X)) if rows is None else np.asarray(rows))
+    samples = network.samples(X)
+    y = as_targets(y, len(samples), network.sizes[-1], network.target, network.dtype)
+    figures, Y_hat = _measure(network, samples, y, as_rows(rows, len(samples)))
+    as_probabilities(Y_hat)  # says which row is not finite
+    return figures, Y_hat
 
 
 def _measure(network: Any, X: np.ndarray, y: np.ndarray, rows: np.ndarray) -> tuple[dict[str, float], np.ndarray]:
@@ -141,3 +143,27 @@ def _measure(network: Any, X: np.ndarray, y: np.ndarray, rows: np.ndarray) -> tu
         Y_hat[done : done + len(chunk)] = s.H[network.L].T
         done += len(chunk)
     return {"loss": total / len(rows)} | FIGURES[network.target](Y_hat, y[rows]), Y_hat
+
+
+#: figure → how it is shown in a line
+FORMS = {
+    "loss": "loss {:.4f}",
+    "accuracy": "accuracy {:.2%}",
+    "val_loss": "val_loss {:.4f}",
+    "val_accuracy": "val_accuracy {:.2%}",
+    "val_f1": "val_f1 {:.4f}",
+    "val_r2": "val_r2 {:.4f}",
+    "seconds": "({:.1f} s)",
+}
+
+
+def epoch_line(number: int, row: dict[str, Any]) -> str:
+    """A row of a history as a line to be read. A program's run has figures of its own."""
+    ours = [form.format(row[name]) for name, form in FORMS.items() if row.get(name) is not None]
+    words = ours if "loss" in row else [f"{name} {row[name]:.6g}" for name in numbers(row)]
+    return "  ".join([f"epoch {number:>3}", *words])
+
+
+def numbers(row: dict[str, Any]) -> list[str]:
+    """The names of a row's figures."""
+    return [key for key, value in row.items() if isinstance(value, int | float) and key != "epoch"]

@@ -77,12 +77,14 @@ class TrainingSettings:
     patience: int | None = option(None, optional(EPOCHS), "early stopping: epochs without a better figure")
     monitor: str | None = option(None, optional(TEXT), "the figure that early stopping watches (default val_loss)")
     diagnostics: bool = option(False, TRUTH, "record gradient norms and dead units each epoch")
-    seed: int | None = option(None, optional(SEED), "of the order and of dropout (default: the network's)")
-    hyperparameters: Mapping[str, float] = field(default_factory=dict)
+    seed: int = option(None, optional(SEED), "of the order and of dropout (default: the network's)")
+    hyperparameters: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
-    def read(cls, values: Mapping[str, Any], optimizers: Mapping[str, Callable[..., Any]]) -> Self:
+    def read(cls, values: Mapping[str, Any], optimizers: Mapping[str, Callable[..., Any]], seed: int = 0) -> Self:
         """The settings of these names and values; what is no option must be a hyperparameter of the optimizer.
+
+        seed: the network's, which is that of the settings where they have none.
 
         Raises InputError for the first that cannot be.
         """
@@ -90,6 +92,7 @@ class TrainingSettings:
         options = {name: _checked(name, row, values.get(name, row.default)) for name, row in OPTIONS.items()}
         options["optimizer"] = known(optimizers, "optimizer", options["optimizer"])
         options["schedule"] = known(SCHEDULES, "schedule", options["schedule"])
+        options["seed"] = seed if options["seed"] is None else options["seed"]
         settings = cls(**options, hyperparameters=_hyperparameters(options["optimizer"], optimizers, rest))
         if settings.warmup >= settings.epochs:
             raise InputError(f"warmup is {settings.warmup} of {settings.epochs} epochs; it must be fewer than epochs.")
@@ -139,7 +142,7 @@ def _checked(name: str, row: Field[Any], value: Any) -> Any:
     return value
 
 
-def _hyperparameters(optimizer: str, optimizers: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, float]:
+def _hyperparameters(optimizer: str, optimizers: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
     own = hyperparameters(optimizers[optimizer])
     if missing := [name for name, default in own.items() if default is None and name not in values]:
         raise InputError(f"The optimizer {optimizer} needs {', '.join(missing)}, which has no default.")
@@ -150,7 +153,7 @@ def _hyperparameters(optimizer: str, optimizers: Mapping[str, Any], values: Mapp
         rule = rule_of(name)
         if not rule.allows(value):
             raise InputError(f"{name} is {value!r}; it must be {rule.words}.")
-    return {name: float(value) for name, value in values.items()}
+    return own | {name: float(value) for name, value in values.items()}
 
 
 def rule_of(hyperparameter: str) -> Rule:

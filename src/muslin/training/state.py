@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from muslin.errors import InputError
+from muslin.evidence import listed
 from muslin.files import damaged, read_tensors, write_tensors
 
 
@@ -25,7 +26,7 @@ class History(list[dict[str, Any]]):
 
 @dataclass
 class State:
-    """Everything that the next step depends on, beside the data and the settings.
+    """Everything that the next step depends on, beside the data, of which it has the fingerprints.
 
     ``epoch`` and ``step`` count what is done. ``slots`` are the optimizer's vectors; ``best_theta`` the parameters to
     go back to, where early stopping keeps them; ``stopped`` the reason that a callback gave to end training;
@@ -41,6 +42,8 @@ class State:
     history: History = field(default_factory=History)
     best_theta: np.ndarray | None = None
     stopped: str | None = None
+    settings: dict[str, Any] = field(default_factory=dict)
+    data: dict[str, str] = field(default_factory=dict)
     rate_factor: float = 1.0
 
     def rate(self, rate: Callable[[int], float]) -> Callable[[int], float]:
@@ -53,38 +56,70 @@ class State:
         self.history.append({"epoch": self.epoch} | figures)
 
 
+#: what a checkpoint says in words, beside its vectors
+FACTS = ("optimizer", "epoch", "step", "history", "stopped", "settings", "data")
+
+
 def save_checkpoint(state: State, path: str | PathLike[str]) -> None:
     """Write the state to one safetensors file, whole or not at all."""
     vectors = {"theta": state.network.theta} | {f"slot.{name}": slot for name, slot in state.slots.items()}
     if state.best_theta is not None:
         vectors["best_theta"] = state.best_theta
-    facts = {name: getattr(state, name) for name in ("optimizer", "epoch", "step", "history", "stopped", "rate_factor")}
+    names = ("optimizer", "epoch", "step", "history", "stopped", "settings", "data", "rate_factor")
+    facts = {name: getattr(state, name) for name in names}
     write_tensors(path, vectors, {"network": state.network.config, "state": facts})
 
 
 def load_checkpoint(state: State, path: str | PathLike[str]) -> None:
     """Read what `save_checkpoint` wrote into the state of a network of the same kind.
 
-    Raises InputError where the file is missing or damaged, or belongs to another network or optimizer.
+    Of the settings ``epochs`` may be more, and ``patience`` another or None; all else must be what it was.
+
+    Raises InputError where the file is missing or damaged, or belongs to another network or training: what differs.
     """
     vectors, metadata = read_tensors(path, "checkpoint")
     try:
         facts, theirs = metadata["state"], metadata["network"]
-        theirs = {"output": "softmax"} | theirs | {"optimizer": facts["optimizer"]}
-        for name, ours in (state.network.config | {"optimizer": state.optimizer}).items():
-            if theirs[name] != ours:
-                raise InputError(f"{path} is of a run with {name} {theirs[name]}, not {ours}; it cannot go on here.")
+        theirs = {"output": "softmax"} | theirs | {"optimizer": facts["optimizer"]} | facts["settings"]
+        ours = state.network.config | {"optimizer": state.optimizer} | state.settings
+        differences = [f"{name} {theirs[name]}, not {ours[name]}" for name in ours if _differs(name, ours, theirs)]
+        differences += [f"other {name}" for name, print_ in state.data.items() if facts["data"].get(name) != print_]
+        if differences:
+            raise InputError(f"{path} is of a run with {listed(differences)}; it cannot go on here.")
         theta, best = vectors["theta"], vectors.get("best_theta")
         slots = {name: vectors[f"slot.{name}"] for name in state.slots}
         shapes = {vector.shape for vector in (theta, *slots.values(), *([] if best is None else [best]))}
         epoch, step, history, stopped = (facts[key] for key in ("epoch", "step", "history", "stopped"))
     except (KeyError, TypeError) as error:
         raise InputError(damaged(path, "checkpoint")) from error
-    if shapes != {state.network.theta.shape}:
+    if shapes != {state.network.theta.shape} or not _sound(epoch, step, history, stopped):
         raise InputError(damaged(path, "checkpoint"))
+    if ours.get("epochs", epoch) < epoch:
+        raise InputError(f"{path} has {epoch} epochs; epochs is {ours['epochs']}, it must be at least as many.")
     state.network.theta[...] = theta
     for name, slot in slots.items():
         state.slots[name][...] = slot
-    state.best_theta, state.epoch, state.step, state.stopped = best, epoch, step, stopped
+    state.best_theta, state.epoch, state.step = best, epoch, step
     state.rate_factor = float(facts.get("rate_factor", 1.0))
     state.history = History(history)
+    state.stopped = stopped if ours.get("patience") == theirs.get("patience") else None
+
+
+def _sound(epoch: Any, step: Any, history: Any, stopped: Any) -> bool:
+    """Whether these can be a state's: a row of figures for each epoch that is done, all with the same."""
+    rows = history if isinstance(history, list) and all(isinstance(row, dict) for row in history) else [{}]
+    return (
+        all(type(count) is int and count >= 0 for count in (epoch, step))
+        and [row.get("epoch") for row in rows] == list(range(1, epoch + 1))
+        and all(row.keys() == rows[0].keys() >= {"loss", "seconds", "samples_per_second"} for row in rows)
+        and isinstance(stopped, str | None)
+    )
+
+
+def _differs(name: str, ours: dict[str, Any], theirs: dict[str, Any]) -> bool:
+    """Whether the value of a setting forbids to go on."""
+    if name == "epochs":
+        return False
+    if name == "patience" and theirs[name] is not None:  # the best parameters are kept from the start, or not at all
+        return False
+    return bool(ours[name] != theirs[name])

@@ -1,11 +1,13 @@
 """One step of training, and what it says when the numbers run away."""
 
+import copy
 import math
 from dataclasses import dataclass
 
 import numpy as np
 
 from muslin.engines import blas
+from muslin.engines.denormals import flushed
 from muslin.errors import Diverged
 from muslin.losses import targets
 from muslin.memory import Signals
@@ -77,7 +79,7 @@ class Step:
         rate: the learning rate of a step, by its number from 0. Raises `Diverged`, before anything is changed.
         """
         try:
-            with blas.together():
+            with flushed(), blas.together():
                 loss, correct = self.compute(batch, state.step + 1, rate(state.step), rng)
         except NotFinite as error:
             raise self.diverged(error.signals, state.epoch, state.step + 1) from None
@@ -97,6 +99,13 @@ class Step:
             theta, g, *slots = (v[part.where] for v in (network.theta, network.gradient, *self.slots.values()))
             network.engine.update(self.rule, theta, g, slots, part.scalars | now, part.decay)
 
+    def twin(self):
+        """A step that does the same with parameters, gradient and slots of its own: copies of what they are now."""
+        twin = copy.copy(self)
+        twin.network = self.network.twin()
+        twin.slots = {name: slot.copy() for name, slot in self.slots.items()}
+        return twin
+
     def overridden(self):
         """Whether the network's class, or the network, has equations of its own in place of those written here."""
         network = self.network
@@ -111,7 +120,13 @@ class Step:
 
     def diverged(self, s, epoch, step):
         """The error that says in which layer the numbers first left the finite ones."""
-        return diverged(self.network, s, epoch, step)
+        return diverged(self.network, s, epoch, step, self._advice())
+
+    def _advice(self):
+        zero = [name for name, value in self.scalars.items() if name.startswith("epsilon") and value == 0]
+        if zero:
+            return f"{zero[0]} is 0, so that 0 is divided by 0 where a gradient has always been 0; give it 1e-8."
+        return "Try a learning rate ten times smaller, clip_norm 1, or another initializer."
 
 
 class NotFinite(FloatingPointError):
@@ -170,11 +185,11 @@ class Computation:
 _ALL = Part(slice(None), 0.0, {})
 
 
-def diverged(network, s, epoch, step):
+def diverged(network, s, epoch, step, advice):
     """The error that says in which layer the numbers first left the finite ones."""
     arrays = {k: (network.weights[k], network.biases[k], s.A[k]) for k in s.A}
     broken = (k for k in arrays if not all(np.isfinite(array).all() for array in arrays[k]))
     return Diverged(
         f"Training diverged in epoch {epoch + 1}, step {step}: the numbers of layer {next(broken, network.L)} are no "
-        "longer finite. Try a learning rate ten times smaller, clip_norm 1, or another initializer."
+        f"longer finite. {advice}"
     )

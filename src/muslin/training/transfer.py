@@ -1,9 +1,10 @@
 """From one network to another."""
 
 from itertools import islice, takewhile
+from typing import Any
 
 
-def transplant(source, network, layers=None):
+def transplant(source: Any, network: Any, layers: int | None = None) -> list[int]:
     """Copy W⁽ᵏ⁾ and b⁽ᵏ⁾ of the source's first ``layers`` (default: all) into the network; returns the layers copied.
 
     It ends below the first layer that has another shape in the two, for what a layer has learned is about the units

@@ -181,3 +181,35 @@ def test_the_loopback_is_reached_without_a_proxy(host, monkeypatch):
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
     assert answers(host.url)
     assert urllib.request.getproxies()["http"] == "http://127.0.0.1:1"
+
+
+def test_an_artifact_s_file_by_each_address(client, run):
+    create = """mutation($i: CreateArtifactInput!) { createArtifact(input: $i) { artifact { id } } }"""
+    given = {"artifactTypeName": "data", "artifactCollectionName": "d", "projectName": "p", "digest": "x"}
+    id = client.ask(create, i=given)["data"]["createArtifact"]["artifact"]["id"]
+    files = """mutation($f: [CreateArtifactFileSpecInput!]!) {
+      createArtifactFiles(input: {artifactFiles: $f}) { files { edges { node { uploadUrl } } } } }"""
+    found = client.ask(files, f=[{"artifactID": id, "name": "in/a.txt", "md5": "m"}])["data"]["createArtifactFiles"]
+    client.send("PUT", found["files"]["edges"][0]["node"]["uploadUrl"], b"content", key="")
+    for middle in ("default/local", "default/local/p/d"):
+        assert client.send("GET", f"/artifactsV2/{middle}/Artifact%3A1/md5/in/a.txt")[:2] == (200, b"content")
+        assert client.send("GET", f"/artifactsV2/{middle}/{id}/md5/in/a.txt", key="")[0] == 404
+    assert client.send("GET", f"/artifactsV2/r/e/{id}/md5/..%2f..%2fx")[0] == 404
+    query = "query($i: ID!) { artifact(id: $i) { files { edges { node { name directUrl } } } } }"
+    node = client.ask(query, i=id)["data"]["artifact"]["files"]["edges"][0]["node"]
+    assert client.send("GET", node["directUrl"], key="")[1] == b"content"
+
+
+def test_what_may_pass_is_tried_again_and_not_given_up(client, run, host, capfd):
+    """A client ends its stream for good at 400, and a run at an error of GraphQL; at 500 it tries again."""
+    folder = host.root / "p" / "r"
+    folder.rename(host.root / "away")
+    folder.write_text("a file in the way")
+    assert client.stream(run, complete=True, exitcode=0)[0] == 500
+    body = json.dumps({"query": BEGIN, "variables": {"n": "r", "c": "{}"}}).encode()
+    assert client.send("POST", "/graphql", body)[0] == 500
+    folder.unlink()
+    (host.root / "away").rename(folder)
+    assert client.stream(run, complete=True, exitcode=0)[0] == 200
+    assert json.loads((folder / "summary.json").read_text())["state"] == "finished"
+    assert "Cannot write" in capfd.readouterr().err

@@ -1,6 +1,7 @@
 """A sweep as agents see it, through kills of the server at every point."""
 
 import json
+import threading
 import time
 
 import pytest
@@ -200,3 +201,38 @@ def test_a_file_that_is_wrong_is_refused_with_every_problem(door):
 
     with pytest.raises(InputError, match=r"(?s)method.*parameters"):
         door.desk.create_sweep("local", "p", {"method": "magic", "parameters": {"x": {"min": 3, "max": 1}}})
+
+
+def test_agents_runs_and_readers_at_once(door):
+    """No lock waits for another in a ring, no trial is given twice, no row is lost."""
+    sweep = door.sweep(method="random", parameters={"x": {"min": 0.0, "max": 1.0}}, run_cap=12)
+    begun, over = [], threading.Event()
+
+    def work():
+        agent = door.agent(sweep)
+        while (command := door.beat(agent)) and command["type"] == "run":
+            run = command["run_id"]
+            begun.append(run)
+            door.begin(run, sweep)
+            for offset in range(0, 20, 2):
+                door.log(run, offset, 1.0, 2.0)
+                door.beat(agent, run)
+            door.end(run)
+
+    def read():
+        query = """query($s: String) { project(name: "p") { sweep(sweepName: $s) { bestLoss
+          runs { edges { node { historyLineCount historyTail summaryMetrics } } } } } }"""
+        while not over.is_set():
+            door.ask(query, s=sweep)
+
+    workers, reader = [threading.Thread(target=work, daemon=True) for _ in range(4)], threading.Thread(target=read)
+    for thread in (*workers, reader):
+        thread.start()
+    for thread in workers:
+        thread.join(60)
+    over.set()
+    reader.join(60)
+    assert not any(thread.is_alive() for thread in (*workers, reader))
+    assert len(begun) == len(set(begun)) == 12
+    assert all(t.history == [1.0, 2.0] * 10 for t in door.desk.sweep(sweep).trials.values())
+    assert [t.state for t in door.trials(sweep).values()] == ["finished"] * 12

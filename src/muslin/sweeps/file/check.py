@@ -66,7 +66,9 @@ def _strangers(raw):
 
 def named(key):
     """A key in a message."""
-    return visible(key) if isinstance(key, str) and len(key) <= LONGEST else shown(key)
+    if not isinstance(key, str):
+        return shown(key)
+    return visible(key if len(key) <= LONGEST else f"{key[:LONGEST]}…")
 
 
 def _metric(raw):

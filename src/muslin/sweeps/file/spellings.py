@@ -104,7 +104,7 @@ BESIDE = ("wandb project", "wandb entity", "project name", "project", "entity")
 #: what the data set says here; a constant is passed over, and that is said
 OF_THE_DATA = ("input", "output", "input size", "output size", "input unit", "output unit", "class", "class size")
 
-MEASURES = {"accuracy": "accuracy", "loss": "loss"}
+MEASURES = ("accuracy", "loss")
 OF_A_METRIC = "avg average mean epoch best final last highest lowest min per set score value overall"
 METRICS = {
     frozenset({*part.split(), measure}): f"{ours}{measure}"
@@ -178,7 +178,7 @@ def reading(name):
     Raises InputError, with the nearest.
     """
     found = roots(name)
-    if found in PASSED_OVER or (found and _without(found, "count") in SAID_BY_DATA):
+    if found in PASSED_OVER or is_of_the_data(name):
         return None, True
     setting = found and _looked_up(found)
     if setting is None:
@@ -253,7 +253,7 @@ def fixed(sweep):
 def is_of_the_data(name):
     """Whether a hyperparameter's name is of what the data set says."""
     found = roots(name)
-    return bool(found) and _without(found, "count") in SAID_BY_DATA
+    return bool(found) and found not in SETTINGS and _without(found, "count") in SAID_BY_DATA
 
 
 def _flat(config):

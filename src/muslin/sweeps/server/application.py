@@ -18,13 +18,14 @@ from contextlib import suppress
 
 from muslin.errors import InputError
 from muslin.sweeps.server import graph as graphql
-from muslin.sweeps.server.links import Links
+from muslin.sweeps.server.links import Links, confined
 from muslin.sweeps.server.pages import Pages
 
 #: bytes of a body that are taken: of a query, of a piece of a stream (unpacked), of a file
 QUERY, STREAM, FILE = 64 << 20, 256 << 20, 8 << 30
 #: kinds of files that a browser may show as they are
 SHOWN = {
+    "text/html",
     "image/png",
     "image/jpeg",
     "image/gif",
@@ -35,6 +36,9 @@ SHOWN = {
     "video/mp4",
     "video/webm",
 }
+MISSING = "The server needs Starlette and Uvicorn: pip install 'muslin[server]'"
+#: what a logged page may do: nothing
+BOX = {"content-security-policy": "default-src 'none'; style-src 'unsafe-inline'; img-src data:; sandbox"}
 SAFE = {
     "x-content-type-options": "nosniff",
     "referrer-policy": "no-referrer",
@@ -49,203 +53,233 @@ def application(desk, door, secret):
     """
     try:
         from starlette.applications import Starlette
-        from starlette.concurrency import run_in_threadpool
-        from starlette.requests import ClientDisconnect
-        from starlette.responses import FileResponse, HTMLResponse, JSONResponse, Response
         from starlette.routing import Route
     except ImportError as error:
-        raise InputError("The server needs Starlette and Uvicorn: pip install 'muslin[server]'") from error
+        raise InputError(MISSING) from error
+    to = Endpoints(desk, door, secret)
+    routes = [
+        Route("/graphql", to.query, methods=["POST"]),
+        Route("/files/{entity}/{project}/{run}/file_stream", to.stream, methods=["POST"]),
+        Route("/upload/{token}/{kind}/{id}/{name:path}", to.put, methods=["PUT", "POST"]),
+        Route("/download/{token}/{kind}/{id}/{name:path}", to.get),
+        Route("/artifactsV2/{rest:path}", to.by_digest),
+        Route("/healthz", to.health),
+        Route("/.page/plotly.js", to.script),
+        Route("/", to.page(Pages.projects)),
+        Route("/{entity}", to.page(Pages.projects)),
+        Route("/{entity}/{project}", to.page(Pages.project)),
+        Route("/{entity}/{project}/{kind}", to.page(Pages.project)),
+        Route("/{entity}/{project}/runs/{run}", to.page(Pages.run)),
+        Route("/{entity}/{project}/runs/{run}/live", to.page(Pages.run_news)),
+        Route("/{entity}/{project}/runs/{run}/files/{file:path}", to.kept),
+        Route("/{entity}/{project}/runs/{run}/{part}", to.page(Pages.run)),
+        Route("/{entity}/{project}/sweeps/{sweep}", to.page(Pages.sweep)),
+        Route("/{entity}/{project}/sweeps/{sweep}/live", to.page(Pages.sweep_news)),
+    ]
+    return Guard(Starlette(routes=routes, exception_handlers={Exception: failed, InputError: failed}), door)
 
-    pages = Pages(desk)
 
-    def links(request):
-        return Links(desk, str(request.base_url).rstrip("/"), secret)
+class Endpoints:
+    """An answer to each kind of request."""
 
-    def refused(status, text):
-        return JSONResponse({"errors": [{"message": text}], "error": text}, status)
+    def __init__(self, desk, door, secret):
+        self.desk, self.door, self.secret, self.pages = desk, door, secret, Pages(desk)
 
-    async def body(request, most):
-        """The body, unpacked; None where it is longer than that."""
-        if int(request.headers.get("content-length") or 0) > most:
-            return None
-        packed = bytearray()
-        async for part in request.stream():
-            packed += part
-            if len(packed) > most:
-                return None
-        return unpacked(bytes(packed), request.headers.get("content-encoding"), most)
+    def links(self, request):
+        return Links(self.desk, _base(request), self.secret)
 
-    async def query(request):
-        if not door.may_write(request):
+    # What W&B's clients send
+
+    async def query(self, request):
+        from starlette.concurrency import run_in_threadpool
+        from starlette.responses import JSONResponse
+
+        if not self.door.may_write(request):
             return refused(401, "The API key is not this server's; see: muslin serve --help")
         text = await body(request, QUERY)
         if text is None:
             return refused(413, f"A query may have {QUERY >> 20} MB.")
-        try:
-            sent = json.loads(text)
-            asked, given, operation = sent["query"], sent.get("variables") or {}, sent.get("operationName")
-            if not (isinstance(asked, str) and isinstance(given, dict) and isinstance(operation, str | None)):
-                raise TypeError
-        except (ValueError, TypeError, KeyError):
+        asked = _query(text)
+        if asked is None:
             return refused(400, "A query is a JSON object: query is a text, variables an object.")
-        graph = graphql.Graph(desk, str(request.base_url).rstrip("/"), links(request))
-        return JSONResponse(await run_in_threadpool(graphql.answer, graph, asked, given, operation or None))
+        graph = graphql.Graph(self.desk, _base(request), self.links(request))
+        return JSONResponse(await run_in_threadpool(graphql.answer, graph, *asked))
 
-    async def stream(request):
-        if not door.may_write(request):
+    async def stream(self, request):
+        from starlette.concurrency import run_in_threadpool
+        from starlette.responses import JSONResponse
+
+        if not self.door.may_write(request):
             return refused(401, "The API key is not this server's.")
         text = await body(request, STREAM)
         if text is None:
             return refused(413, f"A piece of a stream may have {STREAM >> 20} MB.")
-        try:
-            sent = json.loads(text)
-            if not isinstance(sent, dict):
-                raise ValueError
-        except ValueError:
+        sent = _object(text)
+        if sent is None:
             return refused(400, "A piece of a stream is a JSON object.")
-        return JSONResponse(await run_in_threadpool(desk.stream, *_named(request), sent))
+        return JSONResponse(await run_in_threadpool(self.desk.stream, *_named(request), sent))
 
-    async def put(request):
-        found = _file(request, "upload")
-        if found is None:
+    async def put(self, request):
+        from starlette.responses import Response
+
+        path = self._file(request, "upload")
+        if path is None:
             return refused(403, "This address takes no upload.")
         if int(request.headers.get("content-length") or 0) > FILE:
             return refused(413, f"A file may have {FILE >> 30} GB.")
-        await receive(request, found)
+        await receive(request, path)
         return Response(status_code=200)
 
-    async def receive(request, path):
-        """Write the body to the path, whole or not at all."""
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_name(f".{path.name[:100]}.{secrets.token_hex(4)}.part")
-        try:
-            with open(temporary, "xb") as file:
-                length = 0
-                async for part in request.stream():
-                    length += len(part)
-                    if length > FILE:
-                        raise InputError(f"A file may have {FILE >> 30} GB.")
-                    file.write(part)
-            if temporary.stat().st_size != int(request.headers.get("content-length") or length):
-                raise ClientDisconnect
-            os.replace(temporary, path)
-        finally:
-            with suppress(OSError):
-                temporary.unlink(missing_ok=True)
+    # Files
 
-    def _file(request, verb):
+    def _file(self, request, verb):
+        """The path that a token opens, or None."""
         words = request.path_params
         try:
-            return links(request).found(verb, words["token"], words["kind"], words["id"], words["name"])
+            return self.links(request).found(verb, words["token"], words["kind"], words["id"], words["name"])
         except (InputError, ValueError):
             return None
 
-    def get(request):
-        found = _file(request, "download")
-        return refused(404, "There is no such file.") if found is None or not found.is_file() else shown(found)
+    def get(self, request):
+        return shown(self._file(request, "download"))
 
-    def kept(request):
+    def kept(self, request):
         """A run's file at its page's address."""
-        run = desk.run(*_named(request))
-        if not door.may_look(request):
+        if not self.door.may_look(request):
             return locked()
+        run = self.desk.run(*_named(request))
         try:
-            found = run and links(request).place(run, request.path_params["file"])
+            return shown(run and self.links(request).place(run, request.path_params["file"]))
         except InputError:
-            found = None
-        return refused(404, "There is no such file.") if not found or not found.is_file() else shown(found)
+            return shown(None)
 
-    def by_digest(request):
-        """An artifact's file where a client makes its address itself."""
-        row = desk.store.get("artifacts", id=graphql.artifacts.number(request.path_params["id"]))
-        if not door.may_write(request) or row is None:
-            return refused(404, "There is no such file.")
+    def by_digest(self, request):
+        """An artifact's file where a client makes its address itself: …/Artifact:ID/DIGEST/NAME."""
+        id, _, rest = request.path_params["rest"].partition("/Artifact:")[2].partition("/")
+        row = self.desk.store.get("artifacts", id=graphql.artifacts.number(id))
+        if row is None or not self.door.may_write(request):
+            return shown(None)
         try:
-            found = links(request).found(
-                "download",
-                links(request).token("download", "artifact", str(row["id"]), request.path_params["name"]),
-                "artifact",
-                row["id"],
-                request.path_params["name"],
-            )
+            return shown(confined(self.desk.root / row["folder"], rest.partition("/")[2]))
         except InputError:
-            found = None
-        return refused(404, "There is no such file.") if not found or not found.is_file() else shown(found)
+            return shown(None)
 
-    def shown(path):
-        """A file. What could run something in a browser is not shown by it, but in a box that runs nothing."""
-        kind = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
-        kind = (
-            kind
-            if kind in SHOWN or kind == "text/html"
-            else "application/octet-stream"
-            if kind == "image/svg+xml"
-            else kind
-        )
-        headers = SAFE | {
-            "content-security-policy": "default-src 'none'; style-src 'unsafe-inline'; img-src data:; sandbox"
-        }
-        named = None if kind in SHOWN or kind == "text/html" else path.name
-        return FileResponse(path, media_type=kind, headers=headers, filename=named)
+    # Pages
 
-    def locked():
-        headers = {"www-authenticate": 'Basic realm="muslin: any name, and the key as the password"'}
-        return Response("The key of this server is needed.", 401, headers)
-
-    def look(make):
-        """A page, for those who may see it."""
+    def page(self, make):
+        """The endpoint of a page, for those who may see it. ``make(pages, request, nonce)``: see Pages."""
 
         def answer(request):
-            if not door.may_look(request):
+            from starlette.responses import HTMLResponse, JSONResponse
+
+            if not self.door.may_look(request):
                 return locked()
             nonce = secrets.token_urlsafe(16)
-            found = make(request, nonce)
+            fresh = SAFE | policy(nonce) | {"cache-control": "no-store"}
+            found = make(self.pages, request, nonce)
             if found is None:
-                html = pages.missing(request.url.path, nonce)
-                return HTMLResponse(html, 404, headers=SAFE | policy(nonce))
-            if isinstance(found, dict):
-                return JSONResponse(found, headers=SAFE | {"cache-control": "no-store"})
-            return HTMLResponse(found, headers=SAFE | policy(nonce) | {"cache-control": "no-store"})
+                return HTMLResponse(self.pages.missing(request.url.path, nonce), 404, headers=fresh)
+            return (JSONResponse if isinstance(found, dict) else HTMLResponse)(found, headers=fresh)
 
         return answer
 
-    def script(request):
-        kept = {"cache-control": "max-age=86400"}
-        return Response(pages.plotly(), media_type="text/javascript", headers=SAFE | kept)
+    def script(self, request):
+        from starlette.responses import Response
 
-    async def other(request):
-        """Telemetry and the like."""
-        return JSONResponse({}, 404)
+        headers = SAFE | {"cache-control": "max-age=86400"}
+        return Response(self.pages.plotly(), media_type="text/javascript", headers=headers)
 
-    routes = [
-        Route("/graphql", query, methods=["POST"]),
-        Route("/files/{entity}/{project}/{run}/file_stream", stream, methods=["POST"]),
-        Route("/upload/{token}/{kind}/{id}/{name:path}", put, methods=["PUT", "POST"]),
-        Route("/download/{token}/{kind}/{id}/{name:path}", get),
-        Route("/artifactsV2/{region}/{entity}/{id}/{digest}/{name:path}", by_digest),
-        Route("/healthz", lambda request: JSONResponse({"ok": True})),
-        Route("/.page/plotly.js", script),
-        Route("/sdk/{rest:path}", other, methods=["POST"]),
-        Route("/", look(pages.projects)),
-        Route("/{entity}", look(pages.projects)),
-        Route("/{entity}/{project}", look(pages.project)),
-        Route("/{entity}/{project}/{kind}", look(pages.project)),
-        Route("/{entity}/{project}/runs/{run}", look(pages.run)),
-        Route("/{entity}/{project}/runs/{run}/live", look(pages.run_news)),
-        Route("/{entity}/{project}/runs/{run}/files/{file:path}", kept),
-        Route("/{entity}/{project}/runs/{run}/{part}", look(pages.run)),
-        Route("/{entity}/{project}/sweeps/{sweep}", look(pages.sweep)),
-        Route("/{entity}/{project}/sweeps/{sweep}/live", look(pages.sweep_news)),
-    ]
+    def health(self, request):
+        from starlette.responses import JSONResponse
 
-    async def failed(request, error):
-        """What went wrong in us: said once here, and answered so that clients try again."""
-        if isinstance(error, InputError):
-            return refused(400, str(error))
-        print("".join(traceback.format_exception(error)), file=sys.stderr, flush=True)
-        return refused(500, "The server failed; its output says why.")
+        return JSONResponse({"ok": True})
 
-    return Guard(Starlette(routes=routes, exception_handlers={Exception: failed, InputError: failed}), door)
+
+def _base(request):
+    return str(request.base_url).rstrip("/")
+
+
+def _named(request):
+    return [request.path_params[key] for key in ("entity", "project", "run")]
+
+
+def refused(status, text):
+    from starlette.responses import JSONResponse
+
+    return JSONResponse({"errors": [{"message": text}], "error": text}, status)
+
+
+def locked():
+    from starlette.responses import Response
+
+    headers = {"www-authenticate": 'Basic realm="muslin: any name, and the key as the password"'}
+    return Response("The key of this server is needed.", 401, headers)
+
+
+async def failed(request, error):
+    """What went wrong in us: said once here, and answered so that clients try again."""
+    if isinstance(error, InputError) and not graphql.passing(error):
+        return refused(400, str(error))
+    print("".join(traceback.format_exception(error)), file=sys.stderr, flush=True)
+    return refused(500, "The server failed; its output says why.")
+
+
+async def body(request, most):
+    """The body, unpacked; None where it is longer than that."""
+    if int(request.headers.get("content-length") or 0) > most:
+        return None
+    packed = bytearray()
+    async for part in request.stream():
+        packed += part
+        if len(packed) > most:
+            return None
+    return unpacked(bytes(packed), request.headers.get("content-encoding"), most)
+
+
+async def receive(request, path):
+    """Write the body to the path, whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name[:100]}.{secrets.token_hex(4)}.part")
+    length = 0
+    try:
+        with open(temporary, "xb") as file:
+            async for part in request.stream():
+                length += len(part)
+                if length > FILE:
+                    raise InputError(f"A file may have {FILE >> 30} GB.")
+                file.write(part)
+        os.replace(temporary, path)
+    finally:
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
+
+
+def _object(text):
+    """The JSON object in a text, or None."""
+    try:
+        found = json.loads(text)
+    except ValueError:
+        return None
+    return found if isinstance(found, dict) else None
+
+
+def _query(text):
+    """(query, variables, operation's name) of a body, or None where it is none."""
+    sent = _object(text) or {}
+    query, variables, operation = sent.get("query"), sent.get("variables") or {}, sent.get("operationName") or None
+    right = isinstance(query, str) and isinstance(variables, dict) and isinstance(operation, str | None)
+    return (query, variables, operation) if right else None
+
+
+def shown(path):
+    """A file. What could run something in a browser is shown in a box that runs nothing, or saved."""
+    from starlette.responses import FileResponse
+
+    if path is None or not path.is_file():
+        return refused(404, "There is no such file.")
+    kind = mimetypes.guess_type(path.name)[0]
+    kind = kind if kind in SHOWN else "application/octet-stream"
+    return FileResponse(path, media_type=kind, headers=SAFE | BOX, filename=None if kind in SHOWN else path.name)
 
 
 class Guard:
@@ -272,10 +306,6 @@ def policy(nonce):
         "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
     )
     return {"content-security-policy": words}
-
-
-def _named(request):
-    return [request.path_params[key] for key in ("entity", "project", "run")]
 
 
 def unpacked(data, encoding, most):

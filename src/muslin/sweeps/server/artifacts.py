@@ -11,8 +11,9 @@ from functools import cached_property
 from pathlib import PurePosixPath
 
 from muslin.errors import InputError
+from muslin.files import read_json, write_json
 from muslin.sweeps.server import nodes
-from muslin.sweeps.server.links import facts
+from muslin.sweeps.server.links import confined, facts
 from muslin.sweeps.server.store import folder_name
 
 LATEST = "latest"
@@ -78,12 +79,13 @@ def create(graph, input):
         collection = _collection(store, project, names[0], input)
         aliases = [alias["alias"] for alias in input.get("aliases") or [] if alias["alias"] != LATEST]
         same = store.get("artifacts", collection=collection["id"], digest=input.get("digest"), state="COMMITTED")
+        run = graph.desk.run(input.get("entityName"), input.get("projectName"), input.get("runName"))
         if same and input.get("digest"):
+            _put_out(store, run, same["id"])
             _move_aliases(store, same, [*aliases, LATEST])
             return {"artifact": Artifact(graph, store.get("artifacts", id=same["id"]))}
         last = store.row("SELECT max(version) AS v FROM artifacts WHERE collection = ?", collection["id"])["v"]
         index = 0 if last is None else last + 1
-        run = graph.desk.run(input.get("entityName"), input.get("projectName"), input.get("runName"))
         folder = f"{project['folder']}/artifacts/{folder_name(names[0])}/v{index}"
         now, tags = time.time(), [tag["tagName"] for tag in input.get("tags") or []]
         id = store.add(
@@ -93,7 +95,14 @@ def create(graph, input):
             client=input.get("clientID"), step=input.get("historyStep"), folder=store.free_folder("artifacts", folder),
             created=now, updated=now,
         )  # fmt: skip
+        _put_out(store, run, id)
     return {"artifact": Artifact(graph, store.get("artifacts", id=id))}
+
+
+def _put_out(store, run, artifact):
+    """Note that a run has logged an artifact."""
+    if run and store.get("outputs", run=run["id"], artifact=artifact) is None:
+        store.add("outputs", run=run["id"], artifact=artifact)
 
 
 def _collection(store, project, name, input):
@@ -119,7 +128,10 @@ def _move_aliases(store, row, aliases):
 
 
 def create_manifest(graph, input):
+    """Of all files, or where it is incremental, of those that are new beside those of a base."""
     row = _known(graph, input["artifactID"])
+    if input.get("baseArtifactID") and input.get("type") in ("INCREMENTAL", "PATCH"):
+        graph.store.change("artifacts", {"id": row["id"]}, base=number(input["baseArtifactID"]))
     return {"artifactManifest": _manifest(graph, row)}
 
 
@@ -150,6 +162,8 @@ def _file_to_send(graph, spec):
 
 def commit(graph, input):
     store, row = graph.store, _known(graph, input["artifactID"])
+    if row["base"]:
+        _add_base(graph, row, _known(graph, row["base"]))
     names = _names(graph, row)
     size = sum((graph.desk.root / row["folder"] / name).stat().st_size for name in names)
     with store.transaction():
@@ -157,6 +171,19 @@ def commit(graph, input):
         store.change("artifacts", {"id": row["id"]}, **facts_)
         _move_aliases(store, row, [*json.loads(row["aliases"]), LATEST])
     return {"artifact": Artifact(graph, store.get("artifacts", id=row["id"]))}
+
+
+def _add_base(graph, row, base):
+    """Make an artifact whole: what of its base it does not have itself."""
+    ours, theirs = (read_json(graph.links.manifest(each)) for each in (row, base))
+    missing = {name: entry for name, entry in theirs["contents"].items() if name not in ours["contents"]}
+    write_json(graph.links.manifest(row), ours | {"contents": missing | ours["contents"]})
+    for name in missing:
+        source = confined(graph.desk.root / base["folder"], name)
+        target = confined(graph.desk.root / row["folder"], name)
+        if source.is_file() and not target.exists():
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(source, target)
 
 
 def _names(graph, row):
@@ -197,6 +224,7 @@ def delete(graph, input):
     with graph.store.transaction():
         graph.store.remove("artifacts", id=row["id"])
         graph.store.remove("uses", artifact=row["id"])
+        graph.store.remove("outputs", artifact=row["id"])
     graph.links.manifest(row).unlink(missing_ok=True)
     shutil.rmtree(graph.desk.root / row["folder"], ignore_errors=True)
     return {"artifact": {"id": id_of(row)}}
@@ -334,7 +362,10 @@ class Collection:
         return row and Membership(self.graph, row)
 
     def artifacts(self, after=None, first=None, filters=None, order=None):
-        return nodes.page([Artifact(self.graph, row) for row in self._versions()], after, first)
+        found = self._versions()
+        if (order or "").lstrip("+") in ("version_index", "versionIndex", "created_at", "createdAt"):
+            found = found[::-1]
+        return nodes.page([Artifact(self.graph, row) for row in found], after, first)
 
     def latest_artifact(self):
         row = version(self.graph, self.row, LATEST)

@@ -101,6 +101,8 @@ class Desk:
             self.store.row("SELECT count(*) AS n FROM runs WHERE project = ?", project["id"])["n"] + 1,
         )
         facts = {"project": project["id"], "name": name, "folder": folder, "sweep": sweep, "created": now, "beat": now}
+        agent = self.store.get("agents", sweep=sweep, run=name) if sweep else None
+        facts["agent"] = agent and agent["id"]
         id = self.store.add("runs", **facts, display=display_name(number))
         return self.store.get("runs", id=id)
 
@@ -169,6 +171,7 @@ class Desk:
         with self.store.transaction():
             self.store.remove("runs", id=run["id"])
             self.store.remove("uses", run=run["id"])
+            self.store.remove("outputs", run=run["id"])
         for name in ("history.jsonl", "events.jsonl", "log.txt"):
             self.files.pop(self.path(run) / name, None)
         shutil.rmtree(self.path(run), ignore_errors=True)
@@ -181,33 +184,33 @@ class Desk:
             self.run(entity, project, name)
             or self.upsert_run({"entityName": entity, "modelName": project, "name": name})[0]
         )
+        changes, logged = {"beat": time.time()}, None
         with self.lock_of(run):
-            changes = {"beat": time.time()}
             if run["state"] == "crashed":
                 changes |= {"state": "running", "ended": None}
             for file, part in (sent.get("files") or {}).items():
-                changes |= self._stream(run, file, part)
+                content, offset = part.get("content") or [], int(part.get("offset") or 0)
+                if file == "wandb-summary.json" and content:
+                    changes["summary"] = json.dumps(_object(content[-1], "summary"))
+                elif file in STREAMS:
+                    rows = self._write(run, file, offset, content)
+                    logged = (offset, rows) if file == "wandb-history.jsonl" else logged
             self.store.change("runs", {"id": run["id"]}, **changes)
-            if sent.get("complete"):
-                self._complete(run, sent.get("exitcode") or 0)
+        if logged:  # without the lock: a sweep has one of its own, under which it may want the run's
+            self._logged(run, *logged)
+        if sent.get("complete"):
+            self._complete(run, sent.get("exitcode") or 0)
         return {"stopped": True} if run["stop"] and not sent.get("complete") else {}
 
-    def _stream(self, run, file, part):
-        """Keep the lines of one file; returns what changes in the run's row."""
-        content, offset = part.get("content") or [], int(part.get("offset") or 0)
-        if file == "wandb-summary.json":
-            return {"summary": json.dumps(_object(content[-1], "summary"))} if content else {}
-        if file not in STREAMS:
-            return {}
-        path = self.path(run) / STREAMS[file]
+    def _write(self, run, file, offset, content):
+        """Keep the lines of one file; returns its rows."""
         if file == "output.log":
-            self.lines(path).write(offset, [_one_line(line) for line in content])
-            return {}
-        new = [_row(line) for line in content]
-        self.lines(path).write(offset, [json.dumps(row, ensure_ascii=False, allow_nan=False) for row in new])
-        if file == "wandb-history.jsonl":
-            self._logged(run, offset, new)
-        return {}
+            rows, lines = [], [_one_line(line) for line in content]
+        else:
+            rows = [_row(line) for line in content]
+            lines = [json.dumps(row, ensure_ascii=False, allow_nan=False) for row in rows]
+        self.lines(self.path(run) / STREAMS[file]).write(offset, lines)
+        return rows
 
     def _logged(self, run, offset, new):
         led = self.sweep_of(run)

@@ -103,12 +103,18 @@ def answer(graph, query, variables=None, operation=None):
 def _error(error):
     """What a client is told. Raises what may pass, such as a full disk: then the client tries again."""
     cause = error.original_error
-    if isinstance(cause, OSError | sqlite3.Error):
+    if passing(cause):
         raise cause
     if cause is not None and not isinstance(cause, InputError | GraphQLError):
         print("".join(traceback.format_exception(cause)), file=sys.stderr, flush=True)
         return {"message": "The server failed at this; its output says why.", "path": error.path}
     return {"message": str(cause or error.message), "path": error.path}
+
+
+def passing(error):
+    """Whether it may pass by itself, such as a full disk or a locked database, so that it is right to try again."""
+    cause = error.__cause__ if isinstance(error, InputError) else error
+    return isinstance(cause, OSError | sqlite3.Error) or type(cause).__module__.startswith(("sqlalchemy", "optuna"))
 
 
 def _known_variables(parsed, variables, operation):
@@ -218,7 +224,9 @@ class Graph:
         return {"success": True}
 
     def delete_run(self, input):
-        self.desk.delete_run(self._run_of(input["id"]))
+        run = self.desk.run_by_id(input["id"])
+        if run:  # else it is deleted already
+            self.desk.delete_run(run)
         return {"success": True}
 
     def update_run_state(self, input):
@@ -269,6 +277,8 @@ class Graph:
         config = _sweep_file(input.get("config"))
         display = input.get("displayName")
         id, warnings = self.desk.create_sweep(input.get("entityName"), input.get("projectName"), config, display)
+        if input.get("priorRunsFilters"):
+            warnings.append("prior_runs are not used here: the search knows the runs of its own sweep only.")
         return {"sweep": Sweep(self, self.store.get("sweeps", id=id)), "configValidationWarnings": warnings}
 
     def create_agent(self, input):

@@ -2,7 +2,20 @@
 
 import json
 import os
+import threading
+from functools import wraps
 from pathlib import Path
+
+
+def alone(method):
+    """One thread at a time: a line that another one is writing looks as if it were torn."""
+
+    @wraps(method)
+    def locked(self, *arguments):
+        with self.lock:
+            return method(self, *arguments)
+
+    return locked
 
 
 class LineFile:
@@ -10,7 +23,7 @@ class LineFile:
     told that it is there, sends it again."""
 
     def __init__(self, path):
-        self.path = Path(path)
+        self.path, self.lock = Path(path), threading.RLock()
         self.size = self.count = 0
 
     def _look(self):
@@ -24,10 +37,12 @@ class LineFile:
             os.truncate(self.path, whole)
         self.size, self.count = whole, data.count(b"\n")
 
+    @alone
     def lines(self):
         self._look()
         return self.count
 
+    @alone
     def write(self, offset, lines):
         """Lines from that number on. Where there is a gap before them, empty ones fill it; what was behind is gone."""
         self._look()
@@ -54,6 +69,7 @@ class LineFile:
                 at += len(file.readline())
         return at
 
+    @alone
     def tail(self, most):
         """The last lines, as texts."""
         self._look()

@@ -17,6 +17,10 @@ from muslin.sweeps.server.logs import flat, rows
 
 #: rows that one answer of history holds at most; points of a sampled history where none are asked for
 PAGE, SAMPLES = 10_000, 500
+OUTPUTS = (
+    "SELECT artifacts.* FROM artifacts JOIN outputs ON outputs.artifact = artifacts.id "
+    "WHERE outputs.run = ? AND state = 'COMMITTED' ORDER BY artifacts.id"
+)
 
 
 @cache
@@ -44,7 +48,7 @@ def page(nodes, after=None, first=None, **more):
 
 class User:
     id, name, username, entity = "User:1", ENTITY, ENTITY, ENTITY
-    email, admin, flags, deleted_at = "", True, "{}", None
+    email, admin, flags, deleted_at = "", False, "{}", None
 
     def api_keys(self):
         return {"edges": []}
@@ -226,7 +230,7 @@ class Run:
         return row and Sweep(self.graph, row)
 
     def agent(self):
-        row = self.graph.store.get("agents", run=self.name)
+        row = self.row["agent"] and self.graph.store.get("agents", id=self.row["agent"])
         return row and Agent(self.graph, row)
 
     def wandb_config(self, keys=None):
@@ -324,9 +328,7 @@ class Run:
         return page(found, after, first, uploadHeaders=[])
 
     def output_artifacts(self, after=None, first=None):
-        found = self.graph.store.rows(
-            "SELECT * FROM artifacts WHERE run = ? AND state = 'COMMITTED' ORDER BY id", self.row["id"]
-        )
+        found = self.graph.store.rows(OUTPUTS, self.row["id"])
         return page([self.graph.artifacts.Artifact(self.graph, row) for row in found], after, first)
 
     def input_artifacts(self, after=None, first=None):
@@ -444,7 +446,8 @@ class Sweep:
         return len(self._found())
 
     def run_count_expected(self):
-        return None if math.isinf(self.led.limit) else self.led.limit
+        size = self.led.search.size
+        return None if math.isinf(size) else size
 
     def runs(self, after=None, first=None, order=None):
         return page([Run(self.graph, row) for row in self._found()], after, first)

@@ -315,8 +315,7 @@ class ShownSweep(WatchedSweep):
         led, store = self.led, self.pages.store
         project = store.get("projects", id=led.row["project"])
         at = _address(project)
-        with led.lock:
-            facts = contents(led.directory, led.study, led.directory.path)
+        facts = contents(led.directory, led.study, led.directory.path)
         names = {row["name"]: row["display"] for row in store.rows("SELECT * FROM runs WHERE sweep = ?", led.id)}
         for row in facts["table"]:
             row["link"] = f"{at}/runs/{row['run']}" if row["run"] in names else None

@@ -37,6 +37,7 @@ CREATE TABLE IF NOT EXISTS artifacts (
   files INTEGER DEFAULT 0);
 CREATE INDEX IF NOT EXISTS artifacts_of_collection ON artifacts (collection);
 CREATE TABLE IF NOT EXISTS artifact_types (project INTEGER, name TEXT, description TEXT, PRIMARY KEY (project, name));
+CREATE TABLE IF NOT EXISTS outputs (run INTEGER, artifact INTEGER, PRIMARY KEY (run, artifact));
 CREATE TABLE IF NOT EXISTS uses (run INTEGER, artifact INTEGER, PRIMARY KEY (run, artifact));
 """
 

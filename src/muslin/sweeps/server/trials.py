@@ -11,11 +11,11 @@ import threading
 import time
 
 from muslin.errors import InputError
-from muslin.sweeps import schema
 from muslin.sweeps.directory import SweepDirectory, begin
-from muslin.sweeps.hyperband import stops
+from muslin.sweeps.file import schema
+from muslin.sweeps.file.hyperband import stops
 from muslin.sweeps.scheduler import TRIES, best
-from muslin.sweeps.search import SEARCHES
+from muslin.sweeps.search import SEARCHES, Exhausted
 from muslin.sweeps.server.logs import flat, rows
 from muslin.sweeps.server.store import fresh_id
 from muslin.sweeps.study import ENDED, storage_errors
@@ -176,7 +176,7 @@ class LedSweep:
         while self.waiting:
             number = self.waiting.pop(0)
             trial = self.trials.get(number) or self._new(number)
-            if trial.state == "running":
+            if trial and trial.state == "running":
                 return trial
         with storage_errors(self.study.url):
             number = self.study.take(self._allowed)
@@ -187,7 +187,12 @@ class LedSweep:
         return number - failed < self.limit and number < self.search.size
 
     def _new(self, number):
-        asked = self.search.ask(number)
+        """The trial of a number; None, and the sweep ends, if there is nothing left to try."""
+        try:
+            asked = self.search.ask(number)
+        except Exhausted as error:
+            self._close(str(error))
+            return None
         run = fresh_id()
         while run in self.by_run or (self.directory.path / run).exists():
             run = fresh_id()

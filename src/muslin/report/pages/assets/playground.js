@@ -5,10 +5,20 @@ const decoded = (text) => Uint8Array.from(atob(text), (c) => c.charCodeAt(0)).bu
 
 const given = JSON.parse($("given").textContent);
 const [rows, columns] = given.shape;
-const net = network(given.sizes, given.activation, new Float32Array(decoded(given.theta)));
+const theta = Float64Array.from(new Float32Array(decoded(given.theta)));
+const net = new Network(given, Float64Array.from(theta));
 const hidden = range(net.L - 1).map((k) => k + 1);
 const g = Object.fromEntries(hidden.map((k) => [k, new Float64Array(net.sizes[k]).fill(1)]));
 const allOn = structuredClone(g);
+
+// What the network makes of a sample; the page's sliders are g: 1 leaves a unit as it is, 0 switches it off.
+function forward(net, X, g) {
+  const s = new Signals(net.sizes, 1, true);
+  s.H[0].set(X);
+  Object.entries(s.masks).forEach(([k, mask]) => mask.set(g[k]));
+  net.forward(s);
+  return { A: s.A, H: s.inputs };
+}
 
 // Pixels are 0 … 255 everywhere in the page; this is what they are to the network.
 const sampleOf = (pixels) => Float64Array.from(pixels, (p) => given.low + (p / 255) * (given.high - given.low));
@@ -22,11 +32,16 @@ const signed = (x) => x.toFixed(3).replace("-", "−");
 const stored = new (given.samples.bytes ? Uint8Array : Float32Array)(decoded(given.samples.pixels));
 const samples = given.samples.labels.map((label, s) => {
   const pixels = stored.subarray(s * rows * columns, (s + 1) * rows * columns);
-  return { label, row: given.samples.rows[s], pixels, H: forward(net, sampleOf(pixels), allOn).H };
+  return { label, row: given.samples.rows[s], pixels };
 });
-const strongest = Object.fromEntries(
-  hidden.map((k) => [k, largest(samples.map(({ H }) => largest(H[k].map(Math.abs)))) || 1]),
-);
+let strongest;
+function askSamples() {
+  samples.forEach((sample) => (sample.H = forward(net, sampleOf(sample.pixels), allOn).H));
+  strongest = Object.fromEntries(
+    hidden.map((k) => [k, largest(samples.map(({ H }) => largest(H[k].map(Math.abs)))) || 1]),
+  );
+  $("mistake").disabled = !samples.some(isMistake);
+}
 const isMistake = ({ H, label }) => best(H[net.L]) !== label;
 
 // What is shown: the input {pixels, label}, what the network makes of it, the place among the samples, and unit i of
@@ -380,7 +395,6 @@ function nextMistake() {
   showSample(others.find((s) => isMistake(samples[s])));
 }
 
-$("mistake").disabled = !samples.some(isMistake);
 $("mistake").addEventListener("click", nextMistake);
 $("next").addEventListener("click", () => showSample(place + 1));
 $("previous").addEventListener("click", () => showSample(place - 1));
@@ -409,7 +423,114 @@ document.addEventListener("themechange", () => {
   refresh();
 });
 
+// Training on: what was drawn, as examples of a class, and the samples of the page so that it does not forget.
+
+const BATCH = 16; // of the examples, and of the samples, in a step
+const examples = []; // [{pixels, label, sheet}]
+let step = null, chance = new Random(1), training = 0; // steps that are left
+
+const rightOf = (list) => list.filter(({ pixels, label }) => best(answerTo(pixels, g)) === label).length;
+
+function addExample() {
+  if (changed) look();
+  examples.push({ pixels: Uint8ClampedArray.from(input.pixels), label: Number($("class").value) });
+  showExamples();
+}
+
+function showExamples() {
+  $("examples").replaceChildren(...examples.map((example, n) => {
+    const button = document.createElement("button"), canvas = document.createElement("canvas"), name = given.classes[example.label];
+    button.type = "button";
+    button.title = `${name}: choose to take it away`;
+    button.setAttribute("aria-label", `Example ${n + 1}, ${name}: take it away`);
+    canvas.className = "pixels";
+    paint(canvas, example.pixels, columns, grey);
+    button.append(canvas, name);
+    button.addEventListener("click", () => {
+      examples.splice(n, 1);
+      showExamples();
+    });
+    return button;
+  }));
+  $("train").disabled = !examples.length;
+}
+
+// The step of the optimizer chosen; its slots are kept from one click to the next.
+function stepNow() {
+  const pool = [...examples, ...($("mix").checked ? samples : [])], n = net.sizes[0];
+  const X = new Float64Array(n * pool.length);
+  pool.forEach(({ pixels }, s) => X.set(sampleOf(pixels), s * n));
+  const optimizer = $("optimizer").value, fresh = new Step(net, X, pool.map(({ label }) => label), { optimizer, gains: g });
+  if (step?.rule === fresh.rule) Object.assign(fresh, { slots: step.slots, t: step.t });
+  return fresh;
+}
+
+function batch() {
+  const own = chance.shuffle(range(examples.length)).slice(0, BATCH), all = step.y.length;
+  const others = range(all > examples.length ? BATCH : 0).map(() => examples.length + Math.floor(chance.random() * (all - examples.length)));
+  return [...own, ...others];
+}
+
+function trainOn() {
+  const steps = Number($("steps").value), rate = Number($("rate").value);
+  const fine = Number.isInteger(steps) && steps >= 1 && steps <= 10000 && rate > 0 && Number.isFinite(rate);
+  if (!fine) return void ($("trained").textContent = "Steps are 1 to 10000, the learning rate a positive number.");
+  const before = { examples: rightOf(examples), samples: rightOf(samples) };
+  step = stepNow();
+  training = steps;
+  $("train").disabled = $("as-it-was").disabled = true;
+  const frame = () => {
+    const end = performance.now() + 40, kept = net.theta.slice();
+    do {
+      step.take(batch(), rate, chance);
+      training -= 1;
+    } while (training > 0 && performance.now() < end);
+    if (!net.theta.every(Number.isFinite)) {
+      net.theta.set(kept.every(Number.isFinite) ? kept : theta);
+      step = null;
+      training = 0;
+      return trainedOn(`The numbers left the finite ones: try a smaller learning rate.`);
+    }
+    $("trained").textContent = `${training} steps to go`;
+    refresh();
+    return training > 0 ? requestAnimationFrame(frame) : trainedOn(
+      `Examples right: ${before.examples} before, ${rightOf(examples)} of ${examples.length} now. ` +
+      `${given.samples.part[0].toUpperCase()}${given.samples.part.slice(1)} images right: ${before.samples} before, ${rightOf(samples)} of ${samples.length} now.`,
+    );
+  };
+  requestAnimationFrame(frame);
+}
+
+function trainedOn(text) {
+  $("trained").textContent = text;
+  $("train").disabled = !examples.length;
+  $("as-it-was").disabled = false;
+  askSamples();
+  if (hidden.length) {
+    showChoice();
+    showWorth();
+  }
+  refresh();
+}
+
+if (given.loss) {
+  $("optimizer").replaceChildren(...Object.keys(formulas.optimizers).map((name) => new Option(name, name)));
+  $("optimizer").value = given.optimizer;
+  $("class").replaceChildren(...given.classes.map((name, c) => new Option(name, c)));
+  $("add").addEventListener("click", addExample);
+  $("train").addEventListener("click", trainOn);
+  $("as-it-was").addEventListener("click", () => {
+    net.theta.set(theta);
+    step = null;
+    trainedOn("The network is as it was.");
+    $("as-it-was").disabled = true;
+  });
+  showExamples();
+  $("as-it-was").disabled = true;
+}
+
 readTones();
+askSamples();
 showSample(0);
 if (hidden.length) {
   choose(1, 0);

@@ -2,11 +2,21 @@
 
 import math
 import time
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any, Self
 
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from muslin.training.callbacks import Callback
+from muslin.training.metrics import epoch_line
+from muslin.training.state import State
 
-from muslin.report.terminal import epoch
-from muslin.training import Callback
+
+def progress(verbose: bool, epochs: int, samples: int) -> AbstractContextManager[Callback]:
+    """What `fit` shows on standard output; nothing unless ``verbose``."""
+    if not verbose:
+        return nullcontext(Callback())
+    from rich.console import Console
+
+    return TrainingProgress(Console(highlight=False, soft_wrap=True, markup=False, emoji=False), epochs, samples)
 
 
 def _accuracy(share):
@@ -15,9 +25,11 @@ def _accuracy(share):
 
 
 class TrainingProgress(Callback):
-    """Draws on the console if it is a terminal; says nothing in a pipe."""
+    """A line an epoch and, where the console is a terminal, the bar."""
 
-    def __init__(self, console, epochs, samples):
+    def __init__(self, console: Any, epochs: int, samples: int):
+        from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
         self.epochs, self.samples = epochs, samples
         self.progress = Progress(
             TextColumn("epoch {task.fields[epoch]}/{task.fields[epochs]}"),
@@ -32,20 +44,20 @@ class TrainingProgress(Callback):
         )
         self.shown = 0.0
 
-    def __enter__(self):
+    def __enter__(self) -> Self:
         self.progress.start()
         return self
 
-    def __exit__(self, *error):
+    def __exit__(self, *error: object) -> None:
         self.progress.stop()
 
-    def on_begin(self, state):
-        facts = {"epoch": state.epoch + 1, "epochs": self.epochs, "rate": 0, "loss": 0, "accuracy": ""}
+    def on_begin(self, state: State) -> None:
+        facts: dict[str, Any] = {"epoch": state.epoch + 1, "epochs": self.epochs, "rate": 0, "loss": 0, "accuracy": ""}
         self.task = self.progress.add_task("", total=self.epochs * self.samples, **facts)
         self.progress.update(self.task, completed=state.epoch * self.samples)
         self.started = time.perf_counter()
 
-    def on_progress(self, state, done, loss, accuracy):
+    def on_progress(self, state: State, done: int, loss: float, correct: float) -> None:
         now = time.perf_counter()
         if now - self.shown > 0.1:
             self.shown = now
@@ -55,11 +67,11 @@ class TrainingProgress(Callback):
                 epoch=state.epoch + 1,
                 rate=done / (now - self.started),
                 loss=loss,
-                accuracy=_accuracy(accuracy),
+                accuracy=_accuracy(correct),
                 refresh=True,
             )
 
-    def on_epoch(self, state):
+    def on_epoch(self, state: State) -> None:
         row = state.history[-1]
         facts = {
             "loss": row["loss"],
@@ -67,6 +79,5 @@ class TrainingProgress(Callback):
             "rate": row["samples_per_second"],
         }
         self.progress.update(self.task, completed=state.epoch * self.samples, epoch=state.epoch, **facts)
-        if not self.progress.disable:
-            self.progress.console.print(epoch(state.epoch, row))
+        self.progress.console.print(epoch_line(state.epoch, row))
         self.started = time.perf_counter()

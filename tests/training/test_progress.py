@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import pytest
 from rich.console import Console
 
-from muslin.cli import progress
+from muslin.training import progress
 
 ROW = {"loss": 0.5, "accuracy": 0.75, "val_loss": 0.6, "val_accuracy": 0.7, "seconds": 2.5, "samples_per_second": 120.0}
 
@@ -90,12 +90,16 @@ def test_the_bar_fits(width, clock):
     assert "…" not in line
 
 
-def test_nothing_is_said_in_a_pipe(clock):
+def test_a_line_an_epoch_in_a_pipe(clock):
     file = io.StringIO()
     state = SimpleNamespace(epoch=0, history=[ROW])
-    with progress.TrainingProgress(Console(file=file), 4, 300) as training:
+    with progress.TrainingProgress(Console(file=file, width=200), 4, 300) as training:
         training.on_begin(state)
         clock.now += 1
         training.on_progress(state, 300, 9.0, 0.0)
+        assert file.getvalue() == ""
+        state.epoch = 1
         training.on_epoch(state)
-    assert file.getvalue() == ""
+    assert file.getvalue() == (
+        "epoch   1  loss 0.5000  accuracy 75.00%  val_loss 0.6000  val_accuracy 70.00%  (2.5 s)\n"
+    )

@@ -1,0 +1,171 @@
+"""Forward propagation on tape, for predictions: kept with the network, and played for one sample or for many.
+
+θ is never replaced, so that a tape holds as long as the network does; what its formulas take from their modules is
+looked at each time. Chunks of samples go to as many threads as BLAS has, and each is computed on one thread: the
+probabilities do not depend on the number of threads. A single sample goes through loops of our own: it reads every
+weight once, and BLAS would copy them first.
+"""
+
+import ctypes
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from itertools import pairwise
+
+import numpy as np
+
+from muslin.engines import blas
+from muslin.engines.formula import NotCertain
+from muslin.engines.numba_engine import scale
+from muslin.engines.symbol import CannotRecord
+from muslin.engines.tape import Recorder
+from muslin.inputs import SCALED
+from muslin.memory import Signals
+
+#: samples that pass through the network at a time
+CHUNK = 256
+#: type characters of the samples that are read as they are: uint8, float32, float64
+READ = "Bfd"
+
+
+class PassRecorder(Recorder):
+    """Writes down the forward pass of n samples, from X, which lie row by row, to their probabilities P."""
+
+    def __init__(self, network, X, P):
+        super().__init__(network.engine, network.dtype, parts=2)  # others may multiply at the same time
+        self.network, self.n = network, len(X)
+        signals = Signals(network.sizes, self.n, network.dtype, backward=False)
+        self.limits, self.beyond = np.zeros(2, network.dtype), np.zeros(2, np.int64)
+        if X.dtype == network.dtype:
+            signals.H[0] = signals.inputs[0] = X.T
+        else:
+            rows, columns = np.arange(self.n), np.array([0, X.shape[1]])
+            self.loop("gather", X, rows, columns, scale(X.dtype, network.dtype), signals.H[0].T)
+        if X.dtype.kind == "f":
+            self.loop("beyond", signals.H[0].T, self.limits, self.beyond)
+        s = signals.map(self.symbol, self.n)
+        network.forward(s, self)
+        self.loop("turn", signals.H[network.L], P)
+
+    def product_of(self, A, B, out):
+        if self.n > 1:
+            return super().product_of(A, B, out)
+        self.loop("weigh", A.T, B.array[:, 0], out.array[:, 0])
+        return out
+
+
+class Pass:
+    """The tape of n samples of one type. For `single` it is played on memory of its own, for `chunks` on that of the
+    caller."""
+
+    def __init__(self, network, n, kind):
+        from muslin.engines import calls
+
+        self.X, self.P = np.zeros((n, network.sizes[0]), kind), np.zeros((n, network.sizes[-1]), network.dtype)
+        recorder = PassRecorder(network, self.X, self.P)
+        self.network, self.tape, self.limits, self.beyond = network, recorder.tape(), recorder.limits, recorder.beyond
+        self.function, self.formula, self.meeting = network.function, self._formula(), calls.meeting()
+        self.table = self.tape.rewind()
+        self.play, self.once = calls.player(), calls.once().ctypes
+        self.arguments = np.array([self.table.ctypes.data, *self.table.shape])
+        self.pointer = self.arguments.ctypes.data_as(ctypes.POINTER(ctypes.c_int64))
+
+    def _formula(self):
+        """What the engine makes of the activation now, if it is asked for."""
+        network = self.network
+        return network.L > 1 and network.engine.compiled("activate", network.function, network.dtype)
+
+    def holds(self):
+        return self.formula is self._formula()
+
+    def single(self, X):
+        """Probabilities of n samples; None where a number of X is not finite or of another scale."""
+        self.X[...] = X
+        self._begin(len(X))
+        self.once(self.pointer)
+        return None if self.beyond[0] else self.P.copy()
+
+    def _begin(self, n):
+        """Makes ready for n samples, whose numbers have limits."""
+        largest, scale = np.finfo(self.network.dtype).max, self.network.scale
+        most, least = (largest, 0.0) if scale is None else scale.limits(n)
+        self.limits[0], self.limits[1], self.beyond[0], self.beyond[1] = min(most, largest), least, 0, 0
+
+    def chunks(self, X, P):
+        """P ← the probabilities of X, chunk by chunk of n samples; returns whether all numbers of X are finite and of
+        the scale of the samples of training."""
+        table, moves = self.tape.rewind(), np.zeros_like(self.table)
+        for own, theirs in (self.X, X), (self.P, P):
+            places = table == own.ctypes.data
+            table[places], moves[places] = theirs.ctypes.data, own.nbytes
+        self._begin(len(X))
+        self.play(table, moves, len(X) // len(self.X), self.meeting.ctypes.data)
+        self.tape.rewind()
+        return not self.beyond[0] and bool(self.beyond[1] or X.dtype == np.uint8)
+
+
+class Predictor:
+    """Predicts with a network as it is now, from any thread: each call takes a `Pass` that nobody else has."""
+
+    def __init__(self, network, plain):
+        """plain: the forward pass that is written down; a class that has another one is left to it."""
+        self.network, self.plain, self.idle = network, plain, {}
+
+    def __call__(self, X):
+        """Probabilities (N × classes) of the rows of X; None where the plain forward pass has to do it."""
+        if not isinstance(X, np.ndarray) or X.ndim != 2 or X.dtype.char not in READ or not X.dtype.isnative:
+            return None
+        (n, m), scale = X.shape, self.network.scale
+        if X.dtype == np.uint8 and not (scale is None or scale.uint8 or scale.largest <= SCALED):
+            return None
+        if m != self.network.sizes[0] or n == 0 or not X.flags.c_contiguous:
+            return None
+        try:
+            return self._single(X) if n == 1 else self._many(X)
+        except NotCertain:
+            return None
+
+    def _single(self, X):
+        key = 1, X.dtype.char
+        one = self._take(key)
+        P = one.single(X)
+        self.idle[key].append(one)
+        return P
+
+    def _many(self, X):
+        n, P = min(len(X), CHUNK), np.empty((len(X), self.network.sizes[-1]), self.network.dtype)
+        whole = len(X) // n
+        threads = min(blas.n_threads(), whole)
+        ends = [whole * i // threads * n for i in range(threads + 1)]
+        shares = [(X[i:j], P[i:j], n) for i, j in pairwise(ends)]
+        if rest := len(X) - whole * n:
+            shares.append((X[-rest:], P[-rest:], rest))
+        with blas.alone(np.zeros(1, np.int64)):
+            if len(shares) == 1:
+                fine = [self._chunks(*shares[0])]
+            else:
+                with ThreadPoolExecutor(threads, initializer=blas.begin_thread) as pool:
+                    fine = list(pool.map(self._chunks, *zip(*shares, strict=True)))
+        return P if all(fine) else None
+
+    def _chunks(self, X, P, n):
+        key = n, X.dtype.char
+        one = self._take(key)
+        fine = one.chunks(X, P)
+        self.idle[key].append(one)
+        return fine
+
+    def _take(self, key):
+        """A `Pass` of (samples, type) that holds; made where none is idle."""
+        idle = self.idle.setdefault(key, [])
+        while idle:
+            with suppress(IndexError):  # another thread was quicker
+                if (one := idle.pop()).holds():
+                    return one
+        if not self._recordable():
+            raise CannotRecord("the network's engine or class has a forward pass of its own")
+        return Pass(self.network, *key)
+
+    def _recordable(self):
+        network = self.network
+        own = "forward" not in vars(network) and type(network).forward is self.plain
+        return network.engine.name == "numba" and own and network.output_function.__module__ == "muslin.outputs"

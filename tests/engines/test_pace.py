@@ -1,0 +1,158 @@
+"""Threads that wait for each other, on a machine that others use too: the same numbers, and nobody burns time."""
+
+import ctypes
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+
+pytest.importorskip("numba", reason="numba is missing: pip install 'muslin[fast]'")
+
+from muslin import FeedForwardNeuralNetwork
+from muslin.engines import calls, player
+from muslin.errors import Diverged
+
+rng = np.random.default_rng(0)
+X, y = rng.integers(0, 256, (70, 33), dtype=np.uint8), rng.integers(0, 4, 70)
+
+
+def train(monkeypatch, spread, threads=3, **settings):
+    """θ after some epochs on three threads or, with the same tapes, on one; and the programs that were made."""
+    programs = []
+
+    class Program(player.Program):
+        def __init__(self, *arguments):
+            super().__init__(*arguments)
+            programs.append(self)
+
+        def run(self, first, n, pool, _=True):
+            return super().run(first, n, pool, spread)
+
+    monkeypatch.setattr(player, "Program", Program)
+    monkeypatch.setattr(player, "_threads", lambda step: threads)
+    network = FeedForwardNeuralNetwork([33, 24, 17, 4], engine="numba", seed=1)
+    settings = {"epochs": 10, "batch_size": 16, "learning_rate": 0.01} | settings
+    history = network.fit(X, y, **settings)
+    assert history.engine_note is None
+    return network.theta, programs
+
+
+@pytest.mark.parametrize("threads", [2, 3, 5])
+def test_one_thread_plays_the_tapes_of_several_to_the_same_bit(threads, monkeypatch):
+    several, programs = train(monkeypatch, True, threads)
+    alone, _ = train(monkeypatch, False, threads)
+    assert len(programs[-1].tapes) > 1
+    np.testing.assert_array_equal(alone, several)
+
+
+def test_one_thread_stops_where_several_do(monkeypatch):
+    said = []
+    for spread in (True, False):
+        with pytest.raises(Diverged) as error:
+            train(monkeypatch, spread, optimizer="sgd", learning_rate=1e30)
+        said.append(str(error.value))
+    assert said[0] == said[1]
+
+
+def test_no_product_of_two_transposed_factors_on_several_threads(monkeypatch):
+    """OpenBLAS's kernel for them is not safe there: it wrote into other rows of the result than it should."""
+    _, programs = train(monkeypatch, True)
+
+    def kinds(several):
+        tapes = [t for p in programs if (len(p.tapes) > 1) == several for t in p.tapes]
+        return {call.arguments[1:3] for t in tapes for call in t.calls if call.name == "gemm"}
+
+    assert (112, 112) in kinds(several=False)
+    assert kinds(several=True) == {(111, 111), (111, 112), (112, 111)}
+
+
+class Played:
+    """A program of two tapes whose steps take as long as told, by a clock of its own."""
+
+    def __init__(self, monkeypatch, spread, joined):
+        self.takes, self.now, self.tapes, self.runs = {True: spread, False: joined}, 0.0, [1, 2], []
+        monkeypatch.setattr(player.time, "perf_counter", lambda: self.now)
+
+    def run(self, first, n, pool, spread):
+        self.now += (n - first) * self.takes[spread]
+        self.runs.append((spread, n - first))
+        return n, True
+
+    def play(self, pace, steps):
+        """The share of the steps, and of the time, that were spread over threads."""
+        self.runs, done = [], 0
+        while done < steps:
+            done, _ = pace(done, steps, None)
+        spread = sum(n for way, n in self.runs if way)
+        return spread / steps, sum(n * self.takes[way] for way, n in self.runs) / steps
+
+
+def test_threads_that_get_no_core_are_left_and_come_back(monkeypatch):
+    program = Played(monkeypatch, 1e-4, 1.7e-4)
+    pace = player.Pace(program)
+    share, mean = program.play(pace, 100_000)
+    assert share > 0.98
+    assert mean < 1.01e-4
+    program.takes[True] = 3e-3  # others came
+    share, mean = program.play(pace, 100_000)
+    assert share < 0.02
+    assert mean < 1.15 * 1.7e-4
+    program.takes[True] = 1e-4  # and went
+    program.play(pace, 100_000)
+    share, _ = program.play(pace, 100_000)
+    assert share > 0.98
+
+
+def test_a_program_of_one_tape_is_just_run(monkeypatch):
+    program = Played(monkeypatch, 1.0, 1.0)
+    program.tapes = [1]
+    program.run = lambda done, n, pool: (n, True)
+    assert player.Pace(program)(3, 500, None) == (500, True)
+
+
+def meet(meeting, n):
+    """The C function that threads meet by, called as from a tape."""
+    system = ctypes.CDLL(None)
+    wait = ctypes.cast(system.syscall if calls.FUTEX else system.sched_yield, ctypes.c_void_p).value
+    arguments = np.array([meeting.ctypes.data, n, wait])
+    answer = calls.barrier().ctypes(arguments.ctypes.data_as(ctypes.POINTER(ctypes.c_int64)))
+    return answer, time.thread_time()
+
+
+@pytest.mark.skipif(calls.FUTEX is None, reason="threads sleep on a futex of Linux's")
+def test_who_waits_long_sleeps():
+    meeting = calls.meeting()
+    with ThreadPoolExecutor(3) as pool:
+        early = [pool.submit(meet, meeting, 3) for _ in range(2)]
+        time.sleep(0.3)
+        late = pool.submit(meet, meeting, 3)
+        assert [future.result(10)[0] for future in (*early, late)] == [0, 0, 0]
+    assert max(future.result()[1] for future in early) < 0.15
+
+
+def test_who_waits_for_one_that_left_does_not_wait_for_ever():
+    meeting = calls.meeting()
+    with ThreadPoolExecutor(1) as pool:
+        waits = pool.submit(meet, meeting, 2)
+        time.sleep(0.05)
+        meeting[2] = 1
+        assert waits.result(10)[0] == calls.OTHERS_LEFT
+
+
+def test_many_meetings():
+    meeting, order, n = calls.meeting(), [], 200
+
+    def come(_):
+        for i in range(n):
+            order.append(i)
+            meet(meeting, 4)
+
+    threads = [threading.Thread(target=come, args=(i,)) for i in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert order == sorted(order)
+    assert len(order) == 4 * n
