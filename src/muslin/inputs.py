@@ -1,6 +1,7 @@
 """What may come in at the door: samples, labels, row numbers, sizes and seeds, checked and brought into one form."""
 
 import math
+import sys
 import warnings
 from numbers import Integral, Real
 from typing import Any, NamedTuple, Self
@@ -47,13 +48,21 @@ class Scale(NamedTuple):
                 "X holds uint8, which is scaled by 1/255, but the network was trained on numbers up to "
                 f"{self.largest:.4g} as they are; give floats of that scale."
             )
-        larger = other.largest > FACTOR * self.largest
+        larger = other.largest > FACTOR * self.largest > 0
         if not other.uint8 and (larger or (len(X) >= FACTOR and 0 < other.largest * FACTOR < self.largest)):
             warnings.warn(
                 f"X holds numbers up to {other.largest:.4g}, but the network was trained on numbers up to "
                 f"{self.largest:.4g}; they must be of the same scale.",
-                stacklevel=4,
+                stacklevel=_caller(),
             )
+
+
+def _caller() -> int:
+    """How many frames above the one that warns the caller of this package is."""
+    frame, level = sys._getframe(1), 1
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith("muslin."):
+        frame, level = frame.f_back, level + 1
+    return level
 
 
 def as_samples(X: Any, n_inputs: int, dtype: DTypeLike = np.float64, scale: Scale | None = None) -> np.ndarray:
@@ -75,8 +84,9 @@ def as_samples(X: Any, n_inputs: int, dtype: DTypeLike = np.float64, scale: Scal
     if not own.largest <= most:
         row, column = np.argwhere(~(np.abs(X) <= most))[0]
         value = X[row, column]
-        words = f"at most {most:.4g}, the largest {np.dtype(dtype)}" if np.isfinite(value) else "finite"
-        raise InputError(f"X holds {value} in row {row}, column {column}; every value must be {words}.")
+        words = f"the network computes in {np.dtype(dtype)}, whose largest number is {most:.2e}"
+        words = words if np.isfinite(value) else "every value must be finite"
+        raise InputError(f"X holds {value} in row {row}, column {column}; {words}.")
     if scale is not None:
         scale.check(X, own)
     return X
@@ -84,7 +94,8 @@ def as_samples(X: Any, n_inputs: int, dtype: DTypeLike = np.float64, scale: Scal
 
 def as_probabilities(P: np.ndarray) -> np.ndarray:
     """Raises InputError where a row is no number: its sample overflowed within the network."""
-    if (broken := np.isnan(P).any(axis=1)).any():
+    if np.isnan(P.sum()):
+        broken = np.isnan(P).any(axis=1)
         raise InputError(
             f"Row {int(broken.argmax())} of X leaves the finite numbers within the network: the sample is too large "
             "for its parameters, or they are not finite."
@@ -167,7 +178,7 @@ def as_rows(rows: Any, n: int, name: str = "rows") -> np.ndarray:
     """The row numbers as an array; of None all n. Raises InputError: none at all, or one outside 0…n − 1."""
     if rows is None:
         return every_row(n)
-    array = np.asarray(rows)
+    array = _array(rows, name, "(rows,)")
     if array.ndim != 1 or array.dtype.kind not in "ui" or not array.size or array.min() < 0 or array.max() >= n:
         raise InputError(f"{name} must be a list of row numbers from 0 to {n - 1}, at least one.")
     return array

@@ -338,7 +338,7 @@ BAD = {
     TRAIN + "--runs-dir a_file": "Not a directory; --runs-dir must be a folder to write to.",
     "train --resume gone": "There is no run directory gone.",
     "train --resume not_a_run": "not_a_run is not a run directory: it has no config.json.",
-    "train --resume taken -e 20": "--resume takes a run as it is; leave out the other settings, or start a new run.",
+    "train --resume taken -b 20": "--resume can change epochs and patience, not batch_size; start a new run.",
     "train --resume taken --name other": "--resume takes a run as it is",
     "train --resume bad_config": "bad_config/config.json is not valid JSON",
     "train --resume empty_config": "empty_config/config.json is damaged: name is missing.",

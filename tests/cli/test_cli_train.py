@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import yaml
 from PIL import Image
+from safetensors.numpy import load_file
 from toys import files, without_epochs
 
 from muslin import FeedForwardNeuralNetwork
@@ -231,3 +232,39 @@ def test_digits_are_learnt(muslin):
     code, out, err = muslin("train", *flags, "--initializer", "he", "--learning-rate", "0.003", "--evaluate")
     assert (code, without_epochs(err)) == (0, "")
     assert json.loads(out)["test_accuracy"] > 0.9
+
+
+@pytest.fixture
+def short(muslin, toy, alone):
+    """A run of two epochs, evaluated, and one of five that has the same settings but for that."""
+    for name, epochs in ("short", "2"), ("long", "5"):
+        flags = ["-e", epochs, "--hidden-size", "5", "--evaluate", "--name", name]
+        assert muslin("train", "-d", toy, *flags).code == 0
+    return alone / "runs/short"
+
+
+def test_a_finished_run_is_trained_for_more_epochs(muslin, short):
+    code, out, err = muslin("train", "--resume", short, "--epochs", "5", "--json")
+    assert (code, len(err.splitlines()), json.loads(out)["epochs"]) == (0, 3, 5)
+    for run in short, short.parent / "long":
+        assert json.loads((run / "config.json").read_text())["epochs"] == 5
+    tensors = [load_file(run / "model.safetensors") for run in (short, short.parent / "long")]
+    assert all((tensors[0][name] == tensors[1][name]).all() for name in tensors[1])
+    assert "test_accuracy" not in json.loads((short / "summary.json").read_text())  # it was of the shorter run
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (["--epochs", "1"], "has 2 epochs; epochs must be at least as many"),
+        (["--epochs", "0"], "epochs is '0'; it must be a whole number from 1"),
+        (["--epochs", "5", "--patience", "2"], "was trained without patience"),
+        (["--epochs", "5", "--seed", "2"], "--resume can change epochs and patience, not seed"),
+    ],
+)
+def test_what_a_longer_run_cannot_be(muslin, short, flags, message):
+    before = {path.name: path.read_bytes() for path in short.iterdir()}
+    code, out, err = muslin("train", "--resume", short, *flags)
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert message in err
+    assert {path.name: path.read_bytes() for path in short.iterdir()} == before

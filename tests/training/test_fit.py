@@ -15,7 +15,7 @@ from muslin.optimizers import OPTIMIZERS, signature
 from muslin.schedules import SCHEDULES
 from muslin.training import Callback, State, evaluate, fit
 from muslin.training.batches import epoch_order
-from muslin.training.settings import TrainingSettings
+from muslin.training.settings import OPTIONS, TrainingSettings
 from muslin.training.step import Step
 
 N = 30
@@ -456,7 +456,7 @@ def test_a_sample_that_is_infinite_in_the_networks_precision(value):
     samples = np.zeros((8, 4), type(value) if isinstance(value, np.longdouble) else np.float64)
     samples[1, 2] = value
     labels, network = np.arange(8) % 3, FeedForwardNeuralNetwork([4, 5, 3])
-    wanted = r"in row 1, column 2; every value must be at most 3\.403e\+38, the largest float32"
+    wanted = r"in row 1, column 2; the network computes in float32, whose largest number is 3\.40e\+38"
     for call in (
         lambda: network.predict(samples),
         lambda: network.loss_and_gradients(samples, labels),
@@ -474,3 +474,45 @@ def test_epsilon_of_zero_is_named_where_it_is_the_cause():
     samples[:, 0] = 0
     with pytest.raises(Diverged, match=r"epsilon is 0, so that 0 is divided by 0"):
         FeedForwardNeuralNetwork([4, 8, 3]).fit(samples, np.arange(64) % 3, optimizer="adam", epsilon=0, epochs=1)
+
+
+@pytest.mark.parametrize("option", [o for o in OPTIONS if o not in ("shuffle", "diagnostics")])
+def test_true_is_no_number_and_no_name(option):
+    with pytest.raises(InputError, match=option):
+        small().fit(X, y, **{"epochs": 2, "batch_size": 8} | {option: True})
+
+
+@pytest.mark.parametrize("option", ["shuffle", "diagnostics"])
+def test_what_is_true_or_false_is_nothing_else(option):
+    with pytest.raises(InputError, match=f"{option} is 'no'; it must be true or false"):
+        small().fit(X, y, batch_size=8, **{option: "no"})
+
+
+@pytest.mark.parametrize("engine", ["numpy", "numba"])
+@pytest.mark.parametrize("optimizer", ["adam", "nadam", "adamw", "rmsprop", "adagrad"])
+def test_epsilon_0_is_named_where_a_gradient_is_always_0(engine, optimizer):
+    dark = X.copy()
+    dark[:, 0] = 0
+    with pytest.raises(Diverged, match=r"epsilon is 0, so that 0 is divided by 0") as caught:
+        small(engine=engine).fit(dark, y, batch_size=8, optimizer=optimizer, epsilon=0)
+    assert "learning rate" not in str(caught.value)
+
+
+@pytest.mark.parametrize("function", [fit, FeedForwardNeuralNetwork.fit, small().fit])
+def test_every_option_is_in_the_signature_and_the_help(function):
+    parameters = inspect.signature(function).parameters
+    for name, row in OPTIONS.items():
+        assert parameters[name].kind is inspect.Parameter.KEYWORD_ONLY
+        assert parameters[name].default == row.default
+        assert row.metadata["help"] in function.__doc__
+    assert "{options}" not in function.__doc__
+
+
+def test_verbose_says_a_line_an_epoch(capsys):
+    history = small().fit(X, y, batch_size=8, epochs=3, verbose=True)
+    out, err = capsys.readouterr()
+    lines = [f"epoch {row['epoch']:>3}  loss {row['loss']:.4f}  accuracy {row['accuracy']:.2%}" for row in history]
+    assert [line.rpartition("  (")[0] for line in out.splitlines()] == lines
+    assert err == ""
+    small().fit(X, y, batch_size=8, epochs=1)
+    assert capsys.readouterr() == ("", "")

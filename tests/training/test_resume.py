@@ -196,3 +196,87 @@ def test_a_damaged_or_foreign_checkpoint(tmp_path, damage):
     assert str(path) in str(caught.value)
     assert "\n" not in str(caught.value)
     np.testing.assert_array_equal(network.theta, before)
+
+
+#: option → another value of it than SETTINGS has
+OTHERS = {"batch_size": 7, "learning_rate": 0.5, "seed": 9, "dropout": 0.5, "shuffle": False, "clip_norm": 3.0}
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_an_option_that_differs_is_named(tmp_path, name):
+    path = tmp_path / "a.safetensors"
+    interrupted(path)
+    with pytest.raises(InputError, match=rf"is of a run with {name} .*, not {OTHERS[name]}; it cannot go"):
+        small().fit(X, y, checkpoint=path, resume=True, **SETTINGS | {name: OTHERS[name]})
+
+
+def test_a_hyperparameter_that_differs_is_named(tmp_path):
+    path = tmp_path / "a.safetensors"
+    small().fit(X, y, epochs=2, beta1=0.8, checkpoint=path)
+    with pytest.raises(InputError, match=r"with hyperparameters .*'beta1': 0.8.*, not .*'beta1': 0.9"):
+        small().fit(X, y, epochs=3, checkpoint=path, resume=True)
+    small().fit(X, y, epochs=3, beta1=0.8, beta2=0.999, checkpoint=path, resume=True)  # 0.999 is its default
+
+
+def test_all_that_differs_is_named(tmp_path):
+    path, other = tmp_path / "a.safetensors", np.roll(y, 1)
+    small().fit(X, y, epochs=2, checkpoint=path)
+    with pytest.raises(InputError, match=r"seed 0, not 3, batch_size 32, not 16 and other y; it cannot go on"):
+        small().fit(X, other, epochs=4, batch_size=16, seed=3, checkpoint=path, resume=True)
+
+
+DATA = {
+    "X": {"X": X * 0.5},
+    "y": {"y": np.roll(y, 1)},
+    "rows": {"rows": np.arange(len(X) - 1)},
+    "validation X": {"validation_data": (X * 0.5, y)},
+    "validation y": {"validation_data": (X, np.roll(y, 1))},
+    "validation rows": {"validation_data": (X, y, [0, 1, 2])},
+}
+
+
+@pytest.mark.parametrize("name", DATA)
+def test_data_that_differ_are_named(tmp_path, name):
+    path, data = tmp_path / "a.safetensors", {"X": X, "y": y, "validation_data": (X, y)}
+    small().fit(**data, epochs=2, checkpoint=path)
+    with pytest.raises(InputError, match=rf"with other {name}; it cannot go on here"):
+        small().fit(**data | DATA[name], epochs=3, checkpoint=path, resume=True)
+
+
+def test_the_same_data_of_other_types_of_integer(tmp_path):
+    path = tmp_path / "a.safetensors"
+    small().fit(X, y.astype(np.uint8), epochs=2, checkpoint=path)
+    small().fit(X, y.astype(np.int64), epochs=3, rows=np.arange(len(X)), checkpoint=path, resume=True)
+
+
+def test_fewer_epochs_than_are_done(tmp_path):
+    path = tmp_path / "a.safetensors"
+    small().fit(X, y, epochs=3, checkpoint=path)
+    with pytest.raises(InputError, match=r"a.safetensors has 3 epochs; epochs is 2, it must be at least as many"):
+        small().fit(X, y, epochs=2, checkpoint=path, resume=True)
+
+
+NOISE = {"epochs": 60, "learning_rate": 0.05, "validation_data": (X, np.roll(y, 3))}
+
+
+@pytest.mark.parametrize("patience", [6, None])
+def test_after_an_early_stop_more_patience_goes_on_as_if_it_had_had_it(tmp_path, patience):
+    path, whole, parts = tmp_path / "a.safetensors", small(), small()
+    stopped = len(parts.fit(X, y, patience=2, checkpoint=path, **NOISE))
+    history = whole.fit(X, y, patience=patience, **NOISE)
+    assert stopped < len(history)
+    compare(whole, history, parts, parts.fit(X, y, patience=patience, checkpoint=path, resume=True, **NOISE))
+
+
+def test_less_patience_stops_at_once_at_the_best_epoch(tmp_path):
+    path, whole, parts = tmp_path / "a.safetensors", small(), small()
+    history = whole.fit(X, y, patience=6, checkpoint=path, **NOISE)
+    assert len(parts.fit(X, y, patience=2, checkpoint=path, resume=True, **NOISE)) == len(history)
+    np.testing.assert_array_equal(parts.theta, whole.theta)
+
+
+def test_patience_from_the_middle_on_is_refused(tmp_path):
+    path = tmp_path / "a.safetensors"
+    small().fit(X, y, checkpoint=path, **NOISE | {"epochs": 3})
+    with pytest.raises(InputError, match="patience None, not 2"):
+        small().fit(X, y, patience=2, checkpoint=path, resume=True, **NOISE)

@@ -4,11 +4,11 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.table import Table
 
 from muslin import runs, tracking
+from muslin.cli.columns import columns_table
 from muslin.cli.options import Json, console, emit, with_settings
-from muslin.errors import InputError, visible
+from muslin.errors import InputError
 from muslin.runs.settings import Settings, read_file
 from muslin.training.progress import TrainingProgress
 
@@ -18,7 +18,9 @@ def command(
     config: Annotated[Path | None, typer.Option(help="YAML or JSON file of settings; a flag outranks it.")] = None,
     name: Annotated[str | None, typer.Option(help="Name of the run (default: made from its settings).")] = None,
     runs_dir: Annotated[Path, typer.Option(help="Folder that the run directory is made in.")] = Path("runs"),
-    resume: Annotated[Path | None, typer.Option(metavar="RUN", help="Go on with this run, exactly as it was.")] = None,
+    resume: Annotated[
+        Path | None, typer.Option(metavar="RUN", help="Go on with this run; --epochs may be more, --patience another.")
+    ] = None,
     evaluate: Annotated[bool, typer.Option("--evaluate", help="Then measure it on the test set.")] = False,
     tracker: Annotated[str, typer.Option(help="Show it elsewhere, too: none, or wandb.")] = "none",
     wandb_project: Annotated[str | None, typer.Option(help="Of W&B (default: muslin).")] = None,
@@ -60,10 +62,12 @@ def command(
 
 
 def _resumed(path, flags, config, name):
-    if flags or config or name:
-        raise InputError("--resume takes a run as it is; leave out the other settings, or start a new run.")
+    if config or name:
+        raise InputError("--resume takes a run as it is; leave out --config and --name, or start a new run.")
     run = runs.Run(path)
-    return run, run.dataset(quiet=False)
+    data = run.dataset(quiet=False)
+    runs.prolong(run, data, flags)
+    return run, data
 
 
 def fit(run, data, tracked, *callbacks):
@@ -87,13 +91,7 @@ def fit(run, data, tracked, *callbacks):
 def show_table(out, data):
     """What each column of a table is, before training."""
     facts = data.table
-    rows = Table("column", "is", "missing", "", box=None, pad_edge=False, header_style="bold")
-    for column in facts.columns:
-        kind = column.kind if column.used else f"{column.kind}, not used"
-        rows.add_row(
-            visible(column.name[:40]), kind, f"{column.missing:,}" if column.missing else "", visible(column.about)
-        )
-    out.print(rows)
+    out.print(columns_table(facts.columns))
     target, test = facts.target, 0 if data.X_test is None else len(data.X_test)
     what = f"{len(target.classes)} classes: {', '.join(target.classes[:8])}" + ", …" * (len(target.classes) > 8)
     out.print(f"target     {target.name}: {what if target.classes else 'numbers'} ({target.task})", style="bold")

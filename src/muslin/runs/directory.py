@@ -226,6 +226,22 @@ def split(settings, data):
     return datasets.split(labels, settings.validation, seed=settings.seed, stratify=settings.stratify)
 
 
+def prolong(run, data, changes):
+    """Let the run go on for more ``epochs`` or with another ``patience``. Raises InputError where it cannot."""
+    if others := changes.keys() - {"epochs", "patience"}:
+        raise InputError(f"--resume can change epochs and patience, not {', '.join(sorted(others))}; start a new run.")
+    settings = Settings.read(run.settings.model_dump(), changes)
+    if settings == run.settings:
+        return
+    _check(settings, data)
+    if settings.epochs < run.saved_epochs:
+        raise InputError(f"{run.path} has {run.saved_epochs} epochs; epochs must be at least as many.")
+    if settings.patience and not run.settings.patience:
+        raise InputError(f"{run.path} was trained without patience; its best epoch was not kept. Start a new run.")
+    write_json(run.path / "config.json", run.config | {name: getattr(settings, name) for name in changes})
+    (run.path / "summary.json").unlink(missing_ok=True)  # its figures are of another model than the longer run's
+
+
 def train(run, data, callbacks=()):
     """Train the run's network, from its last checkpoint if there is one, and write its summary and model.
 
