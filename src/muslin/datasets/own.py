@@ -55,7 +55,7 @@ def _from_npz(path: Path) -> Dataset:
         raise InputError(
             f"{path} holds {', '.join(members) or 'nothing'}; X and y are needed (or x_train and y_train)."
         )
-    test = next((keys for keys in KEYS[1] if {*keys} & members.keys()), KEYS[1][0])
+    test = next((keys for keys in KEYS[1] if keys[0] in members), KEYS[1][KEYS[0].index(train)])
     if len({*test} & members.keys()) == 1:
         raise InputError(f"{path} holds only one of {' and '.join(test)}; both or neither is right.")
     with opened(path, "data set") as file:

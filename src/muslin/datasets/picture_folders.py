@@ -31,9 +31,7 @@ def read(folder: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray, str]:
     """
     found, sha = classes(folder), sha256()
     if len(found) < 2:
-        raise InputError(
-            f"{folder} has pictures in {len(found)} folder only; a folder for each of two classes is right."
-        )
+        raise InputError(f"{folder} has pictures of one class only; each of at least two needs a folder.")
     size, rows, labels = None, [], []
     for number, (name, paths) in enumerate(found.items()):
         for path in paths:
