@@ -44,6 +44,7 @@ def main():
     made = parser(__doc__, PEERS)
     made.add_argument("--only", type=names, help="configurations, such as A,D,F3 (F: all of the grid)")
     made.add_argument("--quick", action="store_true", help="A to E, 3 short rounds, without torch.compile")
+    made.add_argument("--late", type=int, default=0, help="epochs before those that count, beside the first (0)")
     given = arguments(made)
     if given.quick:
         given.rounds = min(given.rounds, 3)
@@ -53,7 +54,12 @@ def main():
     for name, configuration in chosen(given.only).items():
         results[name] = measure(configuration, data, given)
         note(f"{name}: {configuration}, {results[name]['seconds']:.0f} s")
-    save("latest", about | {"data": data.name, "rounds": given.rounds, "quick": given.quick}, results, report(results))
+    save(
+        "latest",
+        about | {"data": data.name, "rounds": given.rounds, "quick": given.quick, "late": given.late},
+        results,
+        report(results),
+    )
     picture(results, RESULTS / "latest.png")
 
 
@@ -62,6 +68,10 @@ def measure(configuration, data, given):
     started = time.perf_counter()
     work = data.work(configuration, samples=QUICK if given.quick else None)
     with contest(given.peers, given.threads, work, given.peers_python) as contestants:
+        if given.late:
+            take_turns(contestants, given.late)
+            for contestant in contestants:
+                contestant.turns.clear()
         load = take_turns(contestants, given.rounds)
     peers = {peer: _figures([c for c in contestants if c.peer == peer], configuration, data) for peer in given.peers}
     if both := [peers[name] for name in ("torch", "torch-compile") if peers.get(name)]:

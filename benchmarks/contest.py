@@ -214,7 +214,7 @@ class Samples:
             arrays = X[:60_000], y[:60_000], X[60_000:], y[60_000:]
         for name, array in zip(("X", "y", "X_test", "y_test"), arrays, strict=True):
             np.save(f"{self.folder}/{name}.npy", array)
-        self.n, self.test = len(arrays[0]), arrays[2:]
+        self.n, self.train, self.test = len(arrays[0]), arrays[:2], arrays[2:]
 
     def work(self, configuration, samples=None, task="train", data=None):
         """What a peer is given to do; a turn is an epoch of that many samples, less what fills no batch."""

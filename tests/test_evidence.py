@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.stats import binomtest, chi2
 
-from muslin.evidence import FEW, McNemar, chi_squared, clear, exact, holm, lead, listed, mcnemar, points
+from muslin.evidence import FEW, McNemar, chi_squared, clear, counted, exact, holm, lead, listed, mcnemar, points
 
 
 def test_what_is_counted():
@@ -88,3 +88,25 @@ def test_words():
     assert listed(["a", "b", "c"]) == "a, b and c"
     assert points(np.array([0.9, 0.91]), np.array([0.89, 0.9])) == "1.00 ± 0.00 points"
     assert points(np.array([0.9]), np.array([0.88])) == "2.00 points"
+
+
+def test_equal_differences_of_counts_are_no_certainty():
+    """By hand, 2 of 180 twice: (2 + 1)/182 − (2/182)² = 0.016363, over 182: 0.009482²; Student's t 12.706."""
+    one, other = np.array([0.9, 0.9]), np.array([0.9, 0.9]) - 2 / 180
+    assert clear(one, other)  # as figures of any other kind
+    assert not clear(one, other, samples=180)
+    mean, margin = lead(one, other, samples=180)
+    assert (mean, margin) == (pytest.approx(2 / 180), pytest.approx(12.7062 * 0.009482 / np.sqrt(2), rel=1e-3))
+    assert lead(one, one, samples=180)[1] > 0
+
+
+def test_the_least_scatter_of_counts_is_that_of_agresti_and_min():
+    """b = 9 and c = 0 of 200: the adjusted interval of the paired difference, as statsmodels and PropCIs have it."""
+    b, c, n = 9 + 0.5, 0.5, 202
+    expected = np.sqrt(((b + c) / n - ((b - c) / n) ** 2) / n)
+    assert counted(np.array([9 / 200]), 200) == pytest.approx(expected)
+
+
+def test_what_scatters_more_than_counts_keeps_its_own_scatter():
+    one, other = np.array([0.9, 0.8, 0.95]), np.array([0.85, 0.6, 0.92])
+    assert lead(one, other, samples=10_000) == lead(one, other)

@@ -1,6 +1,7 @@
 """train.py, whole: what it prints and writes, W&B or not, and as the program of a sweep."""
 
 import json
+import os
 import sys
 from pathlib import Path
 
@@ -124,7 +125,8 @@ def test_without_wandb_there_is_the_run_directory(called, toy, alone, monkeypatc
     assert len(list((alone / "runs").iterdir())) == 1
 
 
-def test_it_is_the_program_of_the_ready_sweep_file(python, toy, alone):
+def test_it_is_the_program_of_the_ready_sweep_file(python, toy, alone, monkeypatch):
+    monkeypatch.setenv("PATH", os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]))
     raw = yaml.safe_load((ROOT / "sweeps" / "train_py.yaml").read_text())
     changes = {"epochs": {"value": 2}, "dataset": {"value": str(toy)}, "hidden_size": {"values": [4, [8, 4]]}}
     changes |= {"tracker": {"value": "none"}, "engine": {"value": "numpy"}, "diagnostics": {"value": True}}

@@ -113,6 +113,14 @@ def test_other_arrays_go_the_plain_way(taped):
     assert not taped
 
 
+@pytest.mark.parametrize("n", [1, 700])
+def test_what_is_infinite_in_the_networks_precision_is_refused(n):
+    X = PIXELS[:n] / 255
+    X[n // 2, 5] = 1e300
+    with pytest.raises(InputError, match=rf"row {n // 2}, column 5"):
+        network().predict_proba(X)
+
+
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
 @pytest.mark.parametrize("n", [1, 2, 700])
 def test_numbers_that_are_not_finite_are_refused(value, n):

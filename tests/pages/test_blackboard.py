@@ -330,10 +330,11 @@ def test_a_worksheet_s_numbers_are_those_of_its_seed(written, open_page, page):
     assert f"{loss:.3f}" in cells
 
 
-def test_the_worksheet_as_pdf(page, tmp_path):
-    page.pdf(path=tmp_path / "sheet.pdf", prefer_css_page_size=True)
-    pages_ = re.findall(rb"/Type\s*/Page\b(?!s)", (tmp_path / "sheet.pdf").read_bytes())
-    assert len(pages_) == 2
+@pytest.mark.parametrize("optimizer", ["momentum", pytest.param("adam", marks=pytest.mark.slow)])
+def test_a_worksheet_and_its_solution_are_a_page_each(optimizer, open_page, tmp_path):
+    blackboard.write(tmp_path / "a.html", optimizer=optimizer)
+    open_page(tmp_path / "a.html").pdf(path=tmp_path / "sheet.pdf", prefer_css_page_size=True)
+    assert len(re.findall(rb"/Type\s*/Page\b(?!s)", (tmp_path / "sheet.pdf").read_bytes())) == 2
 
 
 # For whoever opens it

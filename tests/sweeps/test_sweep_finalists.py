@@ -44,6 +44,7 @@ def test_the_best_are_trained_with_new_seeds(swept):
         assert finalist.deviation == pytest.approx(statistics.stdev(finalist.values.values()))
     assert found[0].mean >= found[1].mean
 
+    assert not [*swept.path.glob("finalists/*/checkpoint.safetensors")]
     before = {path: path.stat().st_mtime_ns for path in swept.path.glob("finalists/*/summary.json")}
     again = finalists.contest(swept, trials, 2, 2)
     assert [f.values for f in again] == [f.values for f in found]

@@ -6,6 +6,7 @@ import signal
 import sys
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Annotated
 
 import typer
@@ -115,7 +116,7 @@ def _heard(where):
         try:
             from muslin.sweeps.server.listener import listening
 
-            folder = where.path / ".logged" / str(os.getpid())
+            folder = stack.enter_context(TemporaryDirectory(prefix="muslin-", ignore_cleanup_errors=True))
             environment = stack.enter_context(listening(folder, lambda *heard: [hear(*heard) for hear in listeners]))
             live = {key: v for key, v in environment(os.environ).items() if os.environ.get(key) != v}
         except InputError as error:

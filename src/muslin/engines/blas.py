@@ -201,23 +201,19 @@ def description():
     }
 
 
-#: names of the matrix product in one BLAS or another, and the size of its integers
-PRODUCTS = {
-    "scipy_cblas_{}gemm64_": 64,
-    "cblas_{}gemm64_": 64,
-    "scipy_cblas_{}gemm": 32,
-    "cblas_{}gemm": 32,
-}
+#: what functions are called in one BLAS or another, and the size of its integers
+NAMES = {"scipy_cblas_{}64_": 64, "cblas_{}64_": 64, "scipy_cblas_{}": 32, "cblas_{}": 32}
 
 
-def product(dtype):
-    """(address, size of its integers) of the function by which NumPy's BLAS multiplies matrices; None if not found."""
+def product(dtype, name="gemm"):
+    """(address, size of its integers) of the function by which NumPy's BLAS multiplies matrices or, with ``dot``, two
+    vectors; None if not found."""
     pool = _pool()
     if pool is None:
         return None
     letter = {"float32": "s", "float64": "d"}[dtype.name]
-    for name, size in PRODUCTS.items():
-        if function := getattr(pool.dynlib, name.format(letter), None):
+    for pattern, size in NAMES.items():
+        if function := getattr(pool.dynlib, pattern.format(letter + name), None):
             return ctypes.cast(function, ctypes.c_void_p).value, size
     return None
 

@@ -102,6 +102,25 @@ def _gemm_intrinsic(real, size):
     return call
 
 
+def _dot_intrinsic(real, size):
+    """cblas_?dot of a vector with itself, in double precision."""
+    number = {nb.float32: ir.FloatType(), nb.float64: ir.DoubleType()}[real]
+
+    @intrinsic
+    def call(context, function, n, x):
+        def code(context, builder, signature, values):
+            whole, double = ir.IntType(size), ir.DoubleType()
+            kind = ir.FunctionType(number, [whole, I64, whole, I64, whole])
+            n = values[1] if size == 64 else builder.trunc(values[1], whole)
+            one = ir.Constant(whole, 1)
+            product = builder.call(builder.inttoptr(values[0], kind.as_pointer()), [n, values[2], one, values[2], one])
+            return product if number == double else builder.fpext(product, double)
+
+        return nb.float64(nb.int64, nb.int64, nb.int64), code
+
+    return call
+
+
 @intrinsic
 def _add(context, address, number):
     """Adds to the whole number at the address, in one piece; returns what it was."""
@@ -165,6 +184,18 @@ def gemm(dtype, size):
         return 0
 
     return _entry(gemm, f"{SOURCE}{dtype}{size}")
+
+
+@cache
+def square(dtype, size):
+    """x·x by BLAS. Arguments: address of cblas_?dot; x, its length; where the result goes (float64)."""
+    call_dot = _dot_intrinsic(nb.from_dtype(np.dtype(dtype)), size)
+
+    def square(args):
+        nb.carray(_pointer(args[3], nb.float64), (1,))[0] = call_dot(args[0], args[2], args[1])
+        return 0
+
+    return _entry(square, f"{SOURCE}{dtype}{size}")
 
 
 @cache

@@ -24,7 +24,7 @@ from contextlib import ExitStack, contextmanager
 
 import numpy as np
 
-from muslin.engines import blas
+from muslin.engines import blas, dropout
 from muslin.engines.contract import GATHERED
 from muslin.engines.denormals import flush, flushed
 from muslin.engines.formula import NotCertain
@@ -38,6 +38,8 @@ AT_ONCE = 16_384
 SMALL = 500_000
 #: steps by which another way to play is looked at, and seconds of a piece between two such looks
 LOOK, PIECE = 4, 0.05
+#: bytes that a copy of samples may take that do not lie row by row, or are of another type
+COPIED = 2**30
 #: learning rate of the steps by which a tape is tried
 TRIED_AT = 1e-3
 #: how much larger than what rounding the parameters does to a gradient the difference between threads may be
@@ -97,8 +99,13 @@ class StepRecorder(Recorder):
         self.loop("gather", values, rows, columns, one, out, moves={1: self.program.by_batch})
         return out
 
-    def draw_masks(self, masks, dropout, rng):
-        raise CannotRecord("dropout")
+    def draw_masks(self, masks, share):
+        scale, least = np.array([1.0 / (1.0 - share)], self.dtype), np.array([dropout.least(share)])
+        self.names.add({"scale": scale, "least": least})
+        for k, mask in masks.items():
+            keys, first = self.program.keys[k], np.array([self.samples.start * len(mask.array)], np.uint64)
+            operands = keys[:1], first, least, scale, mask.array.T
+            self.loop("mask", *operands, loop=self.templates.mask(self.dtype), moves={0: keys.strides[0]})
 
     def figures(self, loss, P):
         if not isinstance(loss, Symbol) or loss.array.size != 1 or loss.array.dtype.kind != "f":
@@ -112,8 +119,21 @@ class StepRecorder(Recorder):
             self.loop("correct_labels", P.array, self.own_targets, correct, moves={2: by_part})
         self.told = True
 
-    def clip(self, parts, norm):
-        raise CannotRecord("the norm of the gradient")
+    def clip(self, parts, longest):
+        """Each thread adds up the squares of the gradients that it has, and all wait for them."""
+        wheres = [where for _, where in self._updated(parts)]
+        if self.parts == 1 and not self.step.freeze:
+            wheres = [slice(None)]
+        squares = self.program.squares_of(self.parts * len(wheres))
+        own = squares[self.part * len(wheres) :][: len(wheres)]
+        gradients = [self.step.network.gradient[where] for where in wheres]
+        for i, g in enumerate(gradients):
+            if g.size:
+                self.square(g, own[i : i + 1])
+        self.barrier(self.program.meeting)
+        self.finite(squares, 0)
+        for g in gradients:
+            self.loop("clip", squares, np.array([longest]), g, loop=self.templates.clip(self.dtype))
 
     def update_parts(self, parts):
         compiled, vectors = self.program.compiled, self.program.vectors
@@ -213,6 +233,8 @@ class Program:
         self.by_batch, self.by_part = self.rows.strides[0], self.losses.strides[0]
         shape = network.sizes[1], batch
         self.sums = [np.zeros(shape, network.dtype, order="F") for _ in range(parts)]
+        self.keys = {k: np.zeros(steps, np.uint64) for k in self.signals.masks}
+        self.squares = None
         self.meeting = calls.meeting()
         self.bell = self.meeting[3]
         self.tapes, self.pace = [self._record(part) for part in range(parts)], Pace(self)
@@ -224,6 +246,12 @@ class Program:
         recorder = StepRecorder(self, part)
         self.step.take(recorder, recorder.signals(), recorder.rows)
         return recorder.tape()
+
+    def squares_of(self, n):
+        """The summands of the gradient's squared norm, n for all threads together."""
+        if self.squares is None:
+            self.squares = np.zeros(n)
+        return self.squares
 
     def _formulas(self):
         """What the engine made of the formulas; another thing, or nothing, if they are no longer the same."""
@@ -259,6 +287,8 @@ class Program:
         self.rows[:n] = rows.reshape(n, self.batch)
         for part, scalars in zip(self.step.parts, self.scalars, strict=True):
             scalars[:n] = self._scalars(part, rates, t)
+        for k, keys in self.keys.items():
+            keys[:n] = dropout.keys(self.step.seed, np.arange(t, t + n), k)
 
     def run(self, first, n, pool, spread=True):
         """Plays the steps from ``first`` on, up to n; returns how many of the n are done, and if all is finite.
@@ -467,7 +497,7 @@ class Player:
         self.programs[batch], self.note = None, why
         log.info("%s", why)
 
-    def __call__(self, rows, state, rate, rng):
+    def __call__(self, rows, state, rate):
         """Train on these rows; yields (samples, mean loss, right predictions) of each batch."""
         batch = self.step.stride
         whole = len(rows) // batch * batch
@@ -476,7 +506,7 @@ class Player:
                 yield from program(some, state, rate, self.pool)
             else:
                 for start in range(0, len(some), batch):
-                    yield self.step(some[start : start + batch], state, rate, rng)
+                    yield self.step(some[start : start + batch], state, rate)
 
 
 @contextmanager
@@ -484,6 +514,7 @@ def trainer(step, one_by_one=False):
     """What trains on rows: a `Player` of the step or, where it cannot be recorded, a `OneByOne`."""
     with ExitStack() as stack:
         try:
+            step.X = packed(step.X, step.network.dtype)
             if why := "each step is watched by a callback" if one_by_one else _refusal(step):
                 raise CannotRecord(why)
             threads = _threads(step)
@@ -506,8 +537,8 @@ class OneByOne:
     def __init__(self, step, note):
         self.step, self.stride, self.note = step, step.stride, note
 
-    def __call__(self, rows, state, rate, rng):
-        yield self.step(rows, state, rate, rng)
+    def __call__(self, rows, state, rate):
+        yield self.step(rows, state, rate)
 
 
 def _reason(error):
@@ -519,16 +550,29 @@ def _refusal(step):
     engine = step.network.engine
     reasons = {
         f"the {engine.name} engine takes each step by itself": engine.name != "numba",
-        "dropout": step.dropout > 0,
-        "the norm of the gradient (clip_norm)": step.clip_norm is not None,
         "the optimizer's rule asks for the loss": "loss" in step.asked,
-        "the samples do not lie row by row, or are of a type that is not gathered": not step.X.flags.c_contiguous
-        or step.X.dtype not in GATHERED,
+        "the samples do not lie row by row, or are of a type that is not gathered, and are too many to copy": (
+            not gathered(step.X)
+        ),
         "the system has no sched_yield": not hasattr(os, "sched_yield"),
         "the network's class has equations of its own": step.overridden(),
         "the output function is none of muslin's": step.network.output_function.__module__ != "muslin.outputs",
     }
     return next((reason for reason, holds in reasons.items() if holds), None)
+
+
+def gathered(X):
+    """Whether a tape can gather rows of X."""
+    return X.flags.c_contiguous and X.dtype in GATHERED
+
+
+def packed(X, dtype):
+    """X or, where its rows cannot be gathered as they are and a copy takes `COPIED` bytes at most, a copy: uint8 stays
+    what it is, all else has the network's precision, in which each batch would be brought anyway."""
+    kind = X.dtype if X.dtype == np.uint8 else dtype
+    if gathered(X) or X.size * kind.itemsize > COPIED:
+        return X
+    return np.ascontiguousarray(X, kind)
 
 
 def _threads(step):

@@ -172,6 +172,13 @@ class Recorder:
                 arguments += [X.ctypes.data, leading]
             self.write("gemm", self.gemm, arguments, reads, [result], memory=(A, B, C))
 
+    def square(self, x, result):
+        """result ← x·x, by BLAS."""
+        if (product := blas.product(self.dtype, "dot")) is None:
+            raise CannotRecord("the BLAS that NumPy uses cannot be called by address")
+        arguments = [product[0], x.ctypes.data, x.size, result.ctypes.data]
+        self.write("dot", self.functions.square(self.dtype, product[1]), arguments, [x], [result], memory=(x, result))
+
     def _multiply_and_turn(self, A, B, C):
         """C ← A B by way of a matrix in Fortran order: where both factors are transposed, the product of OpenBLAS
         (0.3.31, its SkylakeX kernels) is wrong now and then while another thread multiplies too."""

@@ -1,6 +1,8 @@
 """Loops around formulas: numba compiles a template that a formula of one element is put into."""
 
 import hashlib
+import inspect
+import math
 from collections.abc import Callable
 from functools import cache
 from typing import NamedTuple
@@ -8,6 +10,7 @@ from typing import NamedTuple
 import numba as nb
 import numpy as np
 
+from muslin.engines import dropout
 from muslin.engines.formula import NotCertain, Split, define
 
 # Loops around the function of one element. Samples are rows here: each matrix is given as its transpose.
@@ -120,6 +123,27 @@ def correct_labels(P, Y, out):
     out[0] = n
 """
 
+MASK = """
+def mask(key, first, least, scale, out):
+    at = key[0] + first[0] * GOLDEN
+    for j in range(out.shape[0]):
+        for i in range(out.shape[1]):
+            out[j, i] = scale[0] if mixed(at) >= least[0] else zero
+            at += GOLDEN
+"""
+
+CLIP = """
+def clip(squares, longest, g):
+    total = 0.0
+    for square in squares:
+        total += square
+    norm = math.sqrt(total)
+    if norm > longest[0]:
+        factor = real(longest[0] / norm)
+        for i in range(g.size):
+            g[i] *= factor
+"""
+
 # What a prediction does: the product of a matrix and one vector, numbers that are not finite, samples as rows again.
 
 WEIGH = """
@@ -193,6 +217,23 @@ def plain(name):
     """The loop without a formula that has this name. Raises NotCertain where numba is switched off."""
     _switched_on()
     return jit(define(PLAIN[name], {"__name__": __name__}, __file__), PLAIN[name])
+
+
+@cache
+def mask(dtype):
+    """Dropout's masks: the key, the first unit's number, below what one is left out, the others' value; (B × n)."""
+    _switched_on()
+    names = {"mixed": jit(dropout.mixed), "GOLDEN": dropout.GOLDEN, "zero": dtype.type(0)}
+    source = f"{MASK}{inspect.getsource(dropout)}{dtype}"
+    return jit(define(MASK, {"__name__": __name__, **names}, __file__), source)
+
+
+@cache
+def clip(dtype):
+    """What scales a part of the gradient: all summands of its squared norm, the longest it may be, and the part."""
+    _switched_on()
+    names = {"math": math, "real": dtype.type}
+    return jit(define(CLIP, {"__name__": __name__, **names}, __file__), f"{CLIP}{dtype}")
 
 
 def activate(formula, dtype, bindings):

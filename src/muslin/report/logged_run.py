@@ -17,6 +17,7 @@ from itertools import pairwise
 from pathlib import Path
 from urllib.parse import quote
 
+from muslin import digests
 from muslin.errors import InputError
 from muslin.files import read_json, read_json_lines
 from muslin.report import terminal
@@ -128,14 +129,19 @@ class Curves:
         self.path = Path(path)
         self._clear()
 
+    def _begins(self):
+        with open(self.path, "rb") as file:
+            return file.read(64)
+
     def _clear(self):
-        self.at = self.rows = 0
+        self.at, self.rows, self.begin = 0, 0, None
         self.numbers, self.media, self.texts = {}, {}, {}
 
     def update(self):
         size = self.path.stat().st_size if self.path.exists() else 0
-        if size < self.at:
-            self._clear()
+        if size < self.at or (size > self.at and self._begins() != self.begin):
+            self._clear()  # it was begun anew, or its end has given it a digest
+            self.begin = self._begins()
         if size > self.at:
             with open(self.path, "rb") as file:
                 file.seek(self.at)
@@ -155,7 +161,7 @@ class Curves:
         step = step if is_number(step) else self.rows
         self.rows += 1
         for key, value in flat(row).items():
-            if key in OWN or key.startswith("_wandb"):
+            if key in OWN or key.startswith(("_wandb", digests.KEY)):
                 continue
             if is_number(value):
                 steps, values = self.numbers.setdefault(key, (array("d"), array("d")))
@@ -421,8 +427,8 @@ def _logged_file(run, value):
     if ".." in name.split("/") or name.startswith("/"):
         return None
     try:
-        return read_json(run.path / "files" / name)
-    except InputError:
+        return json.loads((run.path / "files" / name).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
         return None
 
 

@@ -240,9 +240,8 @@ class Settings(_Training):
             sizes = sizes.split(",")
         if isinstance(sizes, list | tuple):
             if layers is not None and str(layers) != str(len(sizes)):
-                raise InputError(
-                    f"hidden_size lists {len(sizes)} layers, hidden_layers is {shown(layers)}; give one of them."
-                )
+                number = shown(layers).strip("'")
+                raise InputError(f"hidden_size lists {len(sizes)} layers, hidden_layers is {number}; give one of them.")
             return {**values, "hidden_layers": len(sizes)}
         return values
 

@@ -26,7 +26,7 @@ def conclude(outcomes):
 
 
 def _gap(name, one, other):
-    accuracies = one.figures["val_accuracy"], other.figures["val_accuracy"]
+    accuracies = one.figures["val_accuracy"], other.figures["val_accuracy"], one.validation
     doubt = "" if clear(*accuracies) else ", which may be chance,"
     return f"{points(*accuracies)}{doubt} with {name}"
 

@@ -28,7 +28,8 @@ def picture(outcomes, path):
 def conclude(outcomes):
     best = max(outcomes, key=lambda name: outcomes[name].mean("val_accuracy"))
     scores = {name: outcome.figures["val_accuracy"] for name, outcome in outcomes.items()}
-    near = [name for name in outcomes if name != best and not clear(scores[best], scores[name])]
+    samples = outcomes[best].validation
+    near = [name for name in outcomes if name != best and not clear(scores[best], scores[name], samples)]
     score = f"{outcomes[best].mean('val_accuracy'):.2%}"
     return (
         f"At these learning rates {best} has the best validation accuracy, {score}; {_doubt(near, len(scores[best]))}."

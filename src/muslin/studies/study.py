@@ -67,6 +67,7 @@ class Outcome:
     histories: list[list[dict]]
     figures: dict[str, np.ndarray]  # (seeds,)
     diverged: int
+    validation: int | None = None  # samples that val_accuracy is a share of
 
     def mean(self, name):
         values = self._finite(name)
@@ -120,7 +121,7 @@ def conduct(study, plan, data, folder, progress=None):
         progress.on_run(name, settings, run.saved_epochs)
         _train(study, run, data, progress)
         done[name].append(run)
-    return {name: _outcome(study, of_name) for name, of_name in done.items()}
+    return {name: _outcome(study, of_name, data) for name, of_name in done.items()}
 
 
 def _place(settings, data, folder, name):
@@ -146,7 +147,7 @@ def _train(study, run, data, progress):
         runs.evaluate_test(run, data)
 
 
-def _outcome(study, of_name):
+def _outcome(study, of_name, data):
     histories = [run.history if (run.path / "history.jsonl").exists() else [] for run in of_name]
     found = [
         study.figures(history, run.summary) if run.finished else {}
@@ -155,7 +156,8 @@ def _outcome(study, of_name):
     names = max(found, key=len)
     figures = {name: np.array([row.get(name, np.nan) for row in found], float) for name in names}
     diverged = sum(not run.finished for run in of_name)
-    return Outcome(of_name[0].settings, [run.path for run in of_name], histories, figures, diverged)
+    settings, paths = of_name[0].settings, [run.path for run in of_name]
+    return Outcome(settings, paths, histories, figures, diverged, len(runs.split(settings, data)[1]) or None)
 
 
 def conclude(study, outcomes):

@@ -49,8 +49,9 @@ def measured(study):
     return sorted((t for t in study.trials().values() if t.value is not None and t.state != "failed"), key=created)
 
 
-def findings(directory, study, trials):
-    """What analysis.json holds, of at least one trial; importance and correlation only where there are enough."""
+def findings(directory, study, trials, costly=True):
+    """What analysis.json holds, of at least one trial; importance and correlation only where there are enough, and
+    where what is ``costly`` is wanted."""
     metric, space = directory.metric, directory.sweep.space
     names = [leaf.name for leaf in space.searched]
     found = {"metric": metric.name, "goal": metric.goal, "trials": len(trials)}
@@ -58,7 +59,7 @@ def findings(directory, study, trials):
     found["parallel_coordinates"] = [
         {"trial": t.number, **{name: at(t.config, name) for name in names}, metric.name: t.value} for t in trials
     ]
-    if len(trials) >= ENOUGH and len({t.value for t in trials}) > 1:
+    if costly and len(trials) >= ENOUGH and len({t.value for t in trials}) > 1:
         found["importance"] = importance(study, trials)
         found["correlation"] = correlation(space, trials)
     return found

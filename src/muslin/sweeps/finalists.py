@@ -139,6 +139,8 @@ class Trainings:
     def _over(self, task, reason):
         if reason:
             self.failed[task.run] = reason
+        else:
+            (task.run / "checkpoint.safetensors").unlink(missing_ok=True)
         self.left -= 1
         self.show(self.all - self.left, self.all)
 

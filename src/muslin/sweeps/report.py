@@ -34,12 +34,13 @@ def write(path, output=None, storage=None):
     return {"report": output, "pictures": sorted(directory.path.glob("*.png")), "left_out": found["left_out"]}
 
 
-def contents(directory, study, folder):
-    """What templates/sweep.html shows. ``folder`` is where the page will be: the links lead from there."""
+def contents(directory, study, folder, found=None):
+    """What templates/sweep.html shows. ``folder`` is where the page will be: the links lead from there. ``found`` are
+    the findings, where they are known."""
     metric, space = directory.metric, directory.sweep.space
     every = sorted(study.trials().values(), key=lambda trial: trial.number)
     trials, names = measured(study), [leaf.name for leaf in space.searched]
-    charts = _charts(directory, study, trials, names) if trials else {}
+    charts = _charts(directory, study, trials, names, found) if trials else {}
     return {
         "name": directory.facts["name"],
         "metric": metric,
@@ -88,10 +89,10 @@ def _row(trial, names, sweep, folder):
     }
 
 
-def _charts(directory, study, trials, names):
+def _charts(directory, study, trials, names, found=None):
     """{name: figure}; those of importance and correlation only where there are enough trials."""
     metric, scales = directory.metric, logarithmic(directory.sweep.space)
-    found = _kept(directory, trials) or findings(directory, study, trials)
+    found = found or _kept(directory, trials) or findings(directory, study, trials)
     states = [trial.state for trial in trials]
     rows = found["parallel_coordinates"]
     charts = {"best_so_far": sweep_charts.best_so_far(found["best_so_far"], states, metric)}

@@ -73,8 +73,3 @@ def fingerprint(array: np.ndarray) -> str:
 def epoch_order(seed: int, epoch: int, n: int) -> np.ndarray:
     """The order of the n samples in an epoch: a permutation that depends on (seed, epoch) alone."""
     return np.random.default_rng([seed, epoch, 0]).permutation(every_row(n))
-
-
-def dropout_rng(seed: int, epoch: int) -> np.random.Generator:
-    """What an epoch's dropout draws from: a stream of its own, so that the order is the same with and without it."""
-    return np.random.default_rng([seed, epoch, 1])

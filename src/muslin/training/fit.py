@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike
 from muslin.engines.player import trainer
 from muslin.errors import InputError
 from muslin.inputs import Scale
-from muslin.training.batches import Batches, Samples, dropout_rng, fingerprint
+from muslin.training.batches import Batches, Samples, fingerprint
 from muslin.training.callbacks import Callback, Callbacks, Checkpoint, Diagnostics, EarlyStopping
 from muslin.training.metrics import RIGHT, Tally, validated
 from muslin.training.progress import progress
@@ -86,9 +86,9 @@ def learn(train, step, state, settings, rows, validation, told):
     batches = Batches(rows, settings)
     while state.epoch < settings.epochs and not state.stopped:
         rate = state.rate(batches.rate)
-        tally, rng = Tally(state.network.target in RIGHT), dropout_rng(batches.seed, state.epoch)
+        tally = Tally(state.network.target in RIGHT)
         for some in batches.epoch(state.epoch, train.stride):
-            for batch in train(some, state, rate, rng):
+            for batch in train(some, state, rate):
                 tally.add(*batch)
                 told.on_step(state, *batch)
             told.on_progress(state, *tally.so_far)

@@ -105,13 +105,18 @@ def load_checkpoint(state: State, path: str | PathLike[str]) -> None:
     state.stopped = stopped if ours.get("patience") == theirs.get("patience") else None
 
 
+#: what the rows of a history have of our own, in all of them or in none; callbacks may add more
+FIGURES = {"loss", "accuracy", "val_loss", "val_accuracy", "learning_rate", "seconds", "samples_per_second"}
+NEEDED = {"loss", "seconds", "samples_per_second"}
+
+
 def _sound(epoch: Any, step: Any, history: Any, stopped: Any) -> bool:
     """Whether these can be a state's: a row of figures for each epoch that is done, all with the same."""
     rows = history if isinstance(history, list) and all(isinstance(row, dict) for row in history) else [{}]
     return (
         all(type(count) is int and count >= 0 for count in (epoch, step))
         and [row.get("epoch") for row in rows] == list(range(1, epoch + 1))
-        and all(row.keys() == rows[0].keys() >= {"loss", "seconds", "samples_per_second"} for row in rows)
+        and all(row.keys() & FIGURES == rows[0].keys() & FIGURES >= NEEDED for row in rows)
         and isinstance(stopped, str | None)
     )
 

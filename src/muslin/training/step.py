@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from muslin.engines import blas
+from muslin.engines import blas, dropout
 from muslin.engines.denormals import flushed
 from muslin.errors import Diverged
 from muslin.losses import targets
@@ -35,6 +35,7 @@ class Step:
         self.y = y.astype(y.dtype.newbyteorder("="), copy=False)
         self.right = RIGHT.get(network.target)
         self.dropout, self.clip_norm = settings.dropout, settings.clip_norm
+        self.seed = network.seed if settings.seed is None else settings.seed
         self.freeze, self.stride = settings.freeze, settings.batch_size
         self.signals = Signals(network.sizes, self.stride, network.dtype, dropout=self.dropout > 0)
         self.table = targets(network.sizes[-1], network.dtype, settings.label_smoothing)
@@ -56,7 +57,7 @@ class Step:
         """Those of the loop's scalars that the rule asks for."""
         return {name: scalars[name] for name in self.asked}
 
-    def take(self, hand, s, rows, rng=None):
+    def take(self, hand, s, rows):
         """The order of a step, written once. ``hand`` does each part of it: `Computation` computes, and
         `muslin.engines.player.StepRecorder` writes down what is computed."""
         network = self.network
@@ -64,7 +65,7 @@ class Step:
         Y = hand.targets(self.table, self.y, rows)
         s.weights = None if self.weights is None else hand.weights(self.weights, rows)
         if s.masks:
-            hand.draw_masks(s.masks, self.dropout, rng)
+            hand.draw_masks(s.masks, self.dropout)
         network.forward(s, hand)
         hand.figures(network.batch_loss(s, Y), s.H[network.L])
         network.deltas(s, Y, self.freeze, hand)
@@ -73,23 +74,23 @@ class Step:
             hand.clip(self.parts, self.clip_norm)
         hand.update_parts(self.parts)
 
-    def __call__(self, batch, state, rate, rng):
+    def __call__(self, batch, state, rate):
         """Train on a batch, the rows ``batch`` of X; returns (samples, mean loss, right predictions).
 
         rate: the learning rate of a step, by its number from 0. Raises `Diverged`, before anything is changed.
         """
         try:
             with flushed(), blas.together():
-                loss, correct = self.compute(batch, state.step + 1, rate(state.step), rng)
+                loss, correct = self.compute(batch, state.step + 1, rate(state.step))
         except NotFinite as error:
             raise self.diverged(error.signals, state.epoch, state.step + 1) from None
         state.step += 1
         return len(batch), loss, correct
 
-    def compute(self, rows, t, rate, rng=None):
+    def compute(self, rows, t, rate):
         """Takes the step of number t with that learning rate; returns (mean loss, right predictions)."""
         hand, s = Computation(self, rows, t, rate), self.signals.first(len(rows))
-        self.take(hand, s, rows, rng)
+        self.take(hand, s, rows)
         return hand.loss, hand.correct
 
     def update(self, t, rate, loss):
@@ -153,11 +154,10 @@ class Computation:
         """Those of the batch, (1 × B)."""
         return weights[rows].T
 
-    def draw_masks(self, masks, dropout, rng):
-        """mask ← 0 with the probability ``dropout``, else 1/(1 − dropout)."""
-        for mask in masks.values():
-            np.greater_equal(rng.random(mask.T.shape, mask.dtype).T, dropout, out=mask)
-            mask /= 1.0 - dropout
+    def draw_masks(self, masks, share):
+        """See `muslin.engines.dropout.draw`."""
+        for k, mask in masks.items():
+            dropout.draw(mask, dropout.keys(self.step.seed, np.array([self.t]), k)[0], share)
 
     def figures(self, loss, P):
         """The figures of the batch: ``loss``, the mean, and ``correct``, how many are predicted right."""

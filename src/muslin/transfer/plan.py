@@ -74,7 +74,12 @@ class Transfer:
         of = {"fraction": fraction, "seed": seed, "contestant": contestant}
         budget = {"samples": len(rows), "epochs": epochs, "steps": steps, "seconds": sum(history["seconds"])}
         figures = {"loss": history[-1]["loss"], "accuracy": history[-1]["accuracy"]}
-        return of | budget | figures | {"test_loss": test_loss, "test_accuracy": test_accuracy}
+        return (
+            of
+            | budget
+            | figures
+            | {"test_loss": test_loss, "test_accuracy": test_accuracy, "test_samples": len(data.y_test)}
+        )
 
 
 def plan(run, data, freeze=1, keep_head=False, min_steps=2000, **changes):

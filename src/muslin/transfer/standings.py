@@ -21,7 +21,8 @@ def table(cells, fractions, seeds):
         accuracy = {name: np.array([cell["test_accuracy"] for cell in of[name]]) for name in of}
         figures = {name: {"mean": float(values.mean()), "sd": spread(values)} for name, values in accuracy.items()}
         for name in [*CONTESTANTS][1:]:
-            figures[name] |= dict(zip(DIFFERENCE, paired(accuracy[name] - accuracy["scratch"]), strict=True))
+            difference = paired(accuracy[name] - accuracy["scratch"], of[name][0].get("test_samples"))
+            figures[name] |= dict(zip(DIFFERENCE, difference, strict=True))
         rows.append({"fraction": fraction, "samples": of["scratch"][0]["samples"], "seeds": len(seeds), **figures})
     return rows
 

@@ -50,3 +50,19 @@ def test_the_tail_of_a_long_file(tmp_path):
 )
 def test_nested_keys_are_joined_by_points(row, expected):
     assert flat(row) == expected
+
+
+def test_at_its_end_it_has_a_digest_until_it_goes_on(tmp_path):
+    from muslin.files import read_json_lines
+
+    file = LineFile(tmp_path / "history.jsonl")
+    file.write(0, ['{"a": 1}', '{"a": 2}'])
+    file.seal()
+    assert b"muslin_digest" in file.path.read_bytes()
+    assert read_json_lines(file.path) == [*rows(file.path)] == [{"a": 1}, {"a": 2}]
+    assert file.tail(5) == ['{"a": 1}', '{"a": 2}']
+    for again in (file, LineFile(file.path)):
+        again.write(again.lines(), ['{"a": 3}'])
+        assert b"muslin_digest" not in file.path.read_bytes()
+        again.seal()
+    assert [row["a"] for row in read_json_lines(file.path)] == [1, 2, 3, 3]

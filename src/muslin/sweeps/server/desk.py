@@ -164,6 +164,8 @@ class Desk:
             run = self.store.get("runs", id=run["id"])
             self.write_config(run)
             self.write_summary(run)
+            for name in ("history.jsonl", "events.jsonl"):
+                self.lines(self.path(run) / name).seal()
 
     def delete_run(self, run):
         import shutil

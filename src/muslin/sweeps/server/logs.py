@@ -6,6 +6,11 @@ import threading
 from functools import wraps
 from pathlib import Path
 
+from muslin import digests
+from muslin.files import atomic, write_json_lines
+
+SEALED = digests.KEY.encode()
+
 
 def alone(method):
     """One thread at a time: a line that another one is writing looks as if it were torn."""
@@ -24,7 +29,7 @@ class LineFile:
 
     def __init__(self, path):
         self.path, self.lock = Path(path), threading.RLock()
-        self.size = self.count = 0
+        self.size, self.count, self.sealed = 0, 0, False
 
     def _look(self):
         """Learn what is there, if that is not what we left."""
@@ -35,7 +40,7 @@ class LineFile:
         whole = data.rfind(b"\n") + 1
         if whole < size:
             os.truncate(self.path, whole)
-        self.size, self.count = whole, data.count(b"\n")
+        self.size, self.count, self.sealed = whole, data.count(b"\n"), SEALED in data.partition(b"\n")[0]
 
     @alone
     def lines(self):
@@ -46,6 +51,7 @@ class LineFile:
     def write(self, offset, lines):
         """Lines from that number on. Where there is a gap before them, empty ones fill it; what was behind is gone."""
         self._look()
+        self._open()
         lines = [b""] * max(0, offset - self.count) + [line.encode(errors="replace") for line in lines]
         at = self._place(min(offset, self.count))
         data = b"".join(line + b"\n" for line in lines)
@@ -70,6 +76,22 @@ class LineFile:
         return at
 
     @alone
+    def seal(self):
+        """Give the rows a digest, as every file of ours has one; what is written later takes it away."""
+        found = list(rows(self.path, blank=True))
+        if found:
+            write_json_lines(self.path, found)
+            self.size, self.sealed = self.path.stat().st_size, True
+
+    def _open(self):
+        """Take the digest away: there will be other rows."""
+        if self.sealed:
+            data = b"".join(json.dumps(row, ensure_ascii=False).encode() + b"\n" for row in rows(self.path, blank=True))
+            with atomic(self.path) as temporary:
+                temporary.write_bytes(data)
+            self.size, self.sealed = len(data), False
+
+    @alone
     def tail(self, most):
         """The last lines, as texts."""
         self._look()
@@ -82,17 +104,23 @@ class LineFile:
                 at -= step
                 file.seek(at)
                 data = file.read(step) + data
-        return [line.decode(errors="replace") for line in data.splitlines()[-most:]]
+        lines = [line.decode(errors="replace") for line in data.splitlines()[-most:]]
+        if self.sealed and len(lines) == self.count:
+            lines[0] = json.dumps({key: value for key, value in json.loads(lines[0]).items() if key != digests.KEY})
+        return lines
 
 
-def rows(path, start=0):
-    """The JSON objects in the lines of a file, from the given line on; empty lines are left out."""
+def rows(path, start=0, blank=False):
+    """The JSON objects in the lines of a file, from the given line on, without the digest; a ``blank`` line is {}, or
+    is left out."""
     if not Path(path).exists():
         return
     with open(path, encoding="utf-8", errors="replace") as file:
         for number, line in enumerate(file):
-            if number >= start and line.endswith("\n") and line.strip():
-                yield json.loads(line)
+            if number >= start and line.endswith("\n") and (blank or line.strip()):
+                row = json.loads(line or "{}") if line.strip() else {}
+                row.pop(digests.KEY, None)
+                yield row
 
 
 def flat(row, before=""):

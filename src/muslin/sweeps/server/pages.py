@@ -14,6 +14,7 @@ from muslin.errors import InputError
 from muslin.report.live import Live, duration
 from muslin.report.logged_run import Curves, LoggedRun, flat, is_number, sampled
 from muslin.report.pages import charts, page
+from muslin.sweeps.analysis import findings, measured
 from muslin.sweeps.report import contents
 from muslin.sweeps.scheduler import best
 from muslin.sweeps.server.desk import ENTITY
@@ -25,6 +26,8 @@ RUNS, COLUMNS, LINES, CHARTS = 2000, 12, 8, 6
 #: points of such a curve
 POINTS = 300
 PLOTLY = "/.page/plotly.js"
+#: trials from which on the importance of hyperparameters is worked out again only when there are so many times as many
+MANY, GROWTH = 200, 1.2
 
 
 class Pages:
@@ -305,7 +308,7 @@ class ShownRun(LoggedRun):
 class ShownSweep(WatchedSweep):
     def __init__(self, pages, led):
         super().__init__(led.directory.path)
-        self.pages, self.led = pages, led
+        self.pages, self.led, self.known = pages, led, {}
 
     @cached_property
     def study(self):
@@ -315,7 +318,9 @@ class ShownSweep(WatchedSweep):
         led, store = self.led, self.pages.store
         project = store.get("projects", id=led.row["project"])
         at = _address(project)
-        facts = contents(led.directory, led.study, led.directory.path)
+        found, old = self._findings()
+        facts = contents(led.directory, led.study, led.directory.path, found)
+        facts["left_out"] += old
         names = {row["name"]: row["display"] for row in store.rows("SELECT * FROM runs WHERE sweep = ?", led.id)}
         for row in facts["table"]:
             row["link"] = f"{at}/runs/{row['run']}" if row["run"] in names else None
@@ -324,6 +329,18 @@ class ShownSweep(WatchedSweep):
         context |= {"state": led.row["state"], "reason": led.row["reason"], "agents": self._agents()}
         news = {"news": f"{at}/sweeps/{led.id}/live", "plotly_at": PLOTLY, "nonce": _nonce(self.pages.mark)}
         return page("served_sweep.html", **facts | context | news, live=live)
+
+    def _findings(self):
+        """(what the charts show, sentences). Of many trials the importance takes seconds: it waits for a fifth more."""
+        directory, trials = self.led.directory, measured(self.study)
+        if len(trials) <= MANY:
+            return None, []
+        if len(trials) >= GROWTH * self.known.get("trials", 0):
+            self.known = findings(directory, self.study, trials)
+            return self.known, []
+        costly = {key: self.known[key] for key in ("importance", "correlation") if key in self.known}
+        of = f"Importance and correlation are of the first {self.known['trials']:,} trials that had a value."
+        return findings(directory, self.study, trials, costly=False) | costly, [of]
 
     def _agents(self):
         found = self.pages.store.rows("SELECT * FROM agents WHERE sweep = ? ORDER BY created", self.led.id)
