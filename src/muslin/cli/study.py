@@ -9,7 +9,7 @@ from rich.table import Table
 
 from muslin.cli.options import DataDir, Json, console, emit, same_command
 from muslin.errors import known
-from muslin.runs.directory import folder_name
+from muslin.runs.directory import folder_name, need_classes
 from muslin.studies import STUDIES, study
 
 #: last word of a figure's name → how it is written; all others with three digits
@@ -58,6 +58,7 @@ def _conduct(chosen, given, seeds, path):
     plan = chosen.plan(given, seeds or chosen.seeds)
     settings = plan[0][1]
     data = settings.load_data()
+    need_classes(data)
     with StudyProgress(console(True), plan) as progress:
         try:
             return study.conduct(chosen, plan, data, path, progress)

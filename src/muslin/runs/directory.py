@@ -317,6 +317,12 @@ def need_test(data):
         raise InputError(f"The data set {data.name} has no test part; an .npz needs X_test and y_test for that.")
 
 
+def need_classes(data):
+    """Raises InputError where the data set has numbers or labels in place of classes."""
+    if data.target != "class":
+        raise InputError(f"The data set {data.name} has {data.target} to predict; this command is for classes.")
+
+
 def evaluate_test(run, data):
     """Evaluate the run's model on the test set; adds the figures to summary.json and returns them.
 
