@@ -7,16 +7,21 @@ import pytest
 
 from muslin.activations import ACTIVATIONS, relu, tanh, tanh_slope
 from muslin.gradcheck import example, gradcheck
-from muslin.losses import LOSSES, cross_entropy, cross_entropy_delta
+from muslin.losses import LOSSES, cross_entropy, cross_entropy_delta, losses_of
+from muslin.outputs import OUTPUTS
 
 
 def worst(*arguments, **options):
     return max(max(pair) for pair in gradcheck(*example(*arguments, **options)).values())
 
 
-@pytest.mark.parametrize(("activation", "loss"), list(product(ACTIVATIONS, LOSSES)))
-def test_right_gradients(activation, loss):
-    assert worst(activation, loss) < 1e-7
+PAIRS = [(loss, output) for output in OUTPUTS for loss in losses_of(output)]
+
+
+@pytest.mark.parametrize(("activation", "pair"), list(product(ACTIVATIONS, PAIRS)))
+def test_right_gradients(activation, pair):
+    loss, output = pair
+    assert worst(activation, loss, output=output) < 1e-7
 
 
 @pytest.mark.parametrize("hidden", [(), (3,), (4, 3, 5)])

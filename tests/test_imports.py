@@ -16,10 +16,11 @@ import muslin
 #: from the ground up; a part may import from the floors below its own. "muslin" is the package's own __init__.py
 FLOORS = (
     {"errors"},
-    {"digests", "inputs", "memory", "evidence"},
+    {"digests", "inputs", "memory", "evidence", "preparation"},
     {"files"},
     {"documents", "model_file"},
     {"activations", "losses", "initializers", "optimizers", "schedules"},
+    {"outputs", "export"},
     {"engines"},
     {"training"},
     {"network"},
@@ -27,7 +28,7 @@ FLOORS = (
     {"datasets", "gradcheck"},
     {"runs"},
     {"transfer"},
-    {"export", "report", "estimator"},
+    {"report", "estimators"},
     {"tracking"},
     {"sweeps", "studies"},
     {"cli"},

@@ -47,11 +47,17 @@ def _relative(a: Array, n: Array) -> float:
 
 
 def example(
-    activation: str, loss: str, seed: int = 0, hidden: Sequence[int] = (7, 6)
+    activation: str, loss: str, seed: int = 0, hidden: Sequence[int] = (7, 6), output: str = "softmax"
 ) -> tuple[FeedForwardNeuralNetwork, Array, np.ndarray]:
     """A small network of float64 and samples to check it with: (network, X, y)."""
     rng = np.random.default_rng([seed, 2])
-    network = FeedForwardNeuralNetwork([5, *hidden, 4], activation, "xavier", loss, seed, np.float64)
+    network = FeedForwardNeuralNetwork([5, *hidden, 4], activation, "xavier", loss, seed, np.float64, output=output)
     for b in network.biases.values():
         b[...] = rng.normal(scale=0.3, size=b.shape)
-    return network, rng.standard_normal((8, 5)), rng.integers(0, 4, 8)
+    X, y = rng.standard_normal((8, 5)), rng.integers(0, 4, 8)
+    rows = {
+        "labels": rng.integers(0, 2, (8, 4)),
+        "numbers": 2 * rng.standard_normal((8, 4)),
+        "counts": rng.poisson(2, (8, 4)),
+    }
+    return network, X, rows.get(network.target, y)

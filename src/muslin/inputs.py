@@ -125,6 +125,55 @@ def as_labels(y: Any, n_samples: int, classes: int) -> np.ndarray:
     return y
 
 
+def as_targets(y: Any, n_samples: int, n_outputs: int, target: str, dtype: Any) -> np.ndarray:
+    """What the samples are to be: class numbers (N,) or, of "labels", "numbers" and "counts", (N × n_outputs) of the
+    dtype; one output may come as (N,).
+
+    Raises InputError: another shape, or a value that the kind of target cannot have.
+    """
+    if target == "class":
+        return as_labels(y, n_samples, n_outputs)
+    y = _array(y, "y", f"(samples, {n_outputs})")
+    if y.dtype.kind not in "buif":
+        raise InputError(f"y holds {y.dtype}; it must hold numbers.")
+    shape, Y = y.shape, y[:, None] if y.ndim == 1 and n_outputs == 1 else y
+    if Y.ndim != 2 or Y.shape[1] != n_outputs:
+        raise InputError(f"y has the shape {shape}; it must be (samples, {n_outputs}), a row of {target} a sample.")
+    if len(Y) != n_samples:
+        raise InputError(f"X has {n_samples} samples and y {len(Y)} rows; they must be as many.")
+    with np.errstate(over="ignore"):
+        Y = np.ascontiguousarray(Y, dtype)
+    low, high, right = BOUNDS[target]
+    wrong = ~(np.isfinite(Y) & (low <= Y) & (high >= Y))
+    if wrong.any():
+        row, column = np.argwhere(wrong)[0]
+        raise InputError(f"y holds {Y[row, column]} in row {row}, column {column}; {target} must be {right}.")
+    return Y
+
+
+#: kind of target → least, greatest, in words
+BOUNDS = {
+    "labels": (0, 1, "0 or 1, or a probability between"),
+    "numbers": (-math.inf, math.inf, "finite"),
+    "counts": (0, math.inf, "finite and not negative"),
+}
+
+
+def as_weights(weights: Any, n_samples: int) -> np.ndarray:
+    """Weights of samples as float64 (N,). Raises InputError: another shape, or one that is negative or not finite."""
+    w = _array(weights, "sample_weight", f"({n_samples},)")
+    if w.shape != (n_samples,) or w.dtype.kind not in "buif":
+        raise InputError(
+            f"sample_weight is {w.dtype} of shape {w.shape}; it must be one number a sample, ({n_samples},)."
+        )
+    w = w.astype(np.float64)
+    wrong = ~(np.isfinite(w) & (w >= 0))
+    if wrong.any():
+        row = int(wrong.argmax())
+        raise InputError(f"sample_weight is {w[row]} in row {row}; weights must be finite and not negative.")
+    return w
+
+
 def as_rows(rows: Any, n: int, name: str = "rows") -> np.ndarray:
     """The row numbers as an array; of None all n. Raises InputError: none at all, or one outside 0…n − 1."""
     if rows is None:

@@ -84,7 +84,8 @@ class Signals:
     """What flows through the network for one batch: A, H, dA, dH, each {k: (n_k × B)}, Fortran order.
 
     A and H of layer L are in C order: softmax goes down columns, and NumPy is quick where it takes all columns at once.
-    ``inputs[k]`` is what layer k + 1 is given: H⁽ᵏ⁾ itself or, with dropout, H⁽ᵏ⁾ ∘ mask⁽ᵏ⁾. Made once and used for
+    ``inputs[k]`` is what layer k + 1 is given: H⁽ᵏ⁾ itself or, with dropout, H⁽ᵏ⁾ ∘ mask⁽ᵏ⁾. ``Z`` is what the output
+    function leaves for the loss, ``weights`` those of the samples, (1 × B), if they have any. Made once and used for
     every batch; ``first(n)`` is the same memory for a batch of n columns.
     """
 
@@ -95,7 +96,8 @@ class Signals:
     dH: dict[int, Array]
     masks: dict[int, Array]
     inputs: dict[int, Array]
-    log_Y_hat: Array
+    Z: Array
+    weights: Array | None = None
 
     def __init__(
         self, sizes: list[int], batch: int, dtype: np.dtype[Any], dropout: bool = False, backward: bool = True

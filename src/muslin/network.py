@@ -4,7 +4,7 @@ Layers are numbered 1…L, layer k has n_k units, n_0 is the number of inputs. S
 
     H⁽⁰⁾ = X                              (n_0 × B)
     A⁽ᵏ⁾ = W⁽ᵏ⁾ H⁽ᵏ⁻¹⁾ + b⁽ᵏ⁾             (n_k × B),  W⁽ᵏ⁾ (n_k × n_{k−1}),  b⁽ᵏ⁾ (n_k × 1)
-    H⁽ᵏ⁾ = f(A⁽ᵏ⁾),  Ŷ = H⁽ᴸ⁾ = softmax(A⁽ᴸ⁾)
+    H⁽ᵏ⁾ = f(A⁽ᵏ⁾),  Ŷ = H⁽ᴸ⁾ = o(A⁽ᴸ⁾),  o: softmax, or another of `muslin.outputs`
 
 Matrices are stored column by column (Fortran order): a column-major (n × B) is the row-major (B × n) that BLAS likes,
 so the blackboard's equations are also the fast path. At the door (`fit`, `predict`) samples are rows, as elsewhere.
@@ -16,12 +16,13 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
-from muslin import activations, initializers, losses, model_file, optimizers, training
+from muslin import activations, initializers, losses, model_file, optimizers, outputs, training
 from muslin.engines import Engine, blas
 from muslin.engines import engine as engine_named
 from muslin.engines.prediction import Predictor
-from muslin.errors import known
-from muslin.inputs import Scale, as_dtype, as_finite, as_labels, as_probabilities, as_samples, as_seed, as_sizes
+from muslin.errors import InputError, known
+from muslin.export import incoming
+from muslin.inputs import Scale, as_dtype, as_finite, as_probabilities, as_samples, as_seed, as_sizes, as_targets
 from muslin.memory import Array, Parameters, Signals
 
 #: samples that pass through the network at a time where it only predicts
@@ -29,24 +30,26 @@ CHUNK = 512
 
 
 class FeedForwardNeuralNetwork:
-    """A classifier of fully connected layers with softmax at its output.
+    """Fully connected layers that say a class (softmax), labels (sigmoid), numbers (identity) or counts (exponential).
 
-    sizes        [n_0, n_1, …, n_L]: inputs, units of each hidden layer, classes
+    sizes        [n_0, n_1, …, n_L]: inputs, units of each hidden layer, classes or labels or numbers
     activation   of the hidden layers; a key of ``activations``
     initializer  of the weights; a key of ``initializers``. Multiplied by ``initializer_scale``. Biases start at zero.
-    loss         a key of ``losses``
+    output       of the last layer; a key of ``outputs``
+    loss         a key of ``losses`` that goes with the output (default: the usual one)
     seed         of the initial weights and, unless ``fit`` is given another, of everything random in training
     dtype        float32 or float64
     engine       "auto", "numpy" or "numba" (see `muslin.engines`)
 
     All parameters live in the vector ``theta``: every W, then every b. ``weights[k]`` and ``biases[k]`` are views into
     it, and so are ``weight_gradients[k]`` and ``bias_gradients[k]`` into ``gradient``. Theta is written into, never
-    replaced. The four tables are class attributes: add a row, and its name can be used everywhere.
+    replaced. The five tables are class attributes: add a row, and its name can be used everywhere.
 
     Raises InputError for sizes, names or a dtype that cannot be.
     """
 
     activations: ClassVar = activations.ACTIVATIONS
+    outputs: ClassVar = outputs.OUTPUTS
     losses: ClassVar = losses.LOSSES
     initializers: ClassVar = initializers.INITIALIZERS
     optimizers: ClassVar = optimizers.OPTIMIZERS
@@ -56,23 +59,26 @@ class FeedForwardNeuralNetwork:
         sizes: ArrayLike,
         activation: str = "relu",
         initializer: str = "he",
-        loss: str = "cross_entropy",
+        loss: str | None = None,
         seed: int = 0,
         dtype: DTypeLike = np.float32,
         engine: str = "auto",
         initializer_scale: float = 1.0,
+        output: str = "softmax",
     ):
         self.sizes = as_sizes(sizes)
         self.L = len(self.sizes) - 1
         self.activation = known(self.activations, "activation", activation)
         self.initializer = known(self.initializers, "initializer", initializer)
-        self.loss = known(self.losses, "loss", loss)
+        self.output = known(self.outputs, "output", output)
+        self.output_function, self.target, usual, self._predicted = self.outputs[self.output]
+        self.loss = known(self.losses, "loss", loss or usual)
         self.seed, self.dtype = as_seed(seed), as_dtype(dtype)
         self.initializer_scale = as_finite(initializer_scale, "initializer_scale")
         self.engine = engine_named(engine)
         self.scale: Scale | None = None  # of the samples that it was trained on
         self.function, self.slope = self.activations[self.activation]
-        self.loss_function, self.delta_function = self.losses[self.loss]
+        self.loss_function, self.delta_function = losses.pair(self.losses, self.loss, self.output)
         self._own(Parameters(self.sizes, self.dtype))
         initialize, rng = self.initializers[self.initializer], np.random.default_rng(self.seed)
         for W in self.weights.values():
@@ -112,8 +118,7 @@ class FeedForwardNeuralNetwork:
                 np.multiply(s.H[k], s.masks[k], out=s.inputs[k])
             np.matmul(self.weights[k + 1], s.inputs[k], out=s.A[k + 1])
         s.A[self.L] += self.biases[self.L]
-        s.log_Y_hat = activations.log_softmax(s.A[self.L])
-        np.exp(s.log_Y_hat, out=s.H[self.L])
+        s.Z = self.output_function(s.A[self.L], s.H[self.L])
 
     def backward(self, s: Signals, Y: Array) -> None:
         """Backward propagation after `forward`: fills ``weight_gradients`` and ``bias_gradients``.
@@ -131,6 +136,8 @@ class FeedForwardNeuralNetwork:
         """
         engine = engine or self.engine
         np.divide(self.delta_function(s.H[self.L], Y), s.batch, out=s.dA[self.L])
+        if s.weights is not None:
+            s.dA[self.L] *= s.weights
         for k in range(self.L, freeze + 1, -1):
             np.matmul(self.weights[k].T, s.dA[k], out=s.dH[k - 1])
             if s.masks:
@@ -148,12 +155,13 @@ class FeedForwardNeuralNetwork:
 
     def batch_loss(self, s: Signals, Y: Array) -> Any:
         """The loss of the batch, summed over its samples, after `forward`.  Y: targets, (n_L × B)."""
-        return self.loss_function(s.log_Y_hat, s.H[self.L], Y)
+        terms = self.loss_function(s.Z, s.H[self.L], Y)
+        return np.sum(terms if s.weights is None else terms * s.weights)
 
     # The door: samples are rows
 
-    def predict_proba(self, X: ArrayLike) -> Array:
-        """Probability of each class.  X: (N × n_0), float or uint8 (scaled by 1/255) → (N × classes)."""
+    def respond(self, X: ArrayLike) -> Array:
+        """Ŷ of each sample.  X: (N × n_0), float or uint8 (scaled by 1/255) → (N × n_L)."""
         if (P := self.predictor(X)) is not None:
             return as_probabilities(P)
         X = self.samples(X)
@@ -162,9 +170,15 @@ class FeedForwardNeuralNetwork:
             P[rows] = s.H[self.L].T
         return as_probabilities(P)
 
+    def predict_proba(self, X: ArrayLike) -> Array:
+        """Probability of each class or label.  X: as in `respond` → (N × n_L).  Raises InputError of numbers."""
+        if self.target not in ("class", "labels"):
+            raise InputError(f"The output {self.output} says {self.target}, which have no probabilities; use predict.")
+        return self.respond(X)
+
     def predict(self, X: ArrayLike) -> np.ndarray:
-        """The most probable class of each sample, (N,)."""
-        return self.predict_proba(X).argmax(axis=1)
+        """The most probable class, (N,); or the labels as 0 and 1, or the numbers, (N × n_L), (N,) if n_L is 1."""
+        return self._predicted(self.respond(X))
 
     def samples(self, X: ArrayLike) -> np.ndarray:
         """X checked: see `muslin.inputs.as_samples`."""
@@ -188,12 +202,12 @@ class FeedForwardNeuralNetwork:
     def loss_and_gradients(self, X: ArrayLike, y: ArrayLike) -> tuple[float, dict[int, Array], dict[int, Array]]:
         """Mean loss over the samples, and its gradients: (loss, {k: dW⁽ᵏ⁾}, {k: db⁽ᵏ⁾}), without weight decay.
 
-        X: (N × n_0), y: labels (N,).  Raises InputError for shapes or labels that do not fit.
+        X: (N × n_0), y: class numbers (N,), or (N × n_L).  Raises InputError for what does not fit.
         """
         X = self.samples(X)
-        y = as_labels(y, len(X), self.sizes[-1])
+        y = as_targets(y, len(X), self.sizes[-1], self.target, self.dtype)
         s = Signals(self.sizes, len(X), self.dtype)
-        Y = losses.targets(self.sizes[-1], self.dtype).take(y, axis=1)
+        Y = losses.target_columns(y, self.sizes[-1], self.dtype)
         with blas.together():
             self.engine.gather(X, np.arange(len(X)), s.H[0].T)
             self.forward(s)
@@ -211,11 +225,15 @@ class FeedForwardNeuralNetwork:
     @property
     def config(self) -> dict[str, Any]:
         """What `FeedForwardNeuralNetwork(**config)` needs to make a network of this kind."""
-        names = ("sizes", "activation", "initializer", "loss", "seed", "initializer_scale")
+        names = ("sizes", "activation", "initializer", "output", "loss", "seed", "initializer_scale")
         return {name: getattr(self, name) for name in names} | {"dtype": self.dtype.name}
 
     save = model_file.save
     load: ClassVar[Any] = classmethod(model_file.load)
+    from_torch: ClassVar[Any] = classmethod(incoming.from_torch)
+    from_sklearn: ClassVar[Any] = classmethod(incoming.from_sklearn)
+    from_keras: ClassVar[Any] = classmethod(incoming.from_keras)
+    from_onnx: ClassVar[Any] = classmethod(incoming.from_onnx)
 
     def __getstate__(self) -> dict[str, Any]:
         return {"config": self.config, "engine": self.engine.name, "theta": self.theta, "scale": self.scale}

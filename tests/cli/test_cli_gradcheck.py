@@ -5,7 +5,10 @@ import json
 import pytest
 
 from muslin.activations import ACTIVATIONS, relu
-from muslin.losses import LOSSES
+from muslin.losses import losses_of
+from muslin.outputs import OUTPUTS
+
+PAIRS = [(output, loss) for output in OUTPUTS for loss in losses_of(output)]
 
 
 def test_all_pass(muslin):
@@ -13,26 +16,27 @@ def test_all_pass(muslin):
     assert (code, err, out.count("\n")) == (0, "", 1)
     told = json.loads(out)
     assert told["passed"] is True
-    assert [(row["activation"], row["loss"]) for row in told["checks"]] == [(a, m) for a in ACTIVATIONS for m in LOSSES]
+    checks = [(row["activation"], row["output"], row["loss"]) for row in told["checks"]]
+    assert checks == [(a, *pair) for a in ACTIVATIONS for pair in PAIRS]
     assert 0 < told["largest_error"] == max(max(row["layers"]) for row in told["checks"]) < told["tolerance"] == 1e-7
 
 
 def test_for_a_person(muslin):
-    code, out, err = muslin("gradcheck", "-a", "ReLU", "-l", "MSE", "--hidden-size", "3")
+    code, out, err = muslin("gradcheck", "-a", "ReLU", "-l", "MSE", "--output", "linear", "--hidden-size", "3")
     assert (code, err) == (0, "")
     head, row, verdict = out.splitlines()
-    assert head.split() == ["activation", "loss", "layer", "1", "layer", "2"]
-    assert row.split()[:2] == ["relu", "mean_squared_error"]
+    assert head.split() == ["activation", "output", "loss", "layer", "1", "layer", "2"]
+    assert row.split()[:3] == ["relu", "identity", "mean_squared_error"]
     assert verdict.startswith("passed: largest relative error ")
 
 
 @pytest.mark.parametrize("slope", [lambda a, h: h, lambda a, h: 1.001 * (h > 0)], ids=["wrong", "a thousandth off"])
 def test_a_wrong_slope_fails_with_1(slope, muslin, monkeypatch):
     monkeypatch.setitem(ACTIVATIONS, "relu", (relu, slope))
-    code, out, err = muslin("gradcheck", "-l", "cross_entropy")
+    code, out, err = muslin("gradcheck", "-l", "cross_entropy", "--output", "softmax")
     assert (code, err) == (1, "")
     assert out.splitlines()[-1].startswith("FAILED: largest relative error ")
-    code, out, _ = muslin("gradcheck", "-l", "cross_entropy", "--json")
+    code, out, _ = muslin("gradcheck", "-l", "cross_entropy", "--output", "softmax", "--json")
     told = json.loads(out)
     assert (code, told["passed"]) == (1, False)
     failed = [row["activation"] for row in told["checks"] if max(row["layers"]) > told["tolerance"]]
@@ -42,9 +46,14 @@ def test_a_wrong_slope_fails_with_1(slope, muslin, monkeypatch):
 def test_an_activation_of_one_s_own_is_checked_too(muslin, monkeypatch):
     monkeypatch.setitem(ACTIVATIONS, "square", (lambda a: a * a, lambda a, h: 2 * a))
     assert [row["activation"] for row in json.loads(muslin("gradcheck", "-a", "square", "--json").out)["checks"]] == [
-        "square",
-        "square",
-    ]
+        "square"
+    ] * len(PAIRS)
+
+
+def test_what_does_not_go_together(muslin):
+    code, out, err = muslin("gradcheck", "-l", "huber", "--output", "softmax")
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert "huber does not go with the output softmax" in err
 
 
 def test_seed_and_sizes_change_the_network(muslin):

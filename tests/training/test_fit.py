@@ -205,6 +205,8 @@ CHANGED = {
     "freeze": 1,
     "seed": 1,
     "rows": np.arange(29),
+    "sample_weight": np.arange(len(y)) % 3,
+    "class_weight": {0: 3.0},
     "beta1": 0.8,
 }
 #: settings that leave the parameters alone, or are tested with the callbacks

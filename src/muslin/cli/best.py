@@ -8,7 +8,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from muslin import datasets, runs, tracking
+from muslin import runs, tracking
 from muslin.cli.options import Json, console, emit, same_command
 from muslin.cli.train import fit
 
@@ -100,7 +100,7 @@ def retrain(directory, trial, seed=None, tracker="none"):
     from muslin.sweeps.retrain import final_settings
 
     settings = final_settings(directory, trial, seed)
-    data = datasets.load(settings.dataset, data_dir=settings.data_dir)
+    data = settings.load_data()
     runs.need_test(data)
     run = _place(directory, settings, data)
     kept = run.path / "test.json"

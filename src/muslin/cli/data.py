@@ -1,12 +1,16 @@
 """muslin data"""
 
+from pathlib import Path
 from typing import Annotated
 
 import numpy as np
 import typer
 
 from muslin import datasets
+from muslin.cli.columns import columns_table
 from muslin.cli.options import DataDir, Json, console, emit
+from muslin.datasets import tables
+from muslin.preparation import describe
 
 
 def command(
@@ -14,8 +18,12 @@ def command(
     data_dir: DataDir = None,
     json: Json = False,
 ):
-    """Looked for in --data-dir or $MUSLIN_DATA, the cache, the system's package, then downloaded. The contents are
-    checked against known SHA-256 checksums whichever way they come."""
+    """Of a table: what each of its columns is. Any other is looked for in --data-dir or $MUSLIN_DATA, the cache, the
+    system's package, then downloaded. The contents are checked against known SHA-256 checksums whichever way they
+    come."""
+    if datasets.named(dataset) is None and tables.is_table(Path(dataset)):
+        _describe(Path(dataset), json)
+        return
     data = datasets.load(dataset, data_dir=data_dir)
     counts = np.bincount(data.y_train, minlength=len(data.class_names)).tolist()
     facts = {
@@ -36,3 +44,14 @@ def command(
     out.print("classes    " + ", ".join(f"{name} {n:,}" for name, n in facts["classes"].items()))
     for file, checksum in data.checksums.items():
         out.print(f"verified   {file}  {checksum[:16]}…")
+
+
+def _describe(path, json):
+    table, comma = tables.read(path)
+    columns = [describe(table[name], name, comma) for name in table.columns]
+    if json:
+        emit({"dataset": str(path), "rows": len(table), "columns": [vars(column) for column in columns]})
+        return
+    out = console(json)
+    out.print(columns_table(columns))
+    out.print(f"{path}: {len(table):,} rows; to learn one of its columns: muslin train -d {path} --target COLUMN")

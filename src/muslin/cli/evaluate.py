@@ -1,22 +1,43 @@
 """muslin evaluate"""
 
+from pathlib import Path
+from typing import Annotated
+
 import numpy as np
+import typer
 from rich.table import Table
 
 from muslin import runs
 from muslin.cli.options import Json, RunPath, console, emit
+from muslin.errors import InputError
 from muslin.files import output_folder
 
 
-def command(run: RunPath, json: Json = False):
+def command(
+    run: RunPath,
+    table: Annotated[
+        Path | None, typer.Argument(metavar="[TABLE]", help="Another table than the test rows of the run's own.")
+    ] = None,
+    json: Json = False,
+):
     """Test accuracy and loss; precision, recall and F1 of each class; the confusion matrix and the pairs of classes
-    that are most often confused, as pictures in the run directory."""
+    that are most often confused, as pictures in the run directory. Of numbers R² and the errors."""
     run = runs.Run(run)
-    figures = measure(run, run.dataset(quiet=False))
+    figures = measure(run, run.dataset(quiet=False)) if table is None else measure_table(run, table)
     if json:
         emit({"run": str(run.path)} | figures)
     else:
         show(console(json), run, figures)
+
+
+def measure_table(run, path):
+    """The figures of a run's model on another table; nothing is written."""
+    facts = run.table
+    if facts is None:
+        raise InputError(f"{run.path} was trained on {run.settings.dataset}, which is no table; leave {path} out.")
+    X, y = facts.samples_and_targets(path)
+    figures, _ = runs.figures_on(run.model, X, y, facts.target.classes, facts)
+    return _with_pairs(figures, facts.target.classes)
 
 
 def measure(run, data):
@@ -24,18 +45,22 @@ def measure(run, data):
     from muslin.report import plots
 
     figures, predicted = runs.evaluate_test(run, data)
-    pairs = most_confused(np.array(figures["confusion_matrix"]))
-    folder = output_folder(run.path)
+    if "confusion_matrix" not in figures:
+        return figures
+    figures, names, folder = _with_pairs(figures, data.class_names), data.class_names, output_folder(run.path)
     pictures = [folder / "confusion_matrix.png"]
-    plots.confusion(figures["confusion_matrix"], data.class_names, pictures[0])
+    plots.confusion(figures["confusion_matrix"], names, pictures[0])
     if data.image_shape:
         pictures.append(folder / "most_confused.png")
-        plots.confused(data, predicted, pairs, pictures[1])
-    names = data.class_names
-    return figures | {
-        "most_confused": [{"true": names[t], "predicted": names[p], "count": n} for t, p, n in pairs],
-        "pictures": list(map(str, pictures)),
-    }
+        plots.confused(data, predicted, most_confused(np.array(figures["confusion_matrix"])), pictures[1])
+    return figures | {"pictures": list(map(str, pictures))}
+
+
+def _with_pairs(figures, names):
+    if "confusion_matrix" not in figures:
+        return figures
+    pairs = most_confused(np.array(figures["confusion_matrix"]))
+    return figures | {"most_confused": [{"true": names[t], "predicted": names[p], "count": n} for t, p, n in pairs]}
 
 
 def most_confused(matrix, n=6):
@@ -47,17 +72,29 @@ def most_confused(matrix, n=6):
 
 
 def show(out, run, figures):
+    if "per_class" in figures:
+        _show_classes(out, figures)
+    for pair in figures.get("most_confused", ())[:3]:
+        out.print(f"confused   {pair['count']} × {pair['true']} taken for {pair['predicted']}")
+    for picture in figures.get("pictures", ()):
+        out.print(f"picture    {picture}")
+    if "test_r2" in figures:
+        out.print(
+            f"errors     {figures['test_mae']:.6g} in the mean, {figures['test_rmse']:.6g} in the root mean square"
+        )
+        out.print(f"test       R² {figures['test_r2']:.4f}, loss {figures['test_loss']:.4f}", style="bold")
+    else:
+        out.print(f"test       accuracy {figures['test_accuracy']:.2%}, loss {figures['test_loss']:.4f}", style="bold")
+
+
+def _show_classes(out, figures):
     table = Table("class", "precision", "recall", "F1", "samples", box=None, pad_edge=False, header_style="bold")
     for column in table.columns[1:]:
         column.justify = "right"
     scores = ("precision", "recall", "f1")
     for row in figures["per_class"]:
         table.add_row(row["class"], *(f"{row[key]:.4f}" for key in scores), str(row["samples"]))
-    samples = sum(row["samples"] for row in figures["per_class"])
-    table.add_row("macro", *(f"{figures['macro'][key]:.4f}" for key in scores), str(samples), style="bold")
+    if "macro" in figures:
+        samples = sum(row["samples"] for row in figures["per_class"])
+        table.add_row("macro", *(f"{figures['macro'][key]:.4f}" for key in scores), str(samples), style="bold")
     out.print(table)
-    for pair in figures["most_confused"][:3]:
-        out.print(f"confused   {pair['count']} × {pair['true']} taken for {pair['predicted']}")
-    for picture in figures["pictures"]:
-        out.print(f"picture    {picture}")
-    out.print(f"test       accuracy {figures['test_accuracy']:.2%}, loss {figures['test_loss']:.4f}", style="bold")

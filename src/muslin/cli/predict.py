@@ -16,13 +16,34 @@ NO_IMAGES = "An .npz has images where X is (samples, rows, columns), or where im
 
 def command(
     run: RunPath,
-    pictures: Annotated[list[Path], typer.Argument(metavar="IMAGE…", help="PNG or JPEG files of any size.")],
+    files: Annotated[
+        list[Path], typer.Argument(metavar="FILE…", help="PNG or JPEG files of any size; or a table, if it was one.")
+    ],
+    out: Annotated[Path | None, typer.Option(help="Of a table: file for its columns and the predictions.")] = None,
     top: Annotated[int, typer.Option(min=1, help="How many classes to show for each.")] = 3,
     json: Json = False,
 ):
     """Pictures may be dark on light or light on dark. One that has not the size of the data set's images is cut to
-    what it shows, scaled and centered."""
+    what it shows, scaled and centered. A table needs the columns that the model was trained on, in any order; its
+    rows are written to --out, with the prediction and the probabilities behind its own columns."""
     run = runs.Run(run)
+    if run.table is not None:
+        _predict_table(run, files, out, json)
+        return
+    if out is not None:
+        raise InputError("--out is for tables; of pictures the predictions are printed.")
+    _predict_pictures(run, files, top, json)
+
+
+def _predict_table(run, files, out, json):
+    from muslin.cli import predict_table
+
+    if len(files) != 1:
+        raise InputError(f"{run.path} predicts the rows of one table at a time; {len(files)} files are given.")
+    predict_table.predict(run, files[0], out, json)
+
+
+def _predict_pictures(run, pictures, top, json):
     data = run.dataset()
     network = run.model_for(data)
     if data.image_shape is None:

@@ -7,10 +7,9 @@ import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from muslin import datasets
 from muslin.cli.options import DataDir, Json, console, emit, same_command
 from muslin.errors import known
-from muslin.runs.directory import folder_name
+from muslin.runs.directory import folder_name, need_classes
 from muslin.studies import STUDIES, study
 
 #: last word of a figure's name → how it is written; all others with three digits
@@ -58,7 +57,8 @@ def _conduct(chosen, given, seeds, path):
     """Train with a progress bar. Ctrl-C says how to go on."""
     plan = chosen.plan(given, seeds or chosen.seeds)
     settings = plan[0][1]
-    data = datasets.load(settings.dataset, data_dir=settings.data_dir)
+    data = settings.load_data()
+    need_classes(data)
     with StudyProgress(console(True), plan) as progress:
         try:
             return study.conduct(chosen, plan, data, path, progress)

@@ -155,14 +155,13 @@ def _run_wandb(sweep, runs_dir, name, count, json):
 
 def _fetch(sweep):
     """Have the data set, which the workers share, before they all want it; say at once if it is not to be had."""
-    from muslin import datasets
 
     if sweep.runs_program:
         return
     searched = spellings.settings({leaf.path[-1]: None for leaf in sweep.space.searched}).keys()
     settings = spellings.fixed(sweep)
     if settings.dataset != "digits" and not searched & {"dataset", "data_dir"}:
-        datasets.load(settings.dataset, data_dir=settings.data_dir)
+        settings.load_data()
 
 
 @contextmanager

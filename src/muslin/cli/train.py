@@ -5,7 +5,8 @@ from typing import Annotated
 
 import typer
 
-from muslin import datasets, runs, tracking
+from muslin import runs, tracking
+from muslin.cli.columns import columns_table
 from muslin.cli.options import Json, console, emit, with_settings
 from muslin.errors import InputError
 from muslin.runs.settings import Settings, read_file
@@ -35,9 +36,11 @@ def command(
         run, data = _resumed(resume, flags, config, name)
     else:
         settings = Settings.read(read_file(config) if config else {}, flags)
-        data = datasets.load(settings.dataset, data_dir=settings.data_dir)
+        data = settings.load_data()
         if evaluate:
             runs.need_test(data)
+        if data.table:
+            show_table(out, data)
         run = runs.create(settings, data, runs_dir, name)
     with tracking.tracker(tracker, run, data, project=wandb_project, entity=wandb_entity) as tracked:
         summary = fit(run, data, tracked)
@@ -46,8 +49,8 @@ def command(
 
             figures = measure(run, data)
             tracked.evaluated(figures, run.path / "confusion_matrix.png")
-            summary |= {"test_accuracy": figures["test_accuracy"], "test_loss": figures["test_loss"]}
-    result = {"run": str(run.path)} | {"val_accuracy": None} | summary
+            summary |= {key: value for key, value in figures.items() if key.startswith("test_")}
+    result = {"run": str(run.path)} | ({"val_accuracy": None} if "accuracy" in summary else {}) | summary
     if json:
         emit(result)
     else:
@@ -85,12 +88,27 @@ def fit(run, data, tracked, *callbacks):
     return summary
 
 
+def show_table(out, data):
+    """What each column of a table is, before training."""
+    facts = data.table
+    out.print(columns_table(facts.columns))
+    target, test = facts.target, 0 if data.X_test is None else len(data.X_test)
+    what = f"{len(target.classes)} classes: {', '.join(target.classes[:8])}" + ", …" * (len(target.classes) > 8)
+    out.print(f"target     {target.name}: {what if target.classes else 'numbers'} ({target.task})", style="bold")
+    if facts.without_target:
+        out.print(f"left out   {facts.without_target:,} rows without a value in {target.name}")
+    out.print(f"rows       {len(data.X_train):,} for training and validation, {test:,} for the test")
+    out.print(f"inputs     {data.X_train.shape[1]} numbers, made of {len(facts.preparation.columns)} columns")
+
+
 def show(out, run, summary):
-    per_cent = {key: f"{summary[key]:.2%}" for key in ("accuracy", "val_accuracy") if key in summary}
-    validation = f", validation {per_cent['val_accuracy']}" if "val_accuracy" in per_cent else ""
     epochs = f"{summary['epochs']} epoch{'s' * (summary['epochs'] > 1)}"
     out.print(f"trained    {epochs}, {summary['parameters']:,} parameters, loss {summary['loss']:.4f}")
-    out.print(f"accuracy   training {per_cent['accuracy']}{validation}")
+    if "accuracy" in summary:
+        validation = f", validation {summary['val_accuracy']:.2%}" if "val_accuracy" in summary else ""
+        out.print(f"accuracy   training {summary['accuracy']:.2%}{validation}")
+    elif "val_r2" in summary:
+        out.print(f"R²         validation {summary['val_r2']:.4f}")
     rate = f"{summary['samples_per_second']:,.0f} samples/s"
     out.print(f"time       {summary['seconds']:.1f} s, {rate}, {summary['engine']} engine")
     out.print(f"run        {run.path}")

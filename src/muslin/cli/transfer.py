@@ -39,6 +39,7 @@ def command(
     is saved when it is done; the same command again goes on."""
     fractions = _fractions(fraction)
     run, data = runs.Run(run), datasets.load(to, data_dir=data_dir)
+    runs.need_classes(data)
     changes = {"epochs": epochs, "learning_rate": learning_rate}
     changes = {setting: value for setting, value in changes.items() if value is not None}
     plan = transfer.plan(run, data, freeze, not reinit_head, min_steps, **changes)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from rich.table import Table
 
-from muslin import datasets, runs, tracking
+from muslin import runs, tracking
 from muslin.cli import exit_codes
 from muslin.cli.evaluate import measure
 from muslin.cli.options import console
@@ -28,7 +28,7 @@ def train(given):
     settings = arguments.settings(given)
     tracker = given.tracker or usual_tracker()
     tracking.check(tracker)
-    data = datasets.load(settings.dataset, data_dir=settings.data_dir)
+    data = settings.load_data()
     if given.test:
         runs.need_test(data)
     place = _file(given.model_save_path)

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from muslin import datasets, runs
+from muslin import runs
 from muslin.cli import best, exit_codes, samples, sweep
 from muslin.cli.evaluate import show
 from muslin.cli.options import console
@@ -70,7 +70,7 @@ def _show_data(file, where):
     if file.runs_program:
         raise InputError("The sweep file has a program; only that can train its best configuration again.")
     settings = spellings.fixed(file)
-    data = datasets.load(settings.dataset, data_dir=settings.data_dir)
+    data = settings.load_data()
     runs.need_test(data)
     train, validation = runs.split(settings, data)
     numbers = f"{len(train):,} training, {len(validation):,} validation and {len(data.X_test):,} test samples"

@@ -8,25 +8,34 @@ from pathlib import Path
 
 import numpy as np
 
-from muslin.datasets import acquire, digits, own
+from muslin.datasets import acquire, digits, own, own_table, tables
 from muslin.datasets.catalogue import CATALOGUE, Entry
 from muslin.datasets.dataset import Dataset, rows
+from muslin.datasets.own_table import TableFacts, TableOptions
 from muslin.datasets.splits import split
-from muslin.errors import unknown
+from muslin.errors import InputError, shown, unknown
 from muslin.files import exists, expanded
 
-__all__ = ["NAMES", "Dataset", "load", "named", "split"]
+__all__ = ["NAMES", "Dataset", "TableFacts", "TableOptions", "load", "named", "split"]
 
 NAMES = (*CATALOGUE, "digits")
 
 
-def load(name: str, *, data_dir: str | Path | None = None, quiet: bool = False) -> Dataset:
-    """A data set by its name (any case, - or _), or a user's own by its path: a .npz, or a folder of four IDX files.
+def load(
+    name: str, *, data_dir: str | Path | None = None, quiet: bool = False, table: TableOptions | None = None
+) -> Dataset:
+    """A data set by its name (any case, - or _), or a user's own by its path: a table, a .npz, a folder of four IDX
+    files, or a folder of pictures with a folder a class.
 
+    table: which column of a table is predicted, and more.
     data_dir: the folder to take a named set from; without it, see acquire.SOURCES. quiet: no progress bar.
     Raises InputError for a name that is neither, for bad or missing data, and where the data are not to be had.
     """
     known = named(name)
+    if known is None and tables.is_table(Path(str(name))):
+        return own_table.load(expanded(name), table or TableOptions())
+    if table is not None and table != TableOptions():
+        raise InputError(f"target, drop, task and test are for tables (such as .csv); {shown(name)} is none.")
     if known in CATALOGUE:
         return _catalogued(CATALOGUE[known], data_dir, quiet)
     if known == "digits":

@@ -8,37 +8,59 @@ from pathlib import Path
 
 import numpy as np
 
-from muslin.datasets import idx
+from muslin.datasets import idx, picture_folders
 from muslin.datasets.catalogue import FILES
 from muslin.datasets.dataset import Dataset, rows
 from muslin.datasets.folders import find
 from muslin.errors import InputError
 from muslin.files import opened
 
+#: names that the members of an .npz may have: (samples, targets), of training and of the test. The second are Keras's
+KEYS = (("X", "y"), ("x_train", "y_train")), (("X_test", "y_test"), ("x_test", "y_test"))
+
 
 def load(path: Path) -> Dataset:
     """The data set at a path. Raises InputError, with the file and what is wrong and right, for anything unfit."""
-    return _from_idx(path) if path.is_dir() else _from_npz(path)
+    if not path.is_dir():
+        return _from_npz(path)
+    return _from_pictures(path) if picture_folders.classes(path) else _from_idx(path)
 
 
 def _from_idx(folder: Path) -> Dataset:
-    paths = {file: find(folder, file) for file in FILES}
+    paths = {file: find(folder, file) or find(folder, _with_point(file)) for file in FILES}
     if missing := [file for file, path in paths.items() if path is None]:
-        raise InputError(f"{folder} lacks {', '.join(missing)}; all four IDX files (.gz or not) are needed.")
+        raise InputError(
+            f"{folder} lacks {', '.join(missing)}; all four IDX files (.gz or not) are needed, or a folder of pictures "
+            "for each class."
+        )
     arrays = {file: idx.read(path, FILES[file]) for file, path in paths.items()}
     checksums = {file: idx.digest(array) for file, array in arrays.items()}
     return _dataset(folder.resolve().name, str(folder), checksums, *arrays.values())
 
 
+def _with_point(file: str) -> str:
+    """train-images.idx3-ubyte, as some unpack it, for train-images-idx3-ubyte."""
+    return file.replace("-idx", ".idx")
+
+
+def _from_pictures(folder: Path) -> Dataset:
+    X, y, names, checksum = picture_folders.read(folder)
+    return _dataset(folder.resolve().name, str(folder), {folder.resolve().name: checksum}, X, y, class_names=names)
+
+
 def _from_npz(path: Path) -> Dataset:
     members = _members(path)
-    if not {"X", "y"} <= members.keys():
-        raise InputError(f"{path} holds {', '.join(members) or 'nothing'}; X and y are needed.")
-    if len({"X_test", "y_test"} & members.keys()) == 1:
-        raise InputError(f"{path} holds only one of X_test and y_test; both or neither is right.")
+    train = next((keys for keys in KEYS[0] if {*keys} <= members.keys()), None)
+    if train is None:
+        raise InputError(
+            f"{path} holds {', '.join(members) or 'nothing'}; X and y are needed (or x_train and y_train)."
+        )
+    test = next((keys for keys in KEYS[1] if keys[0] in members), KEYS[1][KEYS[0].index(train)])
+    if len({*test} & members.keys()) == 1:
+        raise InputError(f"{path} holds only one of {' and '.join(test)}; both or neither is right.")
     with opened(path, "data set") as file:
         checksums = {path.name: hashlib.file_digest(file, "sha256").hexdigest()}
-    arrays = (members.get(key) for key in ("X", "y", "X_test", "y_test", "class_names", "image_shape"))
+    arrays = (members.get(key) for key in (*train, *test, "class_names", "image_shape"))
     return _dataset(path.stem, str(path), checksums, *arrays)
 
 

@@ -77,10 +77,27 @@ class StepRecorder(Recorder):
         self.loop("gather", X, self.program.rows[0], columns, factor, H0, moves={1: self.program.by_batch})
 
     def targets(self, table, y, rows):
+        if y.ndim == 2:
+            self.own_targets = self._gathered("Y", y, rows)
+            return self.symbol(self.own_targets.T)
         Y = np.zeros((len(table), self.rows.size), self.dtype)
         self.names.add({"table": table, "y": y, "Y": Y})
         self.loop("targets", table, y, self.rows, Y, moves={2: self.program.by_batch})
         return self.symbol(Y)
+
+    def weights(self, weights, rows):
+        return self.symbol(self._gathered("weights", weights, rows).T)
+
+    def _gathered(self, name, values, rows):
+        """The rows of the batch of values (N × n): those of this thread, (B × n)."""
+        out, columns, one = (
+            np.zeros((rows.size, values.shape[1]), self.dtype),
+            np.array([0, values.shape[1]]),
+            scale(values.dtype, self.dtype),
+        )
+        self.names.add({f"all {name}": values, name: out, "columns": columns, "1": one})
+        self.loop("gather", values, rows, columns, one, out, moves={1: self.program.by_batch})
+        return out
 
     def draw_masks(self, masks, share):
         scale, least = np.array([1.0 / (1.0 - share)], self.dtype), np.array([dropout.least(share)])
@@ -96,7 +113,10 @@ class StepRecorder(Recorder):
         by_part, y = self.program.by_part, self.program.y
         losses, correct = (array[0, self.part :][:1] for array in (self.program.losses, self.program.correct))
         self.loop("keep", loss.array.reshape(1), losses, moves={1: by_part})
-        self.loop("correct", P.array, y, self.rows, correct, moves={2: self.program.by_batch, 3: by_part})
+        if y.ndim == 1:
+            self.loop("correct", P.array, y, self.rows, correct, moves={2: self.program.by_batch, 3: by_part})
+        elif self.step.right:
+            self.loop("correct_labels", P.array, self.own_targets, correct, moves={2: by_part})
         self.told = True
 
     def clip(self, parts, longest):
@@ -536,6 +556,7 @@ def _refusal(step):
         ),
         "the system has no sched_yield": not hasattr(os, "sched_yield"),
         "the network's class has equations of its own": step.overridden(),
+        "the output function is none of muslin's": step.network.output_function.__module__ != "muslin.outputs",
     }
     return next((reason for reason, holds in reasons.items() if holds), None)
 

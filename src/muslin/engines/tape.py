@@ -322,6 +322,8 @@ class Recorder:
         """What NumPy asks a `Symbol` where it has functions that are no ufuncs."""
         name = {np.vdot: "vdot", np.sum: "sum"}.get(function)
         arrays = [_plain(x) for x in arguments]
+        if name == "sum" and not options and len(arrays) == 1 and arrays[0].ndim == 0:
+            return arguments[0]  # of a loss that is a sum already
         if name is None or options or not all(isinstance(x, np.ndarray) and x.ndim == 2 for x in arrays):
             raise CannotRecord(f"a tape has nothing for {function.__name__} of these arguments")
         if len({x.shape for x in arrays}) > 1 or len(arrays) != (2 if name == "vdot" else 1):

@@ -112,6 +112,17 @@ def correct(P, y, rows, out):
     out[0] = n
 """
 
+CORRECT_LABELS = """
+def correct_labels(P, Y, out):
+    n = 0
+    for j in range(Y.shape[0]):
+        right = True
+        for i in range(Y.shape[1]):
+            right = right and (P[i, j] > 0.5) == (Y[j, i] > 0.5)
+        n += right
+    out[0] = n
+"""
+
 MASK = """
 def mask(key, first, least, scale, out):
     at = key[0] + first[0] * GOLDEN
@@ -182,6 +193,7 @@ PLAIN = {
     "keep": KEEP,
     "cast": CAST,
     "correct": CORRECT,
+    "correct_labels": CORRECT_LABELS,
 }
 
 

@@ -17,16 +17,19 @@ def curves(history, path):
     """Loss and accuracy of every epoch, training and validation."""
     epochs = [row["epoch"] for row in history]
     with figure(path, 6.4, 2.6, ncols=2) as axes:
-        for ax, key in zip(axes, ("loss", "accuracy"), strict=True):
+        second = "r2" if "val_r2" in history[0] else "accuracy"
+        for ax, key in zip(axes, ("loss", second), strict=True):
             marker = _marker(history)
-            ax.plot(epochs, [row[key] for row in history], color=TRAINING, marker=marker, label="training")
+            if key in history[0]:
+                ax.plot(epochs, [row[key] for row in history], color=TRAINING, marker=marker, label="training")
             if f"val_{key}" in history[0]:
                 values = [row[f"val_{key}"] for row in history]
                 ax.plot(epochs, values, color=VALIDATION, marker=marker, linestyle="--", label="validation")
-            ax.set(title=key.capitalize())
+            ax.set(title="R²" if key == "r2" else key.capitalize())
             _epochs(ax)
         axes[0].legend()
-        axes[1].yaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
+        if second == "accuracy":
+            axes[1].yaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
 
 
 def learning_rate(history, path):

@@ -59,10 +59,10 @@ class Facts:
             return None
 
     def _tested(self):
-        if "confusion_matrix" not in self.run.summary:
+        if "test_loss" not in self.run.summary:
             line = shlex.join(["muslin", "evaluate", str(self.run.path)])
             raise InputError(f"It has not been measured on the test set; to do that: {line}")
-        if self.data is None or self.data.X_test is None:
+        if self.data is None or self.data.X_test is None or self.data.target != "class":
             return None
         return self.run.model_for(self.data).predict_proba(self.data.X_test)
 
@@ -156,6 +156,11 @@ def _tiles(facts):
         for title, kind in (("test", "test_"), ("validation", "val_"), ("training", ""))
         if f"{kind}accuracy" in last
     ]
+    tiles += [
+        (f"{title} R²", _figure(f"{kind}r2", last), f"loss {_figure(f'{kind}loss', last)}")
+        for title, kind in (("test", "test_"), ("validation", "val_"))
+        if f"{kind}r2" in last
+    ]
     if facts.network:
         tiles.append(("parameters", f"{facts.network.theta.size:,}", f"{facts.network.L} layers of weights"))
     if "seconds" in summary:
@@ -168,7 +173,7 @@ def _layers(network):
     """A row of texts for each layer, the inputs first: name, units, size of its weights, parameters."""
     rows = [("input", f"{network.sizes[0]:,}", "", "")]
     for k, W in network.weights.items():
-        name = "output, softmax" if k == network.L else f"hidden {k}, {network.activation}"
+        name = f"output, {network.output}" if k == network.L else f"hidden {k}, {network.activation}"
         rows.append((name, f"{len(W):,}", "{:,} × {:,}".format(*W.shape), f"{W.size + len(W):,}"))
     return rows
 

@@ -1,5 +1,27 @@
 """A run: its settings, its directory, its training."""
 
-from muslin.runs.directory import Run, create, default_name, evaluate_test, need_test, prolong, split, train
+from muslin.runs.directory import (
+    Run,
+    create,
+    default_name,
+    evaluate_test,
+    figures_on,
+    need_classes,
+    need_test,
+    prolong,
+    split,
+    train,
+)
 
-__all__ = ["Run", "create", "default_name", "evaluate_test", "need_test", "prolong", "split", "train"]
+__all__ = [
+    "Run",
+    "create",
+    "default_name",
+    "evaluate_test",
+    "figures_on",
+    "need_classes",
+    "need_test",
+    "prolong",
+    "split",
+    "train",
+]

@@ -1,6 +1,7 @@
 """Runs: from settings to a directory that holds everything about one training.
 
 runs/<name>/config.json               every setting, versions, data checksums
+            preparation.json          of a table: how its columns become numbers
             history.jsonl             one object an epoch
             checkpoint.safetensors    the state after the last finished epoch
             summary.json              the figures of the finished run; test figures once evaluated
@@ -23,6 +24,7 @@ from muslin.files import (
     LITTER,
     damaged,
     make_folder,
+    read_json,
     read_tensors,
     remove_litter,
     writable,
@@ -33,8 +35,9 @@ from muslin.files import (
 from muslin.network import FeedForwardNeuralNetwork
 from muslin.runs import machine, records
 from muslin.runs.settings import Settings
-from muslin.training import Callback, evaluate
+from muslin.training import Callback
 from muslin.training.callbacks import best_epoch
+from muslin.training.metrics import NAMES, measure
 from muslin.training.settings import TrainingSettings
 
 
@@ -111,6 +114,12 @@ class Run:
         return shlex.join(["muslin", "train", "--resume", str(self.path)])
 
     @property
+    def table(self):
+        """The `muslin.datasets.TableFacts` of the table that it was trained on; None if it was none."""
+        path = self.path / "preparation.json"
+        return datasets.TableFacts.from_json(read_json(path)) if path.exists() else None
+
+    @property
     def model(self):
         """The trained network."""
         self.summary  # noqa: B018
@@ -123,10 +132,11 @@ class Run:
 
     def model_for(self, data):
         """The trained network. Raises InputError where it has not the inputs and classes of the data set."""
-        network, needed = self.model, (data.X_train.shape[1], len(data.class_names))
-        if (network.sizes[0], network.sizes[-1]) != needed:
+        network, needed = self.model, (data.X_train.shape[1], data.n_outputs)
+        if (network.sizes[0], network.sizes[-1]) != needed or network.target != data.target:
+            of = {"class": "classes"}.get(network.target, network.target)
             raise InputError(
-                f"The model in {self.path} has {network.sizes[0]} inputs and {network.sizes[-1]} classes; "
+                f"The model in {self.path} has {network.sizes[0]} inputs and {network.sizes[-1]} {of}; "
                 f"the data set {data.name} has {needed[0]} and {needed[1]}."
             )
         return network
@@ -134,7 +144,7 @@ class Run:
     def dataset(self, quiet=True, data_dir=None):
         """The data set that the run was trained on. Raises InputError where it is no longer the same."""
         settings = self.settings
-        data = datasets.load(settings.dataset, data_dir=data_dir or settings.data_dir, quiet=quiet)
+        data = settings.load_data(quiet, data_dir)
         if data.checksums != self.config["data_checksums"]:
             raise InputError(f"The data set {settings.dataset} is not the one that {self.path} was trained on.")
         return data
@@ -155,10 +165,9 @@ def create(settings, data, runs_dir="runs", name=None, numbered=False):
 
     Raises InputError: settings that do not suit the data, a name that is taken, a folder that cannot be written.
     """
+    settings = settings.for_target(data.target)
     network = _check(settings, data)
     first = Path(runs_dir) / folder_name(default_name(settings) if name is None else name, "run")
-    facts = settings.model_dump() | {"versions": machine.versions(), "machine": machine.facts(network)}
-    facts |= {"data_checksums": data.checksums}
     for path in _numbered(first) if name is None or numbered else [first]:
         own = name if name and path == first else path.name
         config = {
@@ -168,10 +177,17 @@ def create(settings, data, runs_dir="runs", name=None, numbered=False):
             "machine": machine.facts(network),
         }
         if _claimed(path, config | {"data_checksums": data.checksums}):
-            return Run(path)
+            run = Run(path)
+            _keep_table(run, data)
+            return run
     raise InputError(
         f"There is a run {first} already; choose another --name, or go on with it: {Run(first).resume_line}"
     )
+
+
+def _keep_table(run, data):
+    if data.table and run.table is None:
+        write_json(run.path / "preparation.json", data.table.to_json())
 
 
 def _numbered(path):
@@ -206,7 +222,8 @@ def folder_name(name, what):
 
 def split(settings, data):
     """The rows of the training and of the validation samples that these settings ask for."""
-    return datasets.split(data.y_train, settings.validation, seed=settings.seed, stratify=settings.stratify)
+    labels = data.y_train if data.target == "class" else np.zeros(len(data.y_train), np.int64)
+    return datasets.split(labels, settings.validation, seed=settings.seed, stratify=settings.stratify)
 
 
 def prolong(run, data, changes):
@@ -237,7 +254,7 @@ def train(run, data, callbacks=()):
         part.unlink(missing_ok=True)
     settings, begun = run.settings, run.config.get("machine", {})
     with blas.threads(settings.threads or begun.get("blas", {}).get("threads")):
-        network = settings.network(data.X_train.shape[1], len(data.class_names))
+        network = settings.network(data.X_train.shape[1], data.n_outputs)
         if run.checkpoint.exists():
             machine.note_differences(run.path, begun, machine.facts(network))
         return _train(run, settings, network, data, callbacks)
@@ -253,6 +270,7 @@ def drop_damaged_checkpoint(run):
 
 
 def _train(run, settings, network, data, callbacks):
+    _keep_table(run, data)  # whoever made the directory may have been killed before
     rows, rows_val = split(settings, data)
     history = network.fit(
         data.X_train,
@@ -264,7 +282,7 @@ def _train(run, settings, network, data, callbacks):
         resume=run.checkpoint.exists(),
         **settings.training(),
     )
-    metric = settings.monitor or ("val_loss" if settings.patience else "val_accuracy")
+    metric = settings.monitor or ("val_loss" if settings.patience else f"val_{NAMES[network.target][0]}")
     metric = metric if metric in history[-1] else "loss"
     best = best_epoch(history, metric)
     last = history[best - 1] if settings.patience else history[-1]
@@ -273,7 +291,7 @@ def _train(run, settings, network, data, callbacks):
         "epochs": len(history),
         "best_epoch": best,
         "best_by": metric,
-        **{key: last[key] for key in ("loss", "accuracy", "val_loss", "val_accuracy") if key in last},
+        **{key: last[key] for key in _FIGURES if key in last},
         "seconds": seconds,
         "samples_per_second": len(rows) * len(history) / sum(len(rows) / s for s in history["samples_per_second"]),
         "engine": network.engine.name,
@@ -287,10 +305,22 @@ def _train(run, settings, network, data, callbacks):
     return summary
 
 
+#: what is told of an epoch
+_FIGURES = ("loss", "accuracy", "val_loss", *dict.fromkeys(f"val_{name}" for row in NAMES.values() for name in row))
+
+
 def need_test(data):
     """Raises InputError where the data set has no test part."""
+    if data.X_test is None and data.table:
+        raise InputError(f"The table {data.name} has no test rows; --test must be a share of them, or another table.")
     if data.X_test is None:
         raise InputError(f"The data set {data.name} has no test part; an .npz needs X_test and y_test for that.")
+
+
+def need_classes(data):
+    """Raises InputError where the data set has numbers or labels in place of classes."""
+    if data.target != "class":
+        raise InputError(f"The data set {data.name} has {data.target} to predict; this command is for classes.")
 
 
 def evaluate_test(run, data):
@@ -299,23 +329,8 @@ def evaluate_test(run, data):
     test_accuracy, test_loss, confusion_matrix [true][predicted], per_class and macro (precision, recall, f1), and the
     predicted classes (not written).
     """
-    from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
-
     need_test(data)
-    loss, accuracy, predicted = evaluate(run.model_for(data), data.X_test, data.y_test)
-    labels = range(len(data.class_names))
-    scores = precision_recall_fscore_support(data.y_test, predicted, labels=labels, zero_division=0)
-    per_class = [
-        {"class": name, "precision": float(p), "recall": float(r), "f1": float(f), "samples": int(n)}
-        for name, p, r, f, n in zip(data.class_names, *scores, strict=True)
-    ]
-    figures = {
-        "test_accuracy": accuracy,
-        "test_loss": loss,
-        "confusion_matrix": confusion_matrix(data.y_test, predicted, labels=labels).tolist(),
-        "per_class": per_class,
-        "macro": {key: float(np.mean([row[key] for row in per_class])) for key in ("precision", "recall", "f1")},
-    }
+    figures, predicted = figures_on(run.model_for(data), data.X_test, data.y_test, data.class_names, data.table)
     if writable(run.path):
         write_json(run.path / "summary.json", run.summary | figures)
     else:
@@ -323,9 +338,50 @@ def evaluate_test(run, data):
     return figures, predicted
 
 
+def figures_on(network, X, y, names, table):
+    """({"test_accuracy": …}, predictions) on samples; see `evaluate_test`. Of numbers test_r2, test_mae and test_rmse,
+    the last two in the units of the table's target; of labels test_accuracy and test_f1, and F1 of each label."""
+    figures, Y_hat = measure(network, X, y)
+    scale = table.target.scale if table else 1.0
+    told = {f"test_{k}": v * (scale if k in ("mae", "rmse") else 1.0) for k, v in figures.items()}
+    predicted = network.outputs[network.output].predict(Y_hat)
+    return told | PER_CLASS.get(network.target, lambda *_: {})(y, predicted, names), predicted
+
+
+def _per_class(y, predicted, names):
+    from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
+
+    labels = range(len(names))
+    scores = precision_recall_fscore_support(y, predicted, labels=labels, zero_division=0)
+    per_class = [
+        {"class": name, "precision": float(p), "recall": float(r), "f1": float(f), "samples": int(n)}
+        for name, p, r, f, n in zip(names, *scores, strict=True)
+    ]
+    return {
+        "confusion_matrix": confusion_matrix(y, predicted, labels=labels).tolist(),
+        "per_class": per_class,
+        "macro": {key: float(np.mean([row[key] for row in per_class])) for key in ("precision", "recall", "f1")},
+    }
+
+
+def _per_label(Y, predicted, names):
+    from sklearn.metrics import precision_recall_fscore_support
+
+    scores = precision_recall_fscore_support(Y > 0.5, predicted.reshape(Y.shape), average=None, zero_division=0)
+    rows = zip(names, *scores, strict=True)
+    keys = ("class", "precision", "recall", "f1", "samples")
+    return {
+        "per_class": [dict(zip(keys, (n, float(p), float(r), float(f), int(s)), strict=True)) for n, p, r, f, s in rows]
+    }
+
+
+#: kind of target → figures of each class or label
+PER_CLASS = {"class": _per_class, "labels": _per_label}
+
+
 def _check(settings, data):
     """The network, after everything that training would refuse was refused: before there is a directory."""
-    network = settings.network(data.X_train.shape[1], len(data.class_names))
+    network = settings.network(data.X_train.shape[1], data.n_outputs)
     rows, rows_val = split(settings, data)
     training = TrainingSettings.read(settings.training(), network.optimizers)
     training.check(network, data.y_train[rows], validated=len(rows_val) > 0)

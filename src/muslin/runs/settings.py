@@ -8,13 +8,16 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model, field_validator, model_validator
 
+from muslin import datasets
 from muslin.datasets import named
 from muslin.documents import read_document
 from muslin.engines import ENGINES
 from muslin.errors import InputError, shown, unknown
 from muslin.files import exists, expanded
+from muslin.losses import pair
 from muslin.network import FeedForwardNeuralNetwork
 from muslin.optimizers import hyperparameters
+from muslin.preparation.target import TASKS
 from muslin.schedules import SCHEDULES
 from muslin.training.settings import OPTIONS, optional, rule_of
 
@@ -22,12 +25,17 @@ from muslin.training.settings import OPTIONS, optional, rule_of
 CHOICES = {
     "activation": FeedForwardNeuralNetwork.activations,
     "initializer": FeedForwardNeuralNetwork.initializers,
+    "output": FeedForwardNeuralNetwork.outputs,
     "loss": FeedForwardNeuralNetwork.losses,
     "optimizer": FeedForwardNeuralNetwork.optimizers,
     "schedule": SCHEDULES,
     "engine": {"auto": None, **ENGINES},
     "dtype": {"float32": None, "float64": None},
+    "task": dict.fromkeys(TASKS),
 }
+
+#: kind of target → what a data set has of it
+WORDS = {"class": "classes", "labels": "labels", "numbers": "numbers"}
 
 #: other spellings, as course notes and other libraries have them → ours
 SPELLINGS = {
@@ -58,6 +66,11 @@ SPELLINGS = {
     "nesterov": "nag",
     "nesterov_accelerated_gradient": "nag",
     "nesterov_momentum": "nag",
+    "logits": "identity",
+    "mae": "mean_absolute_error",
+    "l1": "mean_absolute_error",
+    "absolute_error": "mean_absolute_error",
+    "smooth_l1": "huber",
     "mse": "mean_squared_error",
     "mse_loss": "mean_squared_error",
     "squared_error": "mean_squared_error",
@@ -108,8 +121,12 @@ RIGHT = (
 class _DataAndNetwork(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    dataset: str = Field("fashion_mnist", description="fashion_mnist, mnist, digits, an .npz file or an IDX folder")
+    dataset: str = Field("fashion_mnist", description="fashion_mnist, mnist, digits, or a path: table, .npz, folder")
     data_dir: str | None = Field(None, description="folder that holds the data set's files")
+    target: str | None = Field(None, description="of a table: the column to predict")
+    drop: str | None = Field(None, description="of a table: columns to leave out, such as id,name")
+    task: str | None = Field(None, description="of a table: as its target is taken (default: by its values)")
+    test: str | None = Field(None, description="of a table: share of rows to test on (default 0.2), or another table")
     validation: int | float = Field(0.1, ge=0, description="share (or number) of training samples kept for validation")
     stratify: bool = Field(False, description="the same share of every class in the validation samples")
 
@@ -118,7 +135,8 @@ class _DataAndNetwork(BaseModel):
     activation: str = Field("sigmoid", description="of the hidden layers")
     initializer: str = Field("xavier", description="of the weights")
     initializer_scale: float = Field(1.0, allow_inf_nan=False, description="factor on the initial weights")
-    loss: str = Field("cross_entropy", description="what training minimizes")
+    output: str = Field("softmax", description="of the last layer; for numbers identity, for labels sigmoid")
+    loss: str = Field("cross_entropy", description="what training minimizes; for numbers mean_squared_error")
 
 
 def _training_fields():
@@ -165,6 +183,8 @@ class Settings(_Training):
     @field_validator(*CHOICES, mode="before")
     @classmethod
     def _name(cls, value, info):
+        if value is None and info.field_name == "task":
+            return None
         table, letters = CHOICES[info.field_name], _letters(value)
         if not isinstance(value, str):
             raise unknown(info.field_name, value, table)
@@ -225,12 +245,37 @@ class Settings(_Training):
             return {**values, "hidden_layers": len(sizes)}
         return values
 
-    def network(self, n_inputs, classes):
+    def network(self, n_inputs, outputs):
         """The network that these settings describe."""
         size = self.hidden_size
         hidden = list(size) if isinstance(size, list) else [size] * self.hidden_layers
-        names = ("activation", "initializer", "initializer_scale", "loss", "seed", "dtype", "engine")
-        return FeedForwardNeuralNetwork([n_inputs, *hidden, classes], **{name: getattr(self, name) for name in names})
+        names = ("activation", "initializer", "initializer_scale", "output", "loss", "seed", "dtype", "engine")
+        given = {name: getattr(self, name) for name in names}
+        return FeedForwardNeuralNetwork([n_inputs, *hidden, outputs], **given)
+
+    @property
+    def table(self):
+        """What is said of a table."""
+        drop = tuple(name.strip() for name in (self.drop or "").split(",") if name.strip())
+        return datasets.TableOptions(self.target, drop, self.task, self.test)
+
+    def load_data(self, quiet=False, data_dir=None):
+        """The data set; see `muslin.datasets.load`."""
+        data_dir = data_dir or self.data_dir
+        return datasets.load(self.dataset, data_dir=data_dir, quiet=quiet, table=self.table)
+
+    def for_target(self, target):
+        """These settings with an output that says the kind of target, and a loss that goes with it, where none was
+        named. Raises InputError for one that does not."""
+        table, named = FeedForwardNeuralNetwork.outputs, self.model_fields_set
+        fitting = next(name for name, row in table.items() if row.target == target)
+        output = self.output if "output" in named else fitting
+        says = table[output].target
+        if says != target and (says, target) != ("counts", "numbers"):
+            raise InputError(f"The output {output} says {says}, and the data have {WORDS[target]}; {fitting} is right.")
+        loss = self.loss if "loss" in named else table[output].loss
+        pair(FeedForwardNeuralNetwork.losses, loss, output)
+        return self.model_copy(update={"output": output, "loss": loss})
 
     def training(self):
         """The arguments of `muslin.training.fit`. A hyperparameter that the optimizer does not have is left out."""

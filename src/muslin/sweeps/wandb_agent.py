@@ -131,7 +131,7 @@ class Agent:
         active = wandb().init(dir=self.folder, settings=quiet_settings())
         end.params = active.config.as_dict()
         settings = Settings.read(spellings.settings(end.params))
-        data = _data(settings.dataset, settings.data_dir)
+        data = _data(settings.dataset, settings.data_dir, settings.table)
         end.run = runs.create(settings, data, self.folder)
         also = {self.metric.name: self.key}  # the server knows the metric by the file's name
         with WandbTracker(end.run, data, active=active, also=also) as tracker:
@@ -152,5 +152,5 @@ class Agent:
 
 
 @cache
-def _data(dataset, data_dir):
-    return datasets.load(dataset, data_dir=data_dir, quiet=True)
+def _data(dataset, data_dir, table):
+    return datasets.load(dataset, data_dir=data_dir, quiet=True, table=table)

@@ -130,7 +130,8 @@ def _prepared(path, given):
     from muslin.runs.settings import Settings
 
     settings = Settings.read(given)
-    data = _data(settings.dataset, settings.data_dir)
+    data = _data(settings.dataset, settings.data_dir, settings.table)
+    settings = settings.for_target(data.target)
     run = Run(path)
     if (path / "config.json").exists():
         if run.settings != settings or run.config["data_checksums"] != data.checksums:
@@ -141,10 +142,10 @@ def _prepared(path, given):
 
 
 @cache
-def _data(dataset, data_dir):
+def _data(dataset, data_dir, table):
     from muslin import datasets
 
-    return datasets.load(dataset, data_dir=data_dir, quiet=True)
+    return datasets.load(dataset, data_dir=data_dir, quiet=True, table=table)
 
 
 if __name__ == "__main__":

@@ -188,7 +188,7 @@ class WandbTracker(Tracker):
 
         X, y = self.data.X_train, self.data.y_train
         _, rows = split(self.run.settings, self.data)
-        if not len(rows):
+        if not len(rows) or self.data.target != "class":
             return None
         predicted = evaluate(self.run.model, X, y, rows)[2]
         matrix = confusion_matrix(y[rows], predicted, labels=range(len(self.data.class_names)))
@@ -198,10 +198,10 @@ class WandbTracker(Tracker):
 
     @forgiven
     def evaluated(self, figures, picture):
-        row = {key: figures[key] for key in ("test_accuracy", "test_loss")} | {
-            f"test_{key}": value for key, value in figures["macro"].items()
-        }
-        self.active.log(row | {"confusion_matrix": wandb().Image(str(picture))})
+        row = {key: value for key, value in figures.items() if key.startswith("test_")}
+        row |= {f"test_{key}": value for key, value in figures.get("macro", {}).items()}
+        drawn = {"confusion_matrix": wandb().Image(str(picture))} if "confusion_matrix" in figures else {}
+        self.active.log(row | drawn)
 
     @forgiven
     def __exit__(self, kind, error, traceback):

@@ -8,12 +8,12 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from muslin.errors import InputError
-from muslin.inputs import Scale, as_labels, as_rows, as_samples, every_row
+from muslin.inputs import Scale, as_rows, as_samples, as_targets, every_row
 from muslin.training.settings import TrainingSettings
 
 
 class Samples(NamedTuple):
-    """The ``rows`` of samples X (N × n_0) and their labels y (N,)."""
+    """The ``rows`` of samples X (N × n_0) and their targets y, class numbers (N,) or (N × n_L)."""
 
     X: np.ndarray
     y: np.ndarray
@@ -25,7 +25,8 @@ class Samples(NamedTuple):
     ) -> Self:
         """Raises InputError for what does not fit the network or is not of the scale."""
         X = as_samples(X, network.sizes[0], network.dtype, scale)
-        return cls(X, as_labels(y, len(X), network.sizes[-1]), as_rows(rows, len(X), name))
+        y = as_targets(y, len(X), network.sizes[-1], network.target, network.dtype)
+        return cls(X, y, as_rows(rows, len(X), name))
 
     def validation(self, network: Any, data: Any) -> Self | None:
         """Those of (X, y) or (X, y, rows), which must be of the same scale; None if there are none."""
@@ -38,12 +39,12 @@ class Samples(NamedTuple):
 
     @property
     def labels(self) -> np.ndarray:
-        """Of the rows."""
+        """Targets of the rows."""
         return self.y[self.rows]
 
     def fingerprints(self) -> dict[str, str]:
         """A few letters for each of the arrays, by which others are told from them."""
-        return {name: _fingerprint(array) for name, array in self._asdict().items()}
+        return {name: fingerprint(array) for name, array in self._asdict().items()}
 
 
 class Batches:
@@ -59,7 +60,7 @@ class Batches:
         return (order[start : start + stride] for start in range(0, len(order), stride))
 
 
-def _fingerprint(array: np.ndarray) -> str:
+def fingerprint(array: np.ndarray) -> str:
     """Type, shape and CRC-32. Labels and row numbers are the same in any type of integer."""
     if array.ndim == 1:
         array = array.astype(np.int64)

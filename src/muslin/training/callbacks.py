@@ -9,9 +9,12 @@ import numpy as np
 
 from muslin.engines import blas
 from muslin.errors import InputError
-from muslin.losses import targets
+from muslin.losses import target_columns
 from muslin.memory import Signals
 from muslin.training.state import History, State, save_checkpoint
+
+#: ends of the names of figures of which smaller ones are better
+SMALLER = ("loss", "rmse", "mae")
 
 
 class Callback:
@@ -37,7 +40,8 @@ class Callback:
 class EarlyStopping(Callback):
     """Stop when ``metric`` has not improved for ``patience`` epochs, and go back to the parameters of the best epoch.
 
-    Smaller is better where the metric's name ends in "loss", else larger. Prechelt 1998, "Early stopping, but when?".
+    Smaller is better where the metric's name ends in one of `SMALLER`, else larger.
+    Prechelt 1998, "Early stopping, but when?".
     """
 
     def __init__(self, patience: int, metric: str = "val_loss"):
@@ -69,7 +73,7 @@ class EarlyStopping(Callback):
 
 def best_epoch(history: History, metric: str) -> int:
     """The number, from 1, of the first epoch with the best value of the metric."""
-    values = np.array(history[metric]) * (1 if metric.endswith("loss") else -1)
+    values = np.array(history[metric]) * (1 if metric.endswith(SMALLER) else -1)
     return 1 + int(np.where(np.isnan(values), np.inf, values).argmin())
 
 
@@ -99,7 +103,7 @@ class Diagnostics(Callback):
         with blas.together():
             network.engine.gather(self.X, self.rows, s.H[0].T)
             network.forward(s)
-            network.backward(s, targets(network.sizes[-1], network.dtype).take(self.y[self.rows], axis=1))
+            network.backward(s, target_columns(self.y[self.rows], network.sizes[-1], network.dtype))
         state.history[-1]["gradient_norms"] = [float(np.linalg.norm(dW)) for dW in network.weight_gradients.values()]
         state.history[-1]["dead_units"] = [
             float((np.abs(network.slope(s.A[k], s.H[k]) + 0 * s.H[k]) < 1e-6).all(axis=1).mean())

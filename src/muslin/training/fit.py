@@ -13,13 +13,14 @@ from numpy.typing import ArrayLike
 from muslin.engines.player import trainer
 from muslin.errors import InputError
 from muslin.inputs import Scale
-from muslin.training.batches import Batches, Samples
+from muslin.training.batches import Batches, Samples, fingerprint
 from muslin.training.callbacks import Callback, Callbacks, Checkpoint, Diagnostics, EarlyStopping
-from muslin.training.metrics import Tally, validated
+from muslin.training.metrics import RIGHT, Tally, validated
 from muslin.training.progress import progress
 from muslin.training.settings import TrainingSettings, takes_options
 from muslin.training.state import History, State, load_checkpoint
 from muslin.training.step import Step
+from muslin.training.weights import sample_weights
 
 
 @takes_options
@@ -30,6 +31,8 @@ def fit(
     *,
     validation_data: tuple | None = None,
     rows: ArrayLike | None = None,
+    sample_weight: ArrayLike | None = None,
+    class_weight: Any = None,
     callbacks: Iterable[Callback | Callable[[State], Any]] = (),
     checkpoint: str | PathLike[str] | None = None,
     resume: bool = False,
@@ -38,9 +41,13 @@ def fit(
 ) -> History:
     """Train the network; returns its history, a list with one dictionary an epoch.
 
-    X, y              samples (N × n_0), float or uint8, and their labels (N,)
-    validation_data   (X, y) or (X, y, rows): val_loss and val_accuracy after each epoch
+    X, y              samples (N × n_0), float or uint8, and what they are: class numbers (N,), or labels, numbers or
+                      counts (N × n_L), as the network's output says them
+    validation_data   (X, y) or (X, y, rows): val_loss and val_accuracy (or other figures) after each epoch
     rows              train on these rows of X only (no copy is made)
+    sample_weight     (N,): how much each sample counts in loss and gradient, beside the mean of all
+    class_weight      how much each class counts, {class number: weight} (others 1), or "balanced": N / (K · samples of
+                      the class); multiplies sample_weight. Validation figures are without weights
     callbacks         `Callback` objects, or functions of the state called after each epoch
     checkpoint        file written after each epoch; with ``resume`` training goes on from it, bit for bit as if never
                       interrupted (same engine and number of threads). Data and options must be the same, but that
@@ -58,12 +65,13 @@ def fit(
     validation = data.validation(network, validation_data)
     settings = TrainingSettings.read(options, network.optimizers, network.seed)
     settings.check(network, data.labels, validation is not None)
-    step = Step(network, data.X, data.y, network.optimizers[settings.optimizer], settings)
+    weights = sample_weights(network, data, sample_weight, class_weight)
+    step = Step(network, data.X, data.y, network.optimizers[settings.optimizer], settings, weights)
     state = State(network, settings.optimizer, step.slots, settings=asdict(settings))
     with progress(verbose, settings.epochs, len(data.rows)) as shown:
         told = _callbacks([*callbacks, shown], settings, data, validation, checkpoint)
         if checkpoint or resume:
-            _go_on(state, data, validation, checkpoint, resume)
+            _go_on(state, data, validation, checkpoint, resume, weights)
         network.scale = Scale.of(data.X)
         told.on_begin(state)
         silent = np.errstate(over="ignore", invalid="ignore", divide="ignore")  # Diverged says it better
@@ -77,9 +85,10 @@ def learn(train, step, state, settings, rows, validation, told):
     """The loop: epoch after epoch, batch after batch, until it is enough or a callback returns a reason to stop."""
     batches = Batches(rows, settings)
     while state.epoch < settings.epochs and not state.stopped:
-        tally = Tally()
+        rate = state.rate(batches.rate)
+        tally = Tally(state.network.target in RIGHT)
         for some in batches.epoch(state.epoch, train.stride):
-            for batch in train(some, state, batches.rate):
+            for batch in train(some, state, rate):
                 tally.add(*batch)
                 told.on_step(state, *batch)
             told.on_progress(state, *tally.so_far)
@@ -87,7 +96,7 @@ def learn(train, step, state, settings, rows, validation, told):
         tally.stop()
         figures = tally.figures() | validated(state.network, validation)
         pace = {"seconds": tally.seconds, "samples_per_second": tally.speed}
-        state.end_epoch(figures | {"learning_rate": batches.rate(state.step - 1)} | pace)
+        state.end_epoch(figures | {"learning_rate": rate(state.step - 1)} | pace)
         state.history.engine_note = train.note
         told.on_epoch(state)
 
@@ -101,12 +110,14 @@ def _callbacks(callbacks, settings, data, validation, checkpoint):
     return Callbacks([*before, *callbacks, *after])
 
 
-def _go_on(state, data, validation, checkpoint, resume):
+def _go_on(state, data, validation, checkpoint, resume, weights):
     """What the checkpoint must know of the data; with ``resume``, go on from it."""
     if not checkpoint:
         raise InputError("resume needs checkpoint, the file to go on from.")
     state.data = data.fingerprints() | {
         f"validation {name}": print_ for name, print_ in (validation.fingerprints() if validation else {}).items()
     }
+    if weights is not None:
+        state.data["weights"] = fingerprint(weights)
     if resume:
         load_checkpoint(state, checkpoint)

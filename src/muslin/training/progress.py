@@ -1,5 +1,6 @@
 """A training run on the terminal: a line an epoch, and below it a bar with rate, time left and running figures."""
 
+import math
 import time
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Self
@@ -18,6 +19,11 @@ def progress(verbose: bool, epochs: int, samples: int) -> AbstractContextManager
     return TrainingProgress(Console(highlight=False, soft_wrap=True, markup=False, emoji=False), epochs, samples)
 
 
+def _accuracy(share):
+    """As text; none of numbers, which have no accuracy."""
+    return "" if math.isnan(share) else f" accuracy {share:.2%}"
+
+
 class TrainingProgress(Callback):
     """A line an epoch and, where the console is a terminal, the bar."""
 
@@ -30,7 +36,7 @@ class TrainingProgress(Callback):
             BarColumn(bar_width=min(24, max(4, console.width - 74))),  # the line fits into 80 columns
             TextColumn("{task.fields[rate]:>7,.0f} samples/s"),
             TimeRemainingColumn(compact=True),
-            TextColumn("left loss {task.fields[loss]:.4f} accuracy {task.fields[accuracy]:.2%}"),
+            TextColumn("left loss {task.fields[loss]:.4f}{task.fields[accuracy]}"),
             console=console,
             transient=True,
             disable=not console.is_terminal,
@@ -46,7 +52,7 @@ class TrainingProgress(Callback):
         self.progress.stop()
 
     def on_begin(self, state: State) -> None:
-        facts: dict[str, Any] = {"epoch": state.epoch + 1, "epochs": self.epochs, "rate": 0, "loss": 0, "accuracy": 0}
+        facts: dict[str, Any] = {"epoch": state.epoch + 1, "epochs": self.epochs, "rate": 0, "loss": 0, "accuracy": ""}
         self.task = self.progress.add_task("", total=self.epochs * self.samples, **facts)
         self.progress.update(self.task, completed=state.epoch * self.samples)
         self.started = time.perf_counter()
@@ -61,13 +67,17 @@ class TrainingProgress(Callback):
                 epoch=state.epoch + 1,
                 rate=done / (now - self.started),
                 loss=loss,
-                accuracy=correct,
+                accuracy=_accuracy(correct),
                 refresh=True,
             )
 
     def on_epoch(self, state: State) -> None:
         row = state.history[-1]
-        facts = {"loss": row["loss"], "accuracy": row["accuracy"], "rate": row["samples_per_second"]}
+        facts = {
+            "loss": row["loss"],
+            "accuracy": _accuracy(row.get("accuracy", math.nan)),
+            "rate": row["samples_per_second"],
+        }
         self.progress.update(self.task, completed=state.epoch * self.samples, epoch=state.epoch, **facts)
         self.progress.console.print(epoch_line(state.epoch, row))
         self.started = time.perf_counter()

@@ -16,6 +16,7 @@ from muslin.errors import InputError, known, unknown
 from muslin.inputs import as_seed
 from muslin.optimizers import hyperparameters
 from muslin.schedules import SCHEDULES, warm_up
+from muslin.training.metrics import NAMES, RIGHT
 
 
 class Rule(NamedTuple):
@@ -102,18 +103,22 @@ class TrainingSettings:
     def check(self, network: Any, labels: np.ndarray, validated: bool) -> None:
         """Raises InputError where the settings do not suit the network, the labels of the training samples, or that
         there are (``validated``) validation data or none."""
-        n, recorded = len(labels), ["loss", "accuracy", *(["val_loss", "val_accuracy"] if validated else [])]
+        n, recorded = len(labels), ["loss", *(["accuracy"] if network.target in RIGHT else [])]
+        if validated:
+            recorded += ["val_loss", *(f"val_{name}" for name in NAMES[network.target])]
         if self.batch_size > n:
             raise InputError(
                 f"batch_size is {self.batch_size}, more than the {n} training samples; it must be 1 to {n}."
             )
-        if self.label_smoothing and network.loss != "cross_entropy":
-            raise InputError("label_smoothing is for the loss cross_entropy; it must be 0 with another loss.")
+        if self.label_smoothing and (network.loss, network.output) != ("cross_entropy", "softmax"):
+            raise InputError(
+                "label_smoothing is for the loss cross_entropy of softmax; it must be 0 with another loss or output."
+            )
         if self.freeze >= network.L:
             raise InputError(f"freeze is {self.freeze!r}; it must be a number of layers from 0 to {network.L - 1}.")
         if self.monitor not in (None, *recorded):
             raise unknown("figure to monitor", self.monitor, recorded)
-        if (labels == labels[0]).all():
+        if network.target == "class" and (labels == labels[0]).all():
             raise InputError(f"y holds the one class {labels[0]}; training needs samples of at least two.")
 
     def rate(self, steps: int) -> Callable[[int], float]:

@@ -1,5 +1,6 @@
 """The whole state of a training run, in memory and on disk."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from os import PathLike
 from typing import Any
@@ -28,7 +29,8 @@ class State:
     """Everything that the next step depends on, beside the data, of which it has the fingerprints.
 
     ``epoch`` and ``step`` count what is done. ``slots`` are the optimizer's vectors; ``best_theta`` the parameters to
-    go back to, where early stopping keeps them; ``stopped`` the reason that a callback gave to end training. There is
+    go back to, where early stopping keeps them; ``stopped`` the reason that a callback gave to end training;
+    ``rate_factor`` what a callback multiplies the learning rate by. There is
     no random generator: the randomness of epoch e is derived from (seed, e).
     """
 
@@ -42,6 +44,11 @@ class State:
     stopped: str | None = None
     settings: dict[str, Any] = field(default_factory=dict)
     data: dict[str, str] = field(default_factory=dict)
+    rate_factor: float = 1.0
+
+    def rate(self, rate: Callable[[int], float]) -> Callable[[int], float]:
+        """The learning rate of a step, by its number from 0, of what the schedule has for it."""
+        return lambda step: self.rate_factor * rate(step)
 
     def end_epoch(self, figures: dict[str, float]) -> None:
         """One epoch more, and its figures into the history."""
@@ -58,9 +65,8 @@ def save_checkpoint(state: State, path: str | PathLike[str]) -> None:
     vectors = {"theta": state.network.theta} | {f"slot.{name}": slot for name, slot in state.slots.items()}
     if state.best_theta is not None:
         vectors["best_theta"] = state.best_theta
-    facts = {
-        name: getattr(state, name) for name in ("optimizer", "epoch", "step", "history", "stopped", "settings", "data")
-    }
+    names = ("optimizer", "epoch", "step", "history", "stopped", "settings", "data", "rate_factor")
+    facts = {name: getattr(state, name) for name in names}
     write_tensors(path, vectors, {"network": state.network.config, "state": facts})
 
 
@@ -74,10 +80,10 @@ def load_checkpoint(state: State, path: str | PathLike[str]) -> None:
     vectors, metadata = read_tensors(path, "checkpoint")
     try:
         facts, theirs = metadata["state"], metadata["network"]
-        theirs = theirs | {"optimizer": facts["optimizer"]} | facts["settings"]
+        theirs = {"output": "softmax"} | theirs | {"optimizer": facts["optimizer"]} | facts["settings"]
         ours = state.network.config | {"optimizer": state.optimizer} | state.settings
         differences = [f"{name} {theirs[name]}, not {ours[name]}" for name in ours if _differs(name, ours, theirs)]
-        differences += [f"other {name}" for name, print_ in state.data.items() if facts["data"][name] != print_]
+        differences += [f"other {name}" for name, print_ in state.data.items() if facts["data"].get(name) != print_]
         if differences:
             raise InputError(f"{path} is of a run with {listed(differences)}; it cannot go on here.")
         theta, best = vectors["theta"], vectors.get("best_theta")
@@ -94,6 +100,7 @@ def load_checkpoint(state: State, path: str | PathLike[str]) -> None:
     for name, slot in slots.items():
         state.slots[name][...] = slot
     state.best_theta, state.epoch, state.step = best, epoch, step
+    state.rate_factor = float(facts.get("rate_factor", 1.0))
     state.history = History(history)
     state.stopped = stopped if ours.get("patience") == theirs.get("patience") else None
 

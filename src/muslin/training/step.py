@@ -12,6 +12,7 @@ from muslin.errors import Diverged
 from muslin.losses import targets
 from muslin.memory import Signals
 from muslin.optimizers import PROVIDED, signature
+from muslin.training.metrics import RIGHT
 
 
 @dataclass(frozen=True)
@@ -24,11 +25,15 @@ class Part:
 
 
 class Step:
-    """One step of training: a batch forward, backward, and the optimizer's rule. All memory is made beforehand."""
+    """One step of training: a batch forward, backward, and the optimizer's rule. All memory is made beforehand.
 
-    def __init__(self, network, X, y, rule, settings):
-        self.network, self.X, self.rule = network, X, rule
+    weights: of the samples, (N × 1) in the network's dtype, 1 in the mean, or None.
+    """
+
+    def __init__(self, network, X, y, rule, settings, weights=None):
+        self.network, self.X, self.rule, self.weights = network, X, rule, weights
         self.y = y.astype(y.dtype.newbyteorder("="), copy=False)
+        self.right = RIGHT.get(network.target)
         self.dropout, self.clip_norm = settings.dropout, settings.clip_norm
         self.seed = network.seed if settings.seed is None else settings.seed
         self.freeze, self.stride = settings.freeze, settings.batch_size
@@ -58,6 +63,7 @@ class Step:
         network = self.network
         hand.gather(self.X, rows, s.H[0].T)
         Y = hand.targets(self.table, self.y, rows)
+        s.weights = None if self.weights is None else hand.weights(self.weights, rows)
         if s.masks:
             hand.draw_masks(s.masks, self.dropout)
         network.forward(s, hand)
@@ -142,7 +148,11 @@ class Computation:
 
     def targets(self, table, y, rows):
         """The targets of the batch, (n_L × B)."""
-        return table.take(y[rows], axis=1)
+        return y[rows].T if y.ndim == 2 else table.take(y[rows], axis=1)
+
+    def weights(self, weights, rows):
+        """Those of the batch, (1 × B)."""
+        return weights[rows].T
 
     def draw_masks(self, masks, share):
         """See `muslin.engines.dropout.draw`."""
@@ -152,7 +162,7 @@ class Computation:
     def figures(self, loss, P):
         """The figures of the batch: ``loss``, the mean, and ``correct``, how many are predicted right."""
         self.loss = float(loss) / len(self.rows)
-        self.correct = int(np.count_nonzero(P.argmax(axis=0) == self.step.y[self.rows]))
+        self.correct = self.step.right(P, self.step.y[self.rows]) if self.step.right else 0
         self._finite(self.loss)
 
     def clip(self, parts, longest):

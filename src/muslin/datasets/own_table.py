@@ -1,0 +1,171 @@
+"""A user's own table as a data set: which column is predicted, which rows test, and what is done to the others."""
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from muslin import preparation
+from muslin.datasets import tables
+from muslin.datasets.dataset import Dataset
+from muslin.datasets.splits import split
+from muslin.errors import InputError, shown, unknown, visible
+from muslin.files import opened
+from muslin.preparation import Column, Preparation, Target
+from muslin.preparation.columns import as_texts
+from muslin.preparation.target import find_target
+
+#: share of the rows that test, where nothing else is said
+TEST = 0.2
+
+
+@dataclass(frozen=True)
+class TableOptions:
+    """target: name of the column to predict; drop: names of columns to leave out; task: "classification",
+    "regression" or None, found from the target; test: share of the rows that test, or another table."""
+
+    target: str | None = None
+    drop: tuple[str, ...] = ()
+    task: str | None = None
+    test: str | float | None = None
+
+
+@dataclass(frozen=True)
+class TableFacts:
+    """What a network needs of the table that it was trained on, and what a person wants to know of it."""
+
+    preparation: Preparation
+    target: Target
+    columns: tuple[Column, ...] = ()
+    without_target: int = 0
+    notes: tuple[str, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        return {"preparation": self.preparation.to_json(), "target": self.target.to_json()} | {
+            "columns": [vars(column) for column in self.columns],
+            "without_target": self.without_target,
+        }
+
+    @classmethod
+    def from_json(cls, value: Any) -> "TableFacts":
+        """Raises InputError where it is not what `to_json` gave."""
+        try:
+            columns = tuple(Column(**{**column, "words": tuple(column["words"])}) for column in value["columns"])
+            parts = value["preparation"], value["target"], int(value["without_target"])
+        except (KeyError, TypeError, ValueError) as error:
+            raise InputError("The preparation of the table is damaged or of another version.") from error
+        return cls(Preparation.from_json(parts[0]), Target.from_json(parts[1]), columns, parts[2])
+
+    def samples(self, path: Path) -> np.ndarray:
+        """The rows of another table as inputs (N × features). Raises InputError where it does not fit."""
+        table, _ = tables.read(path)
+        return self.preparation.transform(table, visible(str(path)))
+
+    def samples_and_targets(self, path: Path) -> tuple[np.ndarray, np.ndarray]:
+        """The rows of another table that has the target: (inputs, targets)."""
+        table, _ = tables.read(path)
+        where = visible(str(path))
+        if self.target.name not in table.columns:
+            raise InputError(f"{where} lacks the column {shown(self.target.name)}, which is to be predicted.")
+        comma = self.preparation.decimal_comma
+        return self.preparation.transform(table, where), self.target.encode(table[self.target.name], where, comma)
+
+
+def load(path: Path, options: TableOptions) -> Dataset:
+    """The data set in a table. Raises InputError, with one sentence, for whatever is unfit."""
+    where = visible(str(path))
+    table, comma = tables.read(path)
+    target = _target_name(table, options, where)
+    checksums = {path.name: _digest(path)}
+    table, lost = _with_target(table, target, where)
+    found = find_target(table[target], target, options.task, where, comma)
+    X, names = table.drop(columns=[target, *_dropped(table, options, target, where)]), table[target]
+    if isinstance(test := _test(options.test, len(table)), Path):
+        rows, rows_test, other = np.arange(len(table)), None, test
+        checksums[test.name] = _digest(test)
+    else:
+        (rows, rows_test), other = _split(found, names, test, where, comma), None
+    prepared, columns = preparation.fit(X.iloc[rows], comma)
+    if found.task == "regression":
+        found = find_target(names.iloc[rows], target, "regression", where, comma)
+    facts = TableFacts(prepared, found, tuple(columns), lost)
+    X_test, y_test = None, None
+    if other is not None:
+        X_test, y_test = facts.samples_and_targets(other)
+    elif len(rows_test):
+        X_test = prepared.transform(X.iloc[rows_test], where)
+        y_test = found.encode(names.iloc[rows_test], where, comma)
+    return Dataset(
+        name=path.stem,
+        X_train=prepared.transform(X.iloc[rows], where),
+        y_train=found.encode(names.iloc[rows], where, comma),
+        X_test=X_test,
+        y_test=y_test,
+        class_names=found.classes,
+        image_shape=None,
+        checksums=checksums,
+        table=facts,
+    )
+
+
+def _target_name(table: Any, options: TableOptions, where: str) -> str:
+    columns = list(table.columns)
+    if options.target is None:
+        some = ", ".join(columns[:12]) + ", …" * (len(columns) > 12)
+        raise InputError(f"{where} is a table: --target must name the column to predict, one of {some}.")
+    if options.target not in columns:
+        raise unknown("target column", options.target, columns)
+    return options.target
+
+
+def _with_target(table: Any, target: str, where: str) -> tuple[Any, int]:
+    """(the rows that have a target, how many have none)."""
+    missing = as_texts(table[target])[1]
+    kept = table[~missing]
+    if len(kept) < 2:
+        raise InputError(f"{where}: {len(kept)} of its rows has a value in {shown(target)}; at least two are needed.")
+    return kept, int(missing.sum())
+
+
+def _dropped(table: Any, options: TableOptions, target: str, where: str) -> list[str]:
+    for name in options.drop:
+        if name == target:
+            raise InputError(f"{where}: {shown(name)} is the target, and cannot be dropped.")
+        if name not in table.columns:
+            raise unknown("column to drop", name, list(table.columns))
+    return list(options.drop)
+
+
+def _test(test: str | float | None, n: int) -> float | Path:
+    """The share of the rows that test, or the path of another table."""
+    if test is None:
+        return TEST if n >= 10 else 0.0
+    try:
+        share = float(test)
+    except ValueError:
+        path = Path(str(test)).expanduser()
+        if not tables.is_table(path):
+            raise InputError(
+                f"--test is {shown(test)}; it must be a share of the rows from 0 to below 1, or a table."
+            ) from None
+        return path
+    if not 0 <= share < 1:
+        raise InputError(f"--test is {test}; it must be a share of the rows from 0 to below 1, or a table.")
+    return share
+
+
+def _split(target: Target, values: Any, share: float, where: str, comma: bool) -> tuple[np.ndarray, np.ndarray]:
+    """Rows of training and of test: always the same ones, whatever the seed of a run, each in the file's order."""
+    classes = target.task == "classification"
+    labels = target.encode(values, where, comma) if classes else np.zeros(len(values), np.int64)
+    rows, rows_test = (np.sort(part) for part in split(labels, share, seed=0, stratify=classes))
+    if classes and len(np.unique(labels[rows])) < 2:
+        raise InputError(f"{where}: only one class is left for training; give more rows, or --test 0.")
+    return rows, rows_test
+
+
+def _digest(path: Path) -> str:
+    with opened(path, "table") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

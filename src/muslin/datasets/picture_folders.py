@@ -1,0 +1,61 @@
+"""Pictures in a folder for each class: all in gray, and of the size that the first one has."""
+
+from hashlib import sha256
+from pathlib import Path
+
+import numpy as np
+
+from muslin.errors import InputError, visible
+from muslin.files import opened
+
+#: ends of the names of pictures; the longest side that is kept
+PICTURES, SIDE = {".png", ".jpg", ".jpeg", ".gif", ".bmp", ".webp"}, 64
+FORMATS = ("PNG", "JPEG", "GIF", "BMP", "WEBP")
+
+
+def classes(folder: Path) -> dict[str, list[Path]]:
+    """{class: its pictures, by name} of the sub-folders that have any."""
+    found = {sub.name: _pictures(sub) for sub in sorted(folder.iterdir()) if sub.is_dir()}
+    return {name: pictures for name, pictures in found.items() if pictures}
+
+
+def _pictures(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.iterdir() if path.suffix.lower() in PICTURES)
+
+
+def read(folder: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray, str]:
+    """(pictures (N × rows × columns) uint8, class numbers (N,), names of the classes, SHA-256 of all).
+
+    The first picture gives the size, at most 64 on its longer side; others are scaled to it. Raises InputError for a
+    picture that cannot be read, or a single class.
+    """
+    found, sha = classes(folder), sha256()
+    if len(found) < 2:
+        raise InputError(f"{folder} has pictures of one class only; each of at least two needs a folder.")
+    size, rows, labels = None, [], []
+    for number, (name, paths) in enumerate(found.items()):
+        for path in paths:
+            with opened(path, "picture") as file:
+                content = file.read()
+            sha.update(f"{name}/{path.name}".encode() + content)
+            pixels = _gray(path, content, size)
+            size = pixels.shape[::-1]
+            rows.append(pixels)
+            labels.append(number)
+    return np.stack(rows), np.array(labels, np.int64), np.array(list(found)), sha.hexdigest()
+
+
+def _gray(path: Path, content: bytes, size: tuple[int, int] | None) -> np.ndarray:
+    from io import BytesIO
+
+    from PIL import Image
+
+    try:
+        with Image.open(BytesIO(content), formats=FORMATS) as image:
+            gray = image.convert("L")
+            if size is None:
+                factor = min(1.0, SIDE / max(gray.size))
+                size = (max(1, round(gray.width * factor)), max(1, round(gray.height * factor)))
+            return np.asarray(gray if gray.size == size else gray.resize(size, Image.Resampling.LANCZOS))
+    except Exception:  # a damaged picture makes Pillow raise about anything
+        raise InputError(f"{visible(str(path))} is no picture that can be read; give PNG or JPEG files.") from None

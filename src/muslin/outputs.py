@@ -1,0 +1,76 @@
+"""Outputs Ŷ = o(A), the function of the last layer, and what it says: a class, labels, numbers or counts.
+
+    output(A, Y_hat) -> Z
+
+writes Ŷ into its second argument and returns what a loss is computed from where Ŷ itself would have lost it: log Ŷ for
+softmax, A for the others. A and Ŷ are (n_L × B).
+"""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from muslin import activations
+
+
+def softmax(A, Y_hat):
+    """exp(a) / Σ exp(a) of each column: the probabilities of classes of which one is right. Returns log Ŷ."""
+    log_Y_hat = activations.log_softmax(A)
+    np.exp(log_Y_hat, out=Y_hat)
+    return log_Y_hat
+
+
+def sigmoid(A, Y_hat):
+    """1 / (1 + exp(−a)): of each label the probability that it is there. Returns A = log(Ŷ / (1 − Ŷ))."""
+    np.multiply(1.0 + np.tanh(0.5 * A), 0.5, out=Y_hat)
+    return A
+
+
+def identity(A, Y_hat):
+    """Numbers of any size, as they are. Returns A."""
+    np.positive(A, out=Y_hat)
+    return A
+
+
+def exponential(A, Y_hat):
+    """exp(a): the mean of counts, above 0. Returns A = log Ŷ."""
+    np.exp(A, out=Y_hat)
+    return A
+
+
+class Output(NamedTuple):
+    """function  see above
+    target    what a sample is to be: a "class" (its number), or a row of "labels", "numbers" or "counts"
+    loss      where none is named
+    predict   what is predicted, of the rows of Ŷ (N × n_L)
+    """
+
+    function: Callable[..., Any]
+    target: str
+    loss: str
+    predict: Callable[[np.ndarray], np.ndarray]
+
+
+def most_probable(P):
+    """The class of each sample, (N,)."""
+    return P.argmax(axis=1)
+
+
+def above_half(P):
+    """1 where a label is more likely there than not, else 0: (N × n_L), or (N,) of one label."""
+    return columns((P > 0.5).astype(np.int64))
+
+
+def columns(Y):
+    """(N × n_L) as it is, but (N,) where there is one column."""
+    return Y[:, 0] if Y.shape[1] == 1 else Y
+
+
+#: name → row. A new output is one function and a row here.
+OUTPUTS = {
+    "softmax": Output(softmax, "class", "cross_entropy", most_probable),
+    "sigmoid": Output(sigmoid, "labels", "cross_entropy", above_half),
+    "identity": Output(identity, "numbers", "mean_squared_error", columns),
+    "exponential": Output(exponential, "counts", "poisson", columns),
+}

@@ -1,0 +1,220 @@
+"""Tables on the command line: train, evaluate, predict, export; and forty kinds of table that cannot be."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from muslin.cli import main
+
+NETWORK = ["-a", "relu", "--hidden-layers", "1", "--hidden-size", "8", "--epochs", "4", "--engine", "numpy"]
+
+
+def table(n=120, seed=0):
+    rng = np.random.default_rng(seed)
+    x, city = rng.standard_normal(n), rng.choice(["Pune", "Delhi"], n)
+    made = pd.DataFrame({"id": np.arange(n) + 1, "x": x, "city": city, "day": "2024-01-05", "gap": rng.random(n)})
+    made["day"] = (pd.Timestamp("2024-01-01") + pd.to_timedelta(rng.integers(0, 400, n), unit="D")).strftime("%Y-%m-%d")
+    made.loc[::7, "gap"] = np.nan
+    made["kind"] = np.where(x + (city == "Pune") > 0.5, "large", "small")
+    made["size"] = 100 + 20 * x + 5 * (city == "Pune")
+    return made
+
+
+def run(*arguments, capsys):
+    with pytest.raises(SystemExit) as end:
+        main([str(a) for a in arguments])
+    out, err = capsys.readouterr()
+    return end.value.code, out, err
+
+
+@pytest.fixture
+def there(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    table().to_csv("t.csv", index=False)
+    table(30, 1).to_csv("new.csv", index=False)
+    return tmp_path
+
+
+def trained(target, capsys, *more, file="t.csv"):
+    drop = "size" if target == "kind" else "kind"
+    arguments = ("train", "-d", file, "--target", target, "--drop", drop, "--name", target, *NETWORK, *more)
+    return run(*arguments, "--json", capsys=capsys)
+
+
+def test_classes_from_end_to_end(there, capsys):
+    code, out, err = trained("kind", capsys, "--evaluate")
+    assert code == 0, err
+    result = json.loads(out)
+    assert result["test_accuracy"] > 0.4
+    assert "id, not used" in err
+    assert "24 for the test" in err
+    code, out, _ = run("evaluate", "runs/kind", "new.csv", "--json", capsys=capsys)
+    by_table = json.loads(out)["test_accuracy"]
+    columns = list(table().columns)[::-1]
+    pd.read_csv("new.csv")[columns].to_csv("other.csv", index=False, sep=";")
+    code, out, err = run("predict", "runs/kind", "other.csv", "--out", "said.csv", capsys=capsys)
+    assert code == 0, err
+    said = pd.read_csv("said.csv", sep=";", decimal=",")
+    assert list(said.columns[: len(columns)]) == columns
+    assert (said["predicted kind"] == said["kind"]).mean() == pytest.approx(by_table)
+    shares = said[["probability of large", "probability of small"]]
+    np.testing.assert_allclose(shares.sum(axis=1), 1, atol=1e-5)
+
+
+def test_numbers_from_end_to_end(there, capsys):
+    code, out, err = trained("size", capsys, "--epochs", "60", "--learning-rate", "0.01", "--evaluate")
+    assert code == 0, err
+    result = json.loads(out)
+    assert "accuracy" not in result
+    assert result["test_r2"] > 0.5
+    code, out, err = run("predict", "runs/size", "new.csv", "--json", capsys=capsys)
+    assert code == 0, err
+    said = [row["predicted size"] for row in json.loads(out)["predictions"]]
+    true = table(30, 1)["size"]
+    assert np.corrcoef(said, true)[0, 1] > 0.7
+    assert abs(np.mean(said) - true.mean()) < 15  # in its units
+    assert run("report", "runs/size", capsys=capsys)[0] == 0
+
+
+@pytest.mark.parametrize("name", ["t.tsv", "t.parquet", "t.xlsx", "t.jsonl", "t.csv.gz"])
+def test_every_format_gives_the_same_network(there, name, capsys):
+    made = table()
+    {
+        "t.tsv": lambda: made.to_csv(name, sep="\t", index=False),
+        "t.parquet": lambda: made.to_parquet(name),
+        "t.xlsx": lambda: made.to_excel(name, index=False),
+        "t.jsonl": lambda: made.to_json(name, orient="records", lines=True, double_precision=15),
+        "t.csv.gz": lambda: made.to_csv(name, index=False),
+    }[name]()
+    figures = [json.loads(trained("kind", capsys, "--name", f, file=f)[1]) for f in ("t.csv", name)]
+    assert figures[0]["loss"] == pytest.approx(figures[1]["loss"], rel=1e-6)
+
+
+def test_the_test_rows_may_be_another_table(there, capsys):
+    code, _, err = trained("kind", capsys, "--test", "new.csv", "--evaluate")
+    assert code == 0, err
+    assert "120 for training and validation, 30 for the test" in err
+    made = pd.read_csv("new.csv")
+    made.to_csv("new.csv", index=False, columns=[*made.columns[:-1]])
+    code, _, err = run("evaluate", "runs/kind", capsys=capsys)
+    assert code == 2
+    assert "is not the one" in err
+
+
+def test_onnx_takes_the_columns_as_they_are(there, capsys):
+    onnxruntime = pytest.importorskip("onnxruntime")
+    for target in ("kind", "size"):
+        assert trained(target, capsys)[0] == 0
+        assert run("export", f"runs/{target}", "--to", "onnx", capsys=capsys)[0] == 0
+        new = table(30, 1)
+        session = onnxruntime.InferenceSession(f"runs/{target}/model.onnx")
+        days = (pd.to_datetime(new["day"]) - pd.Timestamp(0)) / pd.Timedelta(days=1)
+        inputs = {"x": new["x"], "city": new["city"].astype(object), "day": days, "gap": new["gap"]}
+        said = session.run(None, {k: v.to_numpy()[:, None] for k, v in inputs.items()})
+        rows = json.loads(run("predict", f"runs/{target}", "new.csv", "--json", capsys=capsys)[1])["predictions"]
+        if target == "kind":
+            assert said[0].tolist() == [row["predicted kind"] for row in rows]
+        else:
+            np.testing.assert_allclose(said[0][:, 0], [row["predicted size"] for row in rows], rtol=1e-4)
+
+
+GOOD = "a,b,y\n" + "".join(f"{i % 7},{i % 5}.5,{'pq'[i % 2]}\n" for i in range(40))
+
+#: name → (content, more arguments, words of the message)
+BAD = {
+    "no target": (GOOD, (), "--target must name the column"),
+    "unknown target": (GOOD, ("--target", "yy"), "Did you mean 'y'"),
+    "unknown drop": (GOOD, ("--target", "y", "--drop", "c"), "column to drop 'c'"),
+    "target dropped": (GOOD, ("--target", "y", "--drop", "y"), "cannot be dropped"),
+    "all dropped": (GOOD, ("--target", "y", "--drop", "a,b"), "No column is left"),
+    "regression of texts": (GOOD, ("--target", "y", "--task", "regression"), "no number"),
+    "unknown task": (GOOD, ("--target", "y", "--task", "guess"), "Unknown task"),
+    "test above 1": (GOOD, ("--target", "y", "--test", "1.5"), "--test is"),
+    "test of 1": (GOOD, ("--target", "y", "--test", "1"), "--test is"),
+    "test no table": (GOOD, ("--target", "y", "--test", "x.png"), "--test is"),
+    "test not there": (GOOD, ("--target", "y", "--test", "x.csv"), "no table x.csv"),
+    "loss of numbers": (GOOD, ("--target", "y", "--loss", "huber"), "does not go with"),
+    "output of numbers": (GOOD, ("--target", "y", "--output", "identity"), "says numbers"),
+    "batch too large": (GOOD, ("--target", "y", "--batch-size", "100"), "batch_size"),
+    "empty": ("", ("--target", "y"), "is empty"),
+    "blank": (" \n\n", ("--target", "y"), "is empty"),
+    "names only": ("a,b,y\n", ("--target", "y"), "no rows"),
+    "no names": ("1,2,3\n4,5,6\n", ("--target", "3"), "no names of columns"),
+    "a name missing": ("a,,y\n1,2,p\n", ("--target", "y"), "column 2 has no name"),
+    "a name twice": ("a,a,y\n1,2,p\n", ("--target", "y"), "two columns named"),
+    "a value too few": ("a,b,y\n1,2,p\n1,q\n", ("--target", "y"), "line 3: 2 values"),
+    "a value too many": ("a,b,y\n1,2,p\n1,2,3,q\n", ("--target", "y"), "line 3: 4 values"),
+    "an open quote": ('a,b,y\n1,"2,p\n', ("--target", "y"), "line"),
+    "no UTF-8": (b"a,b,y\n1,2,caf\xe9\n", ("--target", "y"), "UTF-8"),
+    "a null": (b"a,b,y\n1,\x002,p\n", ("--target", "y"), "null"),
+    "a web page": ("<html><body>404</body></html>", ("--target", "y"), "no table"),
+    "JSON as CSV": ('{"a": 1}', ("--target", "y"), "no table"),
+    "one class": ("a,y\n1,p\n2,p\n3,p\n", ("--target", "y"), "always 'p'"),
+    "one row": ("a,y\n1,p\n", ("--target", "y"), "rows has a value"),
+    "no target at all": ("a,y\n1,\n2,\n", ("--target", "y"), "rows has a value"),
+    "a class a row": ("a,y\n" + "".join(f"{i},v{i}\n" for i in range(60)), ("--target", "y"), "too many for"),
+    "nothing to learn from": ("a,y\n" + "5,p\n5,q\n" * 20, ("--target", "y"), "No column is left"),
+    "t.parquet": (b"PAR1 not really", ("--target", "y"), "damaged or no .parquet"),
+    "t.xlsx": (b"PK not really", ("--target", "y"), "damaged or no .xlsx"),
+    "t.jsonl": ('{"a": 1, "y": "p"}\n{"a": \n', ("--target", "y"), "line 2: not valid JSON"),
+    "u.jsonl": ('{"a": [1], "y": "p"}\n', ("--target", "y"), "row 1"),
+    "v.jsonl": ("3\n4\n", ("--target", "y"), "row 1"),
+    "t.csv.gz": (b"\x1f\x8b not really", ("--target", "y"), "does not unpack"),
+    "a folder": (None, ("--target", "y"), "a folder"),
+    "no table": (GOOD, ("--target", "y", "-d", "digits"), "are for tables"),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_a_table_that_cannot_be(name, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    content, arguments, words = BAD[name]
+    file = tmp_path / (name if "." in name else "t.csv")
+    if content is None:
+        file.mkdir()
+    else:
+        file.write_bytes(content.encode() if isinstance(content, str) else content)
+    code, out, err = run("train", "-d", file.name, *NETWORK, "--batch-size", "8", *arguments, capsys=capsys)
+    assert (code, out.strip().startswith("Traceback")) == (2, False), out
+    last = err.strip().splitlines()[-1]
+    assert last.startswith("muslin: ")
+    assert words in last
+    assert not (tmp_path / "runs").exists()
+
+
+NEW = {
+    "a column missing": (lambda t: t.drop(columns="x"), "lacks the column 'x'"),
+    "another case": (lambda t: t.rename(columns={"x": "X"}), "lacks the column 'x'"),
+    "a text among numbers": (lambda t: t.assign(x="tall"), "'x' holds 'tall' in row 1"),
+    "no date": (lambda t: t.assign(day="soon"), "'soon', which is no date"),
+    "no rows": (lambda t: t[:0], "no rows"),
+    "a prediction's name": (lambda t: t.assign(**{"predicted kind": 1}), "has a column 'predicted kind' already"),
+}
+
+
+def test_a_table_to_predict_that_cannot_be(there, capsys):
+    assert trained("kind", capsys)[0] == 0
+    for change, words in NEW.values():
+        change(table(30, 1)).to_csv("bad.csv", index=False)
+        code, _, err = run("predict", "runs/kind", "bad.csv", "--out", "said.csv", capsys=capsys)
+        assert code == 2
+        assert words in err
+        assert len(err.strip().splitlines()) == 1
+    assert not (there / "said.csv").exists()
+    for arguments in (("t.csv", "new.csv"), ("t.csv", "--out", "said.png"), ("picture.png",)):
+        assert run("predict", "runs/kind", *arguments, capsys=capsys)[0] == 2
+    pd.read_csv("new.csv").assign(kind="middling").to_csv("bad.csv", index=False)
+    code, _, err = run("evaluate", "runs/kind", "bad.csv", capsys=capsys)
+    assert code == 2
+    assert "must be one of large, small" in err
+
+
+def test_a_damaged_preparation(there, capsys):
+    assert trained("kind", capsys)[0] == 0
+    path = there / "runs" / "kind" / "preparation.json"
+    path.write_text(path.read_text().replace("Pune", "Pume"))
+    code, _, err = run("predict", "runs/kind", "new.csv", capsys=capsys)
+    assert code == 2
+    assert "damaged" in err
