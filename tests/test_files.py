@@ -12,6 +12,7 @@ import pytest
 
 from muslin import InputError
 from muslin.files import (
+    as_folder,
     atomic,
     finite,
     parse_json,
@@ -249,3 +250,20 @@ def test_the_safetensors_library_reads_what_we_write(tmp_path):
     assert all(
         np.array_equal(found[name], tensor) and found[name].dtype == tensor.dtype for name, tensor in tensors.items()
     )
+
+
+@pytest.mark.parametrize(
+    ("name", "folder"),
+    [
+        ("my run", "my run"),
+        ("  a \t b\n", "a b"),
+        ("../../x", "_.._x"),
+        ("a/b\\c", "a_b_c"),
+        (".hidden", "hidden"),
+        ("ä" * 150, "ä" * 100),
+        ("lr=0.1,bs@32+x-y", "lr=0.1,bs@32+x-y"),
+        ("..", ""),
+    ],
+)
+def test_a_name_as_that_of_one_folder(name, folder):
+    assert as_folder(name) == folder

@@ -22,6 +22,7 @@ from muslin.engines import blas
 from muslin.errors import InputError, note, shown
 from muslin.files import (
     LITTER,
+    as_folder,
     damaged,
     make_folder,
     read_json,
@@ -211,13 +212,13 @@ def _claimed(path, config):
 
 
 def folder_name(name, what):
-    """The name as that of one folder: without what has a meaning in a path, and of at most 200 bytes.
+    """The name as that of one folder: see `muslin.files.as_folder`.
 
     Raises InputError where nothing that could be one is left of it; ``what`` has the name is told.
     """
     if not re.search(r"[^\W_]", name):
         raise InputError(f"The {what} name {shown(name)} has no letter or digit that a folder's name could be made of.")
-    return re.sub(r"[^\w.+=,@-]+", "_", name).strip(".").encode()[:200].decode(errors="ignore")
+    return as_folder(name)
 
 
 def split(settings, data):

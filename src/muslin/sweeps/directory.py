@@ -1,6 +1,5 @@
 """A sweep's directory: sweep.json, study.db where the storage is the usual one, and a run directory for each trial."""
 
-import re
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -9,7 +8,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, Field, ValidationError
 
 from muslin.errors import InputError
-from muslin.files import read_json, write_json
+from muslin.files import as_folder, read_json, write_json
 from muslin.runs import Run
 from muslin.sweeps.file import schema, spellings
 from muslin.sweeps.file.space import at
@@ -139,7 +138,7 @@ def begin(sweep, name, runs_dir, seed=None, sampler="tpe", storage=None, repeats
 
 def folder(runs_dir, name):
     """The path of a sweep's directory. Raises InputError where the name cannot be a folder's."""
-    path = Path(runs_dir) / re.sub(r"[^\w.+=,@-]+", "_", name).strip(".")
+    path = Path(runs_dir) / as_folder(name)
     if path == Path(runs_dir):
         raise InputError(f"The sweep name {name!r} has no letter or digit that a folder's name could be made of.")
     return path

@@ -9,13 +9,12 @@ from the run's checkpoint; if that is its last epoch, the worker has only to say
 """
 
 import math
-import re
 import time
 from collections import Counter
 from contextlib import suppress
 
 from muslin.errors import InputError
-from muslin.files import read_json_lines
+from muslin.files import as_folder, read_json_lines
 from muslin.sweeps.claims import BEAT
 from muslin.sweeps.file import spellings
 from muslin.sweeps.file.hyperband import stops
@@ -366,4 +365,4 @@ def run_name(config, sweep):
         name = None
     words = (f"{key}_{value:g}" if isinstance(value, float) else f"{key}_{value}" for key, value in config.items())
     name = name or "_".join(words) or "run"
-    return re.sub(r"[^\w.+=,@-]+", "_", name).strip(".")[:120]
+    return as_folder(name, longest=120).replace(" ", "_")

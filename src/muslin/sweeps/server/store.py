@@ -9,6 +9,8 @@ import time
 from contextlib import contextmanager
 from pathlib import Path
 
+from muslin.files import as_folder
+
 TABLES = """
 CREATE TABLE IF NOT EXISTS projects (
   id INTEGER PRIMARY KEY, entity TEXT, name TEXT, folder TEXT UNIQUE, created REAL, description TEXT,
@@ -145,9 +147,8 @@ def folders(path):
 
 
 def folder_name(name):
-    """A name as that of one folder: without what has a meaning in a path, never hidden, of at most 120 bytes."""
-    kept = "".join(c if c.isalnum() or c in "_.+=,@-" else "_" for c in name).strip(".")
-    return kept.encode()[:120].decode(errors="ignore") or "_"
+    """A name as that of one folder: see `muslin.files.as_folder`."""
+    return as_folder(name, longest=120).replace(" ", "_") or "_"
 
 
 def _conditions(where):
