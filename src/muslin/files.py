@@ -136,8 +136,8 @@ def output_folder(folder):
 
 
 def as_folder(name, longest=200):
-    """A name as that of one folder: without what has a meaning in a path, never hidden, of at most ``longest`` bytes; empty
-    where nothing is left of it. A space stays one."""
+    """A name as that of one folder: without what has a meaning in a path, never hidden, of at most ``longest`` bytes.
+    Empty where nothing is left. A space stays one."""
     name = " ".join(re.sub(r"[^\w.+=,@\s-]+", "_", name).split()).strip(". ")
     return name.encode()[:longest].decode(errors="ignore").strip()
 
