@@ -8,7 +8,6 @@ weight once, and BLAS would copy them first.
 
 import ctypes
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from itertools import pairwise
 
 import numpy as np
@@ -157,10 +156,14 @@ class Predictor:
     def _take(self, key):
         """A `Pass` of (samples, type) that holds; made where none is idle."""
         idle = self.idle.setdefault(key, [])
-        while idle:
-            with suppress(IndexError):  # another thread was quicker
-                if (one := idle.pop()).holds():
-                    return one
+        try:
+            while not (one := idle.pop()).holds():
+                pass
+            return one
+        except IndexError:  # there is none, or another thread has it
+            return self._made(key)
+
+    def _made(self, key):
         if not self._recordable():
             raise CannotRecord("the network's engine or class has a forward pass of its own")
         return Pass(self.network, *key)
