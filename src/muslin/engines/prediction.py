@@ -62,6 +62,7 @@ class Pass:
         self.X, self.P = np.zeros((n, network.sizes[0]), kind), np.zeros((n, network.sizes[-1]), network.dtype)
         recorder = PassRecorder(network, self.X, self.P)
         self.network, self.tape, self.limits, self.beyond = network, recorder.tape(), recorder.limits, recorder.beyond
+        self.largest = np.finfo(network.dtype).max
         self.function, self.formula, self.meeting = network.function, self._formula(), calls.meeting()
         self.table = self.tape.rewind()
         self.play, self.once = calls.player(), calls.once().ctypes
@@ -85,9 +86,9 @@ class Pass:
 
     def _begin(self, n):
         """Makes ready for n samples, whose numbers have limits."""
-        largest, scale = np.finfo(self.network.dtype).max, self.network.scale
-        most, least = (largest, 0.0) if scale is None else scale.limits(n)
-        self.limits[0], self.limits[1], self.beyond[0], self.beyond[1] = min(most, largest), least, 0, 0
+        scale = self.network.scale
+        most, least = (self.largest, 0.0) if scale is None else scale.limits(n)
+        self.limits[0], self.limits[1], self.beyond[0], self.beyond[1] = min(most, self.largest), least, 0, 0
 
     def chunks(self, X, P):
         """P ← the probabilities of X, chunk by chunk of n samples; returns whether all numbers of X are finite and of
