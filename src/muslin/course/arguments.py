@@ -114,7 +114,8 @@ def positive(word):
 
 def settings(given):
     """The settings that parsed arguments mean. Raises InputError."""
-    found = {name: value for name, value in vars(given).items() if name in Settings.model_fields}
+    names = {*BEYOND.values(), *(setting for setting, _ in TABLE.values())}
+    found = {name: value for name, value in vars(given).items() if name in names}
     if "hidden_size" in found:
         sizes = re.findall(r"[^\s,\[\]()]+", " ".join(found["hidden_size"]))
         layers = {"hidden_layers": len(sizes)} if len(sizes) > 1 else {}
