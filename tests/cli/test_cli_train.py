@@ -107,6 +107,10 @@ def settings_of(alone, toy, monkeypatch):
 TYPED = {
     "dataset": ("digits", "digits"),
     "data_dir": ("/tmp", "/tmp"),
+    "target": ("y", "y"),
+    "drop": ("a", "a"),
+    "task": ("Regression", "regression"),
+    "test": ("0.3", "0.3"),
     "validation": ("0.25", 0.25),
     "stratify": (None, True),
     "hidden_layers": ("2", 2),
@@ -114,6 +118,7 @@ TYPED = {
     "activation": ("ReLU", "relu"),
     "initializer": ("he", "he"),
     "initializer_scale": ("0.5", 0.5),
+    "output": ("exponential", "exponential"),
     "loss": ("mse", "mean_squared_error"),
     "optimizer": ("adam", "adam"),
     "learning_rate": ("1e-2", 0.01),
@@ -140,13 +145,21 @@ TYPED = {
 }
 
 
+#: setting → what else must be typed
+OF_A_TABLE = ["-d", "t.csv", "--target", "y"]
+NEEDED = {"monitor": ["--patience", "3"], "target": OF_A_TABLE[:2]} | dict.fromkeys(
+    ("drop", "task", "test", "output"), OF_A_TABLE
+)
+
+
 @pytest.mark.parametrize("setting", Settings.model_fields)
-def test_every_setting_has_a_flag(setting, settings_of):
+def test_every_setting_has_a_flag(setting, settings_of, alone):
+    (alone / "t.csv").write_text("a,b,y\n" + "".join(f"{i % 7},{i % 5},{i}.5\n" for i in range(90)))
     typed, meant = TYPED[setting]
     default = Settings.model_fields[setting].default
     assert meant != default
     flag = f"--{setting.replace('_', '-')}"
-    needed = ["--patience", "3"] if setting == "monitor" else []
+    needed = NEEDED.get(setting, [])
     assert settings_of(flag, *([] if typed is None else [typed]), *needed)[setting] == meant
     if setting != "dataset":
         assert settings_of()[setting] == default
