@@ -72,4 +72,7 @@ def test_the_commands_are_there(target):
 
 @pytest.mark.parametrize("path", re.findall(r"\]\(((?!http)[^)]+)\)", README))
 def test_links_lead_somewhere(path):
-    assert (ROOT / path).exists()
+    page, _, anchor = path.partition("#")
+    assert (ROOT / page).exists()
+    headings = re.findall(r"^#+ (.*)$", (ROOT / page).read_text(encoding="utf-8"), re.MULTILINE) if anchor else []
+    assert anchor in ["", *(re.sub(r"[^\w -]", "", heading).lower().replace(" ", "-") for heading in headings)]

@@ -245,7 +245,7 @@ BAD = {
     "train extra": "unexpected extra argument",
     "train --epochs": "Option '--epochs' requires an argument",
     "evaluate": "Missing argument 'RUN'; see: muslin evaluate --help",
-    "predict taken": "Missing argument 'IMAGE",
+    "predict taken": "Missing argument 'FILE",
     "predict taken bar.png --top 0": "Invalid value for '--top'",
     "predict taken bar.png --top many": "Invalid value for '--top'",
     # settings
@@ -258,7 +258,7 @@ BAD = {
     TRAIN + "--learning-rate nan": "learning_rate is 'nan'; it must be a positive number.",
     TRAIN + "-o adma": "Unknown optimizer 'adma'; choose from adagrad, adam,",
     TRAIN + "-a rleu": "Unknown activation 'rleu'; choose from elu, gelu,",
-    TRAIN + "-l hinge": "Unknown loss 'hinge'; choose from cross_entropy, mean_squared_error.",
+    TRAIN + "-l hinge": "Unknown loss 'hinge'; choose from cross_entropy, half_squared_error, huber,",
     TRAIN + "--initializer ones": "Unknown initializer 'ones'; choose from he, he_uniform, random,",
     TRAIN + "--schedule linear": "Unknown schedule 'linear'; choose from constant, cosine,",
     TRAIN + "--engine gpu": "Unknown engine 'gpu'; choose from auto, numba, numpy.",
@@ -272,7 +272,7 @@ BAD = {
     TRAIN + "--weight-decay=-1": "weight_decay is '-1'; it must be a number from 0.",
     TRAIN + "--momentum 1": "momentum is '1'; it must be at least 0 and below 1.",
     TRAIN + "--warmup 10": "warmup is 10.0 of 10 epochs; it must be fewer than epochs.",
-    TRAIN + "--label-smoothing 0.1 -l mse": "label_smoothing is for the loss cross_entropy; it must be 0 with another",
+    TRAIN + "--label-smoothing 0.1 -l mse": "label_smoothing is for the loss cross_entropy of softmax; it must be 0",
     TRAIN + "--patience 2 --monitor f1": "Unknown figure to monitor 'f1'; choose from accuracy, loss, val_accuracy,",
     TRAIN + "--patience 2 --monitor val_loss --validation 0": "monitor 'val_loss'; choose from accuracy, loss.",
     TRAIN + "--patience 0": "patience is '0'; it must be a whole number of epochs from 1",
@@ -299,8 +299,8 @@ BAD = {
     "train -d gone.npz": "Unknown data set or path 'gone.npz'; choose from digits, fashion_mnist, mnist.",
     "train -d fashion_mnist --data-dir gone": "gone is not a folder.",
     "train -d mnist --data-dir nothing": "nothing has none of train-images-idx3-ubyte",
-    "train -d no_X.npz": "no_X.npz holds y; X and y are needed.",
-    "train -d no_y.npz": "no_y.npz holds X; X and y are needed.",
+    "train -d no_X.npz": "no_X.npz holds y; X and y are needed (or x_train and y_train).",
+    "train -d no_y.npz": "no_y.npz holds X; X and y are needed (or x_train and y_train).",
     "train -d text.npz": "text.npz: X holds <U3; uint8 (0 to 255) or floating point is right.",
     "train -d objects.npz": "objects.npz is damaged or no .npz of plain arrays; np.savez writes a right one.",
     "train -d nan.npz": "nan.npz: X holds NaN or infinity, first in sample 3; finite float32 values are right.",
@@ -433,7 +433,7 @@ BAD = {
     "watch taken --no-open --host 'a b\udcff'": "it is no name of a host.",
     # the gradient check
     "gradcheck -a rleu": "Unknown activation 'rleu'; choose from elu, gelu,",
-    "gradcheck -l hinge": "Unknown loss 'hinge'; choose from cross_entropy, mean_squared_error.",
+    "gradcheck -l hinge": "Unknown loss 'hinge'; choose from cross_entropy, half_squared_error, huber,",
     "gradcheck --hidden-size 3,x": "hidden_size is '3,x'; it must be a whole number from 1",
 }
 

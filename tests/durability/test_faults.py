@@ -43,7 +43,7 @@ def driven(tmp_path_factory, toy):
     return drive
 
 
-@pytest.mark.parametrize("every", [41, pytest.param(1, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("every", [163, pytest.param(1, marks=pytest.mark.slow)])
 def test_nothing_is_lost_and_nothing_is_left(driven, every):
     counts = [result["operations"] for result in driven([[action, 0, 0] for action in ACTIONS])]
     assert min(counts) > 5
@@ -63,7 +63,8 @@ def check(case, result, unbroken):
     assert result["code"] in ((-9,) if how in (KILL_BEFORE, KILL_AFTER) else (0,) if how == SHORT else (0, 2)), case
     assert "Traceback" not in said + result["told"], (case, said, result["told"])
     if result["code"] == 2:
-        assert [line[:8] for line in said.splitlines()] == ["muslin: "], (case, said)
+        words = [line[:8] for line in said.splitlines() if not line.startswith("epoch ")]
+        assert words == ["muslin: "], (case, said)
     assert result["again"] == 0, (case, result["told"])
     for what in ("model", "cache", "files"):
         assert result[what] == unbroken[what], (case, what)

@@ -279,9 +279,12 @@ def test_size(run):
 # What a run lacks
 
 
+TESTED = ("test_accuracy", "test_loss", "confusion_matrix", "per_class", "macro")
+
+
 def no_test(path):
     summary = read_json(path / "summary.json")
-    kept = {k: v for k, v in summary.items() if k not in ("test_accuracy", "confusion_matrix", "per_class", "macro")}
+    kept = {k: v for k, v in summary.items() if k not in TESTED}
     write_json(path / "summary.json", kept)
 
 

@@ -46,7 +46,7 @@ class Machine(Record):
     system: str | None = None
     processor: str | None = None
     engine: str | None = None
-    blas: Blas = Blas()
+    blas: Blas | None = None
 
 
 #: config.json of a run of our own

@@ -161,7 +161,7 @@ def _kind(setting):
 
 
 #: roots → setting
-SETTINGS = {roots(name): name for name in Settings.model_fields}
+SETTINGS = {roots(name): name for name in reversed(Settings.model_fields)}  # "drop rate" is the dropout's
 SETTINGS |= {frozenset(other.split()): name for name, others in NAMES.items() for other in others}
 PASSED_OVER = {frozenset(name.split()) for name in BESIDE}
 SAID_BY_DATA = {frozenset(name.split()) for name in OF_THE_DATA}
@@ -177,6 +177,8 @@ def reading(name):
 
     Raises InputError, with the nearest.
     """
+    if (own := str(name).lower().replace("-", "_")) in Settings.model_fields:
+        return own, True
     found = roots(name)
     if found in PASSED_OVER or is_of_the_data(name):
         return None, True
