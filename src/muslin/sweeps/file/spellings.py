@@ -161,7 +161,7 @@ def _kind(setting):
 
 
 #: roots → setting
-SETTINGS = {roots(name): name for name in reversed(Settings.model_fields)}  # "drop rate" is the dropout's
+SETTINGS = {roots(name): name for name in Settings.model_fields}  # "drop rate" is the dropout, which stands below drop
 SETTINGS |= {frozenset(other.split()): name for name, others in NAMES.items() for other in others}
 PASSED_OVER = {frozenset(name.split()) for name in BESIDE}
 SAID_BY_DATA = {frozenset(name.split()) for name in OF_THE_DATA}
