@@ -131,7 +131,10 @@ def test_a_second_ctrl_c_ends_at_once():
         assert process.stderr.read() == ""
 
 
-@pytest.mark.parametrize("name", ["typer", "numpy", "muslin.network", "pydantic", "sklearn", "matplotlib"])
+LATER = [pytest.param(name, marks=pytest.mark.slow) for name in ("muslin.network", "pydantic", "sklearn", "matplotlib")]
+
+
+@pytest.mark.parametrize("name", ["typer", "numpy", *LATER])
 def test_ctrl_c_while_something_is_imported(name, copy):
     script = IMPORTING.format(name=name, run=str(copy.path))
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=120)

@@ -43,7 +43,7 @@ def driven(tmp_path_factory, toy):
     return drive
 
 
-@pytest.mark.parametrize("every", [163, pytest.param(1, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("every", [331, pytest.param(1, marks=pytest.mark.slow)])
 def test_nothing_is_lost_and_nothing_is_left(driven, every):
     counts = [result["operations"] for result in driven([[action, 0, 0] for action in ACTIONS])]
     assert min(counts) > 5

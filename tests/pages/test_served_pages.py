@@ -37,8 +37,15 @@ def log(host, offset, rows):
     host.desk.stream("local", "p", "r", {"files": {"wandb-history.jsonl": {"offset": offset, "content": content}}})
 
 
-@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
-@pytest.mark.parametrize("width", [390, 1280])
+@pytest.mark.parametrize(
+    ("width", "dark"),
+    [
+        pytest.param(390, True, id="390-dark"),
+        pytest.param(1280, False, id="1280-light"),
+        pytest.param(390, False, id="390-light", marks=pytest.mark.slow),
+        pytest.param(1280, True, id="1280-dark", marks=pytest.mark.slow),
+    ],
+)
 @pytest.mark.parametrize("path", ["/", "/local/p", "/local/p/runs/r", "SWEEP"])
 def test_it_fits_and_asks_nothing_from_elsewhere(served, open_page, path, width, dark):
     host, sweep = served

@@ -68,9 +68,21 @@ def _prepare(path):
         try:
             connection.execute("BEGIN IMMEDIATE")
             connection.rollback()
-            connection.execute("PRAGMA journal_mode = WAL")
+            _write_ahead(connection)
         finally:
             connection.close()
+
+
+def _write_ahead(connection):
+    """SQLite's time-out is not for this: of several that open a new file together, some hear "locked" at once."""
+    end = time.monotonic() + OPENING
+    while True:
+        try:
+            return connection.execute("PRAGMA journal_mode = WAL").fetchone()
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error) or time.monotonic() > end:
+                raise
+            time.sleep(0.01)
 
 
 def _read_only(path):
