@@ -296,7 +296,7 @@ def _alias(graph, collection, name):
     return {"id": f"Alias:{collection['id']}:{name}", "alias": name} | where
 
 
-class ArtifactFile:
+class ArtifactFile(nodes.Stored):
     upload_headers = ()
 
     def __init__(self, graph, row, name):
@@ -306,24 +306,6 @@ class ArtifactFile:
     @cached_property
     def facts(self):
         return facts(self.graph.desk.root / self.row["folder"] / PurePosixPath(self.name))
-
-    @property
-    def size_bytes(self):
-        return self.facts["size"]
-
-    @property
-    def mimetype(self):
-        return self.facts["type"]
-
-    @property
-    def md5(self):
-        return self.facts["md5"]
-
-    digest = md5
-
-    @property
-    def updated_at(self):
-        return nodes.moment(self.facts["changed"])
 
     def direct_url(self):
         return self.graph.links.artifact_download(self.row["id"], self.name)

@@ -370,14 +370,8 @@ def _sampled(found, most):
     return [found[round(i * (len(found) - 1) / max(1, most - 1))] for i in range(most)]
 
 
-class File:
-    def __init__(self, graph, run, name):
-        self.graph, self.run, self.name, self.display_name = graph, run, name, name
-        self.id = f"File:{run['id']}:{name}"
-
-    @cached_property
-    def facts(self):
-        return self.graph.links.facts(self.run, self.name)
+class Stored:
+    """What is told of a file of a run or of an artifact, from its ``facts``."""
 
     @property
     def size_bytes(self):
@@ -396,6 +390,16 @@ class File:
     @property
     def updated_at(self):
         return moment(self.facts["changed"])
+
+
+class File(Stored):
+    def __init__(self, graph, run, name):
+        self.graph, self.run, self.name, self.display_name = graph, run, name, name
+        self.id = f"File:{run['id']}:{name}"
+
+    @cached_property
+    def facts(self):
+        return self.graph.links.facts(self.run, self.name)
 
     def url(self, upload=False):
         """Null for a download of what is not there."""
