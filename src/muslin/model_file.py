@@ -1,17 +1,20 @@
-"""A trained network as a safetensors file: ``weights.k``, ``biases.k`` and the config."""
+"""A trained network as a safetensors file: ``weights.k``, ``biases.k`` (of a normalized one also ``gammas.k``,
+``running_means.k``, ``running_variances.k``) and the config."""
 
 from os import PathLike
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
 from muslin.errors import InputError
+from muslin.export import incoming
 from muslin.files import damaged, read_tensors, write_tensors
 from muslin.inputs import Scale
+from muslin.memory import Parameters
 
 
 def save(network: Any, path: str | PathLike[str]) -> None:
-    """Write weights, biases and config to a safetensors file, whole or not at all."""
+    """Write all parameters and the config to a safetensors file, whole or not at all."""
     tensors = {f"{name}.{k}": np.ascontiguousarray(view) for name, k, view in _views(network)}
     write_tensors(path, tensors, {"muslin": network.config, "scale": network.scale})
 
@@ -35,5 +38,38 @@ def load(kind: type, path: str | PathLike[str], engine: str = "auto") -> Any:
 
 
 def _views(network: Any) -> list[tuple[str, int, np.ndarray]]:
-    arrays = {"weights": network.weights, "biases": network.biases}
-    return [(name, k, view) for name, views in arrays.items() for k, view in views.items()]
+    groups = ("weights", "biases", "gammas", "running_means", "running_variances")
+    return [(name, k, view) for name in groups for k, view in getattr(network.parameters, name).items()]
+
+
+class Storable:
+    """How a network is written, read, copied, and taken over from other libraries."""
+
+    save = save
+    load: ClassVar[Any] = classmethod(load)
+    from_torch: ClassVar[Any] = classmethod(incoming.from_torch)
+    from_sklearn: ClassVar[Any] = classmethod(incoming.from_sklearn)
+    from_keras: ClassVar[Any] = classmethod(incoming.from_keras)
+    from_onnx: ClassVar[Any] = classmethod(incoming.from_onnx)
+
+    @property
+    def config(self: Any) -> dict[str, Any]:
+        """What `FeedForwardNeuralNetwork(**config)` needs to make a network of this kind."""
+        names = ("sizes", "activation", "initializer", "normalization", "output", "loss", "seed", "initializer_scale")
+        return {name: getattr(self, name) for name in names} | {"dtype": self.dtype.name}
+
+    def twin(self: Any) -> Any:
+        """The same network with parameters of its own, whatever its class."""
+        twin = object.__new__(type(self))
+        vars(twin).update(vars(self))
+        twin._own(Parameters(self.sizes, self.dtype, self.normalizer is not None))
+        twin.parameters.values[...] = self.parameters.values
+        return twin
+
+    def __getstate__(self: Any) -> dict[str, Any]:
+        values = self.parameters.values
+        return {"config": self.config, "engine": self.engine.name, "values": values, "scale": self.scale}
+
+    def __setstate__(self: Any, state: dict[str, Any]) -> None:
+        self.__init__(**state["config"], engine=state["engine"])
+        self.parameters.values[...], self.scale = state["values"], state["scale"]

@@ -6,6 +6,8 @@ Layers are numbered 1…L, layer k has n_k units, n_0 is the number of inputs. S
     A⁽ᵏ⁾ = W⁽ᵏ⁾ H⁽ᵏ⁻¹⁾ + b⁽ᵏ⁾             (n_k × B),  W⁽ᵏ⁾ (n_k × n_{k−1}),  b⁽ᵏ⁾ (n_k × 1)
     H⁽ᵏ⁾ = f(A⁽ᵏ⁾),  Ŷ = H⁽ᴸ⁾ = o(A⁽ᴸ⁾),  o: softmax, or another of `muslin.outputs`
 
+With batch normalization (see `muslin.normalization`) a hidden layer is A⁽ᵏ⁾ = γ⁽ᵏ⁾ ∘ N(W⁽ᵏ⁾ H⁽ᵏ⁻¹⁾) + b⁽ᵏ⁾.
+
 Matrices are stored column by column (Fortran order): a column-major (n × B) is the row-major (B × n) that BLAS likes,
 so the blackboard's equations are also the fast path. At the door (`fit`, `predict`) samples are rows, as elsewhere.
 """
@@ -16,39 +18,42 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
-from muslin import activations, initializers, losses, model_file, optimizers, outputs, training
+from muslin import activations, initializers, losses, normalization, optimizers, outputs, training
 from muslin.engines import Engine, blas
 from muslin.engines import engine as engine_named
 from muslin.engines.prediction import Predictor
 from muslin.errors import InputError, known
-from muslin.export import incoming
 from muslin.inputs import Scale, as_dtype, as_finite, as_probabilities, as_samples, as_seed, as_sizes, as_targets
 from muslin.memory import Array, Parameters, Signals
+from muslin.model_file import Storable
 
 #: samples that pass through the network at a time where it only predicts
 CHUNK = 512
 
 
-class FeedForwardNeuralNetwork:
+class FeedForwardNeuralNetwork(Storable):
     """Fully connected layers that say a class (softmax), labels (sigmoid), numbers (identity) or counts (exponential).
 
     sizes        [n_0, n_1, …, n_L]: inputs, units of each hidden layer, classes or labels or numbers
     activation   of the hidden layers; a key of ``activations``
     initializer  of the weights; a key of ``initializers``. Multiplied by ``initializer_scale``. Biases start at zero.
+    normalization  of the hidden layers; a key of ``normalizations``
     output       of the last layer; a key of ``outputs``
     loss         a key of ``losses`` that goes with the output (default: the usual one)
     seed         of the initial weights and, unless ``fit`` is given another, of everything random in training
     dtype        float32 or float64
     engine       "auto", "numpy" or "numba" (see `muslin.engines`)
 
-    All parameters live in the vector ``theta``: every W, then every b. ``weights[k]`` and ``biases[k]`` are views into
-    it, and so are ``weight_gradients[k]`` and ``bias_gradients[k]`` into ``gradient``. Theta is written into, never
-    replaced. The five tables are class attributes: add a row, and its name can be used everywhere.
+    All parameters live in the vector ``theta``: every W, then every b, then every γ. ``weights[k]``, ``biases[k]`` and
+    ``gammas[k]`` are views into it, ``weight_gradients[k]``, ``bias_gradients[k]`` and ``gamma_gradients[k]`` into
+    ``gradient``. Theta is written into, never replaced. The tables are class attributes: add a row, and its name
+    can be used everywhere.
 
     Raises InputError for sizes, names or a dtype that cannot be.
     """
 
     activations: ClassVar = activations.ACTIVATIONS
+    normalizations: ClassVar = normalization.NORMALIZATIONS
     outputs: ClassVar = outputs.OUTPUTS
     losses: ClassVar = losses.LOSSES
     initializers: ClassVar = initializers.INITIALIZERS
@@ -65,11 +70,14 @@ class FeedForwardNeuralNetwork:
         engine: str = "auto",
         initializer_scale: float = 1.0,
         output: str = "softmax",
+        normalization: str = "none",
     ):
         self.sizes = as_sizes(sizes)
         self.L = len(self.sizes) - 1
         self.activation = known(self.activations, "activation", activation)
         self.initializer = known(self.initializers, "initializer", initializer)
+        self.normalization = known(self.normalizations, "normalization", normalization)
+        self.normalizer: Any = self.normalizations[self.normalization]
         self.output = known(self.outputs, "output", output)
         self.output_function, self.target, usual, self._predicted = self.outputs[self.output]
         self.loss = known(self.losses, "loss", loss or usual)
@@ -79,7 +87,7 @@ class FeedForwardNeuralNetwork:
         self.scale: Scale | None = None  # of the samples that it was trained on
         self.function, self.slope = self.activations[self.activation]
         self.loss_function, self.delta_function = losses.pair(self.losses, self.loss, self.output)
-        self._own(Parameters(self.sizes, self.dtype))
+        self._own(Parameters(self.sizes, self.dtype, self.normalizer is not None))
         initialize, rng = self.initializers[self.initializer], np.random.default_rng(self.seed)
         for W in self.weights.values():
             W[...] = initialize(rng, *W.shape) * self.initializer_scale
@@ -89,19 +97,15 @@ class FeedForwardNeuralNetwork:
         """The parameters θ as one vector: all W (column by column), then all b. Write into it: ``theta[...] = …``."""
         return self.parameters.theta
 
-    def _own(self, parameters: Parameters) -> None:
-        self.parameters, self.gradient = parameters, parameters.gradient
-        self.weights, self.biases = parameters.weights, parameters.biases
-        self.weight_gradients, self.bias_gradients = parameters.weight_gradients, parameters.bias_gradients
+    def _own(self, p: Parameters) -> None:
+        self.parameters, self.gradient = p, p.gradient
+        self.weights, self.biases, self.gammas = p.weights, p.biases, p.gammas
+        self.weight_gradients, self.bias_gradients, self.gamma_gradients = (
+            p.weight_gradients,
+            p.bias_gradients,
+            p.gamma_gradients,
+        )
         self.predictor = Predictor(self, FeedForwardNeuralNetwork.forward)
-
-    def twin(self) -> "FeedForwardNeuralNetwork":
-        """The same network with parameters of its own, whatever its class."""
-        twin = object.__new__(type(self))
-        vars(twin).update(vars(self))
-        twin._own(Parameters(self.sizes, self.dtype))
-        twin.theta[...] = self.theta
-        return twin
 
     # Forward and backward propagation
 
@@ -113,12 +117,29 @@ class FeedForwardNeuralNetwork:
         engine = engine or self.engine
         np.matmul(self.weights[1], s.H[0], out=s.A[1])
         for k in range(1, self.L):
+            if self.normalizer:
+                self._normalize(k, s, engine)
             engine.activate(self.function, s.A[k], self.biases[k], s.H[k])
             if s.masks:
                 np.multiply(s.H[k], s.masks[k], out=s.inputs[k])
             np.matmul(self.weights[k + 1], s.inputs[k], out=s.A[k + 1])
         s.A[self.L] += self.biases[self.L]
         s.Z = self.output_function(s.A[self.L], s.H[self.L])
+
+    def _normalize(self, k: int, s: Signals, engine: Engine) -> None:
+        """A⁽ᵏ⁾ ← γ⁽ᵏ⁾ ∘ N(A⁽ᵏ⁾): by the batch where the layer trains, else by what ran along when it did."""
+        if k in s.N:
+            engine.normalize(self.normalizer, s.A[k], self.gammas[k], s.N[k], s.means[k], s.variances[k])
+        else:
+            running = self.parameters.running_means[k], self.parameters.running_variances[k]
+            engine.normalize_as_trained(self.normalizer, s.A[k], self.gammas[k], *running)
+
+    def remember(self, s: Signals, engine: Engine | None = None) -> None:
+        """The means and variances of a batch into those that run along, after `forward`."""
+        engine, p = engine or self.engine, self.parameters
+        for k in s.N:
+            engine.follow(p.running_means[k], s.means[k], 1.0)
+            engine.follow(p.running_variances[k], s.variances[k], s.batch / (s.batch - 1))
 
     def backward(self, s: Signals, Y: Array) -> None:
         """Backward propagation after `forward`: fills ``weight_gradients`` and ``bias_gradients``.
@@ -143,14 +164,20 @@ class FeedForwardNeuralNetwork:
             if s.masks:
                 s.dH[k - 1] *= s.masks[k - 1]
             engine.slope(self.slope, s.dH[k - 1], s.A[k - 1], s.H[k - 1], s.dA[k - 1])
+            if k - 1 in s.N:
+                gradients = self.gamma_gradients[k - 1], self.bias_gradients[k - 1]
+                given = s.dA[k - 1], self.gammas[k - 1], s.N[k - 1], s.variances[k - 1]
+                engine.normalized_deltas(self.normalizer, *given, *gradients)
 
     def gradients(self, s: Signals, freeze: int = 0) -> None:
         """Fills ``weight_gradients`` and ``bias_gradients`` of the layers that are not frozen, after `deltas`.
 
-        dW⁽ᵏ⁾ = dA⁽ᵏ⁾ H⁽ᵏ⁻¹⁾ᵀ,      db⁽ᵏ⁾ = Σ dA⁽ᵏ⁾ over the batch
+        dW⁽ᵏ⁾ = dA⁽ᵏ⁾ H⁽ᵏ⁻¹⁾ᵀ,      db⁽ᵏ⁾ = Σ dA⁽ᵏ⁾ over the batch (of a normalized layer `deltas` has it)
         """
         for k in range(freeze + 1, self.L + 1):
             np.matmul(s.dA[k], s.inputs[k - 1].T, out=self.weight_gradients[k])
+            if k in s.N:
+                continue
             np.add.reduce(s.dA[k], axis=1, keepdims=True, out=self.bias_gradients[k])
 
     def batch_loss(self, s: Signals, Y: Array) -> Any:
@@ -206,7 +233,7 @@ class FeedForwardNeuralNetwork:
         """
         X = self.samples(X)
         y = as_targets(y, len(X), self.sizes[-1], self.target, self.dtype)
-        s = Signals(self.sizes, len(X), self.dtype)
+        s = Signals(self.sizes, len(X), self.dtype, normalized=self.gammas)
         Y = losses.target_columns(y, self.sizes[-1], self.dtype)
         with blas.together():
             self.engine.gather(X, np.arange(len(X)), s.H[0].T)
@@ -219,28 +246,6 @@ class FeedForwardNeuralNetwork:
         )
 
     fit = training.fit
-
-    # Saving
-
-    @property
-    def config(self) -> dict[str, Any]:
-        """What `FeedForwardNeuralNetwork(**config)` needs to make a network of this kind."""
-        names = ("sizes", "activation", "initializer", "output", "loss", "seed", "initializer_scale")
-        return {name: getattr(self, name) for name in names} | {"dtype": self.dtype.name}
-
-    save = model_file.save
-    load: ClassVar[Any] = classmethod(model_file.load)
-    from_torch: ClassVar[Any] = classmethod(incoming.from_torch)
-    from_sklearn: ClassVar[Any] = classmethod(incoming.from_sklearn)
-    from_keras: ClassVar[Any] = classmethod(incoming.from_keras)
-    from_onnx: ClassVar[Any] = classmethod(incoming.from_onnx)
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {"config": self.config, "engine": self.engine.name, "theta": self.theta, "scale": self.scale}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__init__(**state["config"], engine=state["engine"])  # type: ignore[misc]
-        self.theta[...], self.scale = state["theta"], state["scale"]
 
     def __repr__(self) -> str:
         shape = "-".join(map(str, self.sizes))

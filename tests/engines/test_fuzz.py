@@ -58,6 +58,7 @@ def configuration(seed, own):
         "activation": pick(ACTIVATIONS, forms.ACTIVATIONS, 0.3),
         "initializer": choice(rng, INITIALIZERS),
         "loss": pick(LOSSES, forms.LOSSES, 0.6),
+        "normalization": choice(rng, ["none", "none", "batch"]),
         "dtype": choice(rng, [np.float32, np.float64]),
         "seed": seed,
     }

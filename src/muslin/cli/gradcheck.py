@@ -1,5 +1,6 @@
 """muslin gradcheck"""
 
+from itertools import product
 from typing import Annotated
 
 import typer
@@ -28,34 +29,44 @@ def command(
     activation: Annotated[str | None, typer.Option("--activation", "-a", help="Only this one (default: all).")] = None,
     loss: Annotated[str | None, typer.Option("--loss", "-l", help="Only this one (default: all).")] = None,
     output: Annotated[str | None, typer.Option("--output", help="Only this one (default: all).")] = None,
+    normalization: Annotated[str | None, typer.Option("--normalization", help="Only this one (default: all).")] = None,
     hidden_size: Annotated[str, typer.Option(help="Units of each hidden layer.")] = "7,6",
     seed: Annotated[int, typer.Option(min=0, help="Of the weights and samples.")] = 0,
     json: Json = False,
 ):
     """Central differences in double precision, all layers, every activation with every output and every loss that goes
-    with it, on small networks. The course asks for a relative error below 1e-7."""
+    with it, normalized or not, on small networks. The course asks for a relative error below 1e-7."""
     asked = {
         name: value
-        for name, value in (("activation", activation), ("loss", loss), ("output", output))
+        for name, value in (
+            ("activation", activation),
+            ("loss", loss),
+            ("output", output),
+            ("normalization", normalization),
+        )
         if value is not None
     }
     settings = Settings.read(asked, {"hidden_size": hidden_size})
     size = settings.hidden_size
     hidden = tuple(size) if isinstance(size, list) else (size,)
     rows = []
-    for a in [settings.activation] if activation else CHOICES["activation"]:
-        for o, m in _pairs(settings.output if output else None, settings.loss if loss else None):
-            errors = gradcheck(*example(a, m, seed, hidden, o))
-            rows.append({"activation": a, "output": o, "loss": m, "layers": [max(pair) for pair in errors.values()]})
+    activations = [settings.activation] if activation else CHOICES["activation"]
+    normalizations = [settings.normalization] if normalization else CHOICES["normalization"]
+    pairs = _pairs(settings.output if output else None, settings.loss if loss else None)
+    for n, a, (o, m) in product(normalizations, activations, pairs):
+        errors = gradcheck(*example(a, m, seed, hidden, o, n))
+        layers = [max(of_layer) for of_layer in errors.values()]
+        rows.append({"activation": a, "normalization": n, "output": o, "loss": m, "layers": layers})
     worst = max(max(row["layers"]) for row in rows)
     passed = worst < TOLERANCE
     if json:
         emit({"passed": passed, "largest_error": worst, "tolerance": TOLERANCE, "checks": rows})
     else:
         layers = [f"layer {k}" for k in range(1, len(hidden) + 2)]
-        table = Table("activation", "output", "loss", *layers, box=None, pad_edge=False, header_style="bold")
+        names = ("activation", "normalization", "output", "loss")
+        table = Table(*names, *layers, box=None, pad_edge=False, header_style="bold")
         for row in rows:
-            table.add_row(row["activation"], row["output"], row["loss"], *(f"{error:.1e}" for error in row["layers"]))
+            table.add_row(*(row[name] for name in names), *(f"{error:.1e}" for error in row["layers"]))
         console(json).print(table)
         verdict = "passed" if passed else "FAILED"
         console(json).print(f"{verdict}: largest relative error {worst:.1e}, tolerance {TOLERANCE:.0e}", style="bold")

@@ -1,9 +1,11 @@
-"""What an engine is: four ways in which a formula, or none, meets arrays. Matrix products stay with `np.matmul`."""
+"""What an engine is: the ways in which a formula, or none, meets arrays. Matrix products stay with `np.matmul`."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 import numpy as np
+
+from muslin.normalization import Normalization
 
 #: what the numba engine gathers itself, where it lies row by row
 GATHERED = (np.uint8, np.float32, np.float64)
@@ -37,3 +39,34 @@ class Engine(Protocol):
         decay: float = 0.0,
     ) -> None:
         """One optimizer step: θ, slots ← rule(θ, g + decay·θ, slots, scalars)."""
+
+    def normalize(
+        self,
+        how: Normalization,
+        A: np.ndarray,
+        gamma: np.ndarray,
+        N: np.ndarray,
+        mean: np.ndarray,
+        variance: np.ndarray,
+    ) -> None:
+        """N, mean, variance ← those of the batch;  A ← γ ∘ N.  See `muslin.normalization`, also for the next two."""
+
+    def normalized_deltas(
+        self,
+        how: Normalization,
+        dA: np.ndarray,
+        gamma: np.ndarray,
+        N: np.ndarray,
+        variance: np.ndarray,
+        dgamma: np.ndarray,
+        db: np.ndarray,
+    ) -> None:
+        """dγ, db ← the sums over the batch;  dA ← the slope at what `normalize` was given."""
+
+    def normalize_as_trained(
+        self, how: Normalization, A: np.ndarray, gamma: np.ndarray, mean: np.ndarray, variance: np.ndarray
+    ) -> None:
+        """A ← γ ∘ (A − mean) / √(variance + ε)."""
+
+    def follow(self, running: np.ndarray, value: np.ndarray, factor: float) -> None:
+        """running ← a little nearer to factor · value."""

@@ -10,6 +10,7 @@ import numpy as np
 from muslin.engines.contract import GATHERED
 from muslin.engines.formula import Bindings, NotCertain
 from muslin.engines.numpy_engine import NumpyEngine
+from muslin.normalization import NORMALIZATIONS
 
 
 class NumbaEngine(NumpyEngine):
@@ -25,7 +26,7 @@ class NumbaEngine(NumpyEngine):
 
     def gather(self, X, rows, out):
         if X.flags.c_contiguous and X.dtype in GATHERED and (loop := _gather()):
-            loop(X, rows, _all_columns(X.shape[1]), scale(X.dtype, out.dtype), out)
+            loop(X, rows, all_columns(X.shape[1]), scale(X.dtype, out.dtype), out)
         else:
             super().gather(X, rows, out)
 
@@ -33,13 +34,13 @@ class NumbaEngine(NumpyEngine):
         if self.why_not("activate", function, A.dtype):
             super().activate(function, A, b, H)
         else:
-            _run(self.compiled("activate", function, A.dtype), {"A": A.T, "b": b[:, 0], "H": H.T})
+            _run(self.compiled("activate", function, A.dtype), {"A": A.T, "b": b[:, 0], "H": H.T}, len(A))
 
     def slope(self, slope, dH, A, H, dA):
         if self.why_not("slope", slope, A.dtype):
             super().slope(slope, dH, A, H, dA)
         else:
-            _run(self.compiled("slope", slope, A.dtype), {"dH": dH.T, "A": A.T, "H": H.T, "dA": dA.T})
+            _run(self.compiled("slope", slope, A.dtype), {"dH": dH.T, "A": A.T, "H": H.T, "dA": dA.T}, len(A))
 
     def update(self, rule, theta, g, slots, scalars, decay=0.0):
         if self.why_not("update", rule, theta.dtype):
@@ -47,6 +48,24 @@ class NumbaEngine(NumpyEngine):
         else:
             compiled = self.compiled("update", rule, theta.dtype)
             compiled.loop(theta, g, *slots, np.array(compiled.scalars(decay, scalars)))
+
+    def normalize(self, how, A, gamma, N, mean, variance):
+        if loop := _loop("normalize", how, A):
+            loop(A.T, gamma[:, 0], N.T, mean[:, 0], variance[:, 0], all_columns(len(A)))
+        else:
+            super().normalize(how, A, gamma, N, mean, variance)
+
+    def normalized_deltas(self, how, dA, gamma, N, variance, dgamma, db):
+        if loop := _loop("normalized_deltas", how, dA):
+            loop(dA.T, gamma[:, 0], N.T, variance[:, 0], dgamma[:, 0], db[:, 0], all_columns(len(dA)))
+        else:
+            super().normalized_deltas(how, dA, gamma, N, variance, dgamma, db)
+
+    def normalize_as_trained(self, how, A, gamma, mean, variance):
+        if loop := _loop("normalize_as_trained", how, A):
+            loop(A.T, gamma[:, 0], mean[:, 0], variance[:, 0])
+        else:
+            super().normalize_as_trained(how, A, gamma, mean, variance)
 
     def compiled(self, kind: str, formula: Callable, dtype: np.dtype):
         """The loops of a formula: a list of `Pass` of an activation or slope, a `CompiledRule` of an optimizer's rule.
@@ -84,6 +103,18 @@ def _compile(kind, formula, dtype, bindings):
         return f"{formula.__name__} is not compiled: {error or type(error).__name__}"
 
 
+def _loop(name, how, A):
+    """The compiled loop of batch normalization for A (n × B); None where NumPy has to do it."""
+    if how is not NORMALIZATIONS["batch"] or len(A) == 1 or not A.flags.f_contiguous:  # of one row NumPy sums pairwise
+        return None
+    try:
+        from muslin.engines import templates
+
+        return templates.normalization(name, A.dtype)
+    except NotCertain:
+        return None
+
+
 @cache
 def _gather():
     try:
@@ -95,7 +126,7 @@ def _gather():
 
 
 @cache
-def _all_columns(n):
+def all_columns(n):
     return np.array([0, n])
 
 
@@ -105,6 +136,7 @@ def scale(stored, dtype):
     return np.array([1 / 255 if stored == np.uint8 else 1], dtype)
 
 
-def _run(passes, arrays):
+def _run(passes, arrays, n):
     for function, names in passes:
-        function(*(arrays[name] for name in names))
+        columns = () if isinstance(function, np.ufunc) else (all_columns(n),)
+        function(*(arrays[name] for name in names), *columns)

@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from muslin.normalization import follow
+
 #: elements that are given to a formula at a time: its temporaries stay in the processor's cache
 BLOCK = 32_768
 
@@ -31,3 +33,15 @@ class NumpyEngine:
             new = rule(theta[block], gradient, *(s[block] for s in slots), **scalars)
             for array, value in zip((theta, *slots), new if slots else (new,), strict=True):
                 array[block] = value
+
+    def normalize(self, how, A, gamma, N, mean, variance):
+        how.normalize(A, gamma, N, mean, variance)
+
+    def normalized_deltas(self, how, dA, gamma, N, variance, dgamma, db):
+        how.deltas(dA, gamma, N, variance, dgamma, db)
+
+    def normalize_as_trained(self, how, A, gamma, mean, variance):
+        how.predict(A, gamma, mean, variance)
+
+    def follow(self, running, value, factor):
+        follow(running, value, factor)

@@ -8,6 +8,9 @@ Each of several threads has a tape of its own:
     — all meet —
     gradients, update    its share of the columns of each W
 
+Batch normalization looks at all samples of a unit. With it a thread has of the hidden layers its share of the *units*,
+and all meet before each product.
+
 On one thread the parameters are, bit for bit, those of the plain step; on several, matrices of other sizes are
 multiplied, which rounds differently. Either way the same number of threads gives the same bits.
 
@@ -58,11 +61,20 @@ class StepRecorder(Recorder):
         self.samples, self.inputs = self.share(program.batch), self.share(step.network.sizes[0])
         self.rows = program.rows[0, self.samples]
         self.met = self.told = False
+        self.by_units = self.parts > 1 and bool(self.whole.N)
         self.names.add(program.names())
 
     def signals(self):
-        """The `Signals` as symbols: this thread's samples, and behind them all."""
-        return self.whole.map(self._share, self.program.batch)
+        """The `Signals` as symbols: this thread's samples (or units), and behind them all."""
+        s = self.whole.map(self._share, self.program.batch)
+        for name in s.NAMES if self.by_units else ():
+            for k in getattr(self.whole, name).keys() & self.whole.N.keys():
+                getattr(s, name)[k] = self._share_of_units(getattr(self.whole, name)[k])
+        return s
+
+    def _share_of_units(self, array):
+        units = self.share(len(array))
+        return Symbol(self, array[units], array, units)
 
     def _share(self, array):
         if self.parts == 1 and array.flags.forc:
@@ -103,8 +115,8 @@ class StepRecorder(Recorder):
         scale, least = np.array([1.0 / (1.0 - share)], self.dtype), np.array([dropout.least(share)])
         self.names.add({"scale": scale, "least": least})
         for k, mask in masks.items():
-            keys, first = self.program.keys[k], np.array([self.samples.start * len(mask.array)], np.uint64)
-            operands = keys[:1], first, least, scale, mask.array.T
+            keys, first = self.program.keys[k], np.array([self.samples.start * len(mask.whole)], np.uint64)
+            operands = keys[:1], first, least, scale, mask.whole[:, self.samples].T
             self.loop("mask", *operands, loop=self.templates.mask(self.dtype), moves={0: keys.strides[0]})
 
     def figures(self, loss, P):
@@ -156,10 +168,22 @@ class StepRecorder(Recorder):
             return
         p, trained = self.step.network.parameters, range(self.step.freeze + 1, self.step.network.L + 1)
         weights, biases = self.program.scalars[0], self.program.scalars[-1]
-        matrices = [(weights, p.weight_slices[k].start, *p.weights[k].shape) for k in trained]
-        for scalars, at, n, m in matrices + [(biases, p.bias_slices[k].start, 1, p.biases[k].size) for k in trained]:
+        updated = [(weights, p.weight_slices[k].start, *p.weights[k].shape) for k in trained]
+        for slices in (p.bias_slices, p.gamma_slices):
+            updated += [(biases, slices[k].start, 1, p.biases[k].size) for k in trained if k in slices]
+        for scalars, at, n, m in updated:
             columns = self.share(m)
             yield scalars, slice(at + n * columns.start, at + n * columns.stop)
+
+    def follow(self, running, value, factor):
+        loop, units = self.templates.normalization("follow", self.dtype), self.share(len(running))
+        columns, factor = np.array([units.start, units.stop]), np.array([factor], self.dtype)
+        self.loop("follow", running[:, 0], value[:, 0], factor, loop=loop, writes=(0,), columns=columns)
+
+    def normalized_deltas(self, how, dA, gamma, N, variance, dgamma, db):
+        self._meet()
+        super().normalized_deltas(how, dA, gamma, N, variance, dgamma, db)
+        self.met = not self.by_units  # of what is made of dA all others have to wait again
 
     # Where the work is divided
 
@@ -170,11 +194,25 @@ class StepRecorder(Recorder):
             self._meet()
             columns = self.share(out.shape[1])
             self.multiply(A.whole, B.whole[:, columns], out[:, columns])
+        elif self.by_units:
+            self._product_by_units(A, B, out)
         elif self.parts > 1 and B.whole is self.whole.H[0]:
             self._first_product(A, B.whole, out.array)
         else:
             self.multiply(*(x.array if isinstance(x, Symbol) else x for x in (A, B)), out.array)
         return out
+
+    def _product_by_units(self, A, B, out):
+        """Some units for all samples or, of the last layer, all units for some samples; it needs all units before."""
+        if self.told:
+            self._meet()
+            self.met = False
+        else:
+            self.barrier(self.program.meeting)
+        if out.units:
+            self.multiply(A[out.units], B.whole, out.array)
+        else:
+            self.multiply(A, B.whole[:, self.samples], out.array)
 
     def _first_product(self, W, H0, A):
         """A⁽¹⁾ = W⁽¹⁾X as the sum of what each thread has of it: some columns of W⁽¹⁾ times these rows of X.
@@ -226,6 +264,7 @@ class Program:
         self.compiled = network.engine.compiled("update", step.rule, network.dtype)
         self.signals = step.signals.first(batch)
         self.vectors = (network.theta, network.gradient, *step.slots.values())
+        self.changed = (*self.vectors, network.parameters.running)
         self.rows = np.zeros((steps, batch), np.int64)
         self.losses, self.correct = np.zeros((steps, parts)), np.zeros((steps, parts), np.int64)
         widths = [len(self._scalars(part, [1.0], 1)[0]) for part in step.parts]
@@ -268,6 +307,8 @@ class Program:
     def names(self):
         network, signals = self.step.network, self.signals
         groups = {"W": network.weights, "b": network.biases, "dW": network.weight_gradients}
+        groups |= {"γ": network.gammas, "dγ": network.gamma_gradients, "N": signals.N}
+        groups |= {"μ": signals.means, "σ²": signals.variances}
         groups |= {"db": network.bias_gradients, "H": signals.H, "A": signals.A, "dA": signals.dA, "dH": signals.dH}
         layers = {f"{name}{k}": array for name, group in groups.items() for k, array in group.items()}
         vectors = zip(("θ", "g", *self.step.slots), self.vectors, strict=True)
@@ -385,7 +426,7 @@ class Trial:
     def __call__(self, batch, parts):
         """Raises CannotRecord where the tapes for batches of that size do something else than the plain step."""
         program = Program(self.step, self.y, batch, 1, parts)
-        before, n = [vector.copy() for vector in program.vectors], len(self.step.X)
+        before, n = [vector.copy() for vector in program.changed], len(self.step.X)
         batches = [np.arange(batch) % n, np.arange(n, n - batch, -1) % n]
         with flushed(), blas.alone(program.bell):
             if parts == 1:
@@ -399,34 +440,36 @@ class Trial:
         self._restore(program, before)
         for t, (rows, (loss, correct, *after)) in enumerate(zip(batches, plain, strict=True), 1):
             self._play(program, rows, t)
-            self._equal("parameters", after, program.vectors)
+            self._equal("parameters", after, program.changed)
             self._equal("right predictions", [correct], [program.correct[0].sum()])
             self._close_loss(program, loss)
 
     def _several(self, program, before, rows):
         """The gradients differ no more than by rounding; what is made of them is the same to the bit."""
         step, network = self.step, self.step.network
-        loss, _, _, plain, *_ = self._plain(program, rows, 1)
+        loss, _, *plain = self._plain(program, rows, 1)
         self._restore(program, before)
         self._play(program, rows, 1)
         self._close_loss(program, loss)
-        played = [vector.copy() for vector in program.vectors]
+        played = [vector.copy() for vector in program.changed]
         self._restore(program, before)
         network.gradient[...] = played[1]
         step.update(1, TRIED_AT, None)
-        self._equal("parameters", played, program.vectors)
+        self._equal("parameters", played[:-1], program.vectors)
         self._restore(program, before)
         signs = np.random.default_rng(0).choice(np.array([-1, 1], network.dtype), network.theta.size)
         network.theta[...] += 4 * np.finfo(network.dtype).eps * network.theta * signs
-        _, _, _, moved, *_ = self._plain(program, rows, 1)
-        for views in (network.weight_gradients, network.bias_gradients):
-            for k, view in views.items():
+        _, _, *moved = self._plain(program, rows, 1)
+        p = network.parameters
+        for slices in (p.weight_slices, p.bias_slices, p.gamma_slices):
+            for k, where in slices.items():
                 if k > step.freeze:
-                    self._close_view(view, network.gradient, (plain, played[1], moved))
+                    self._close("gradients", *(vectors[1][where] for vectors in (plain, played, moved)))
+        self._close("running figures", plain[-1], played[-1], moved[-1])
 
     @staticmethod
     def _restore(program, before):
-        for vector, value in zip(program.vectors, before, strict=True):
+        for vector, value in zip(program.changed, before, strict=True):
             vector[...] = value
 
     def _plain(self, program, rows, t):
@@ -434,7 +477,7 @@ class Trial:
             loss, correct = self.step.compute(rows, t, TRIED_AT)
         except FloatingPointError as error:
             raise CannotRecord("the first numbers are not finite") from error
-        return loss, correct, *(vector.copy() for vector in program.vectors)
+        return loss, correct, *(vector.copy() for vector in program.changed)
 
     def _play(self, program, rows, t):
         program.load(rows, [TRIED_AT], t)
@@ -454,12 +497,11 @@ class Trial:
             raise CannotRecord("played from tape, a step gives another loss than the plain step")
 
     @staticmethod
-    def _close_view(view, gradient, vectors):
-        at = (view.ctypes.data - gradient.ctypes.data) // gradient.itemsize
-        plain, played, moved = (vector[at : at + view.size].astype(np.float64) for vector in vectors)
-        rounding = np.linalg.norm(moved - plain) + np.finfo(gradient.dtype).eps * np.linalg.norm(plain)
+    def _close(what, *vectors):
+        plain, played, moved = (vector.astype(np.float64) for vector in vectors)
+        rounding = np.linalg.norm(moved - plain) + np.finfo(vectors[0].dtype).eps * np.linalg.norm(plain)
         if not np.linalg.norm(played - plain) <= ROUNDING * rounding:
-            raise CannotRecord("played from tape on several threads, a step gives other gradients than the plain step")
+            raise CannotRecord(f"played from tape on several threads, a step gives other {what} than the plain step")
 
 
 class Player:

@@ -31,11 +31,13 @@ class Symbol(NDArrayOperatorsMixin):
 
     It is no array, so that nothing can reach the numbers past the recorder.
 
-    array  the memory that is read or written; whole: all samples, where ``array`` holds a thread's share of them
+    array  the memory that is read or written
+    whole  all samples and units, where ``array`` holds a thread's share of them; units: the share, if it is of units
     """
 
-    def __init__(self, recorder, array, whole=None):
+    def __init__(self, recorder, array, whole=None, units=None):
         self.recorder, self.array, self.whole = recorder, array, array if whole is None else whole
+        self.units = units
 
     @property
     def T(self):

@@ -13,7 +13,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from muslin.engines import blas
+from muslin.engines.numba_engine import all_columns
 from muslin.engines.symbol import CannotRecord, Symbol, numpys_own
+from muslin.normalization import NORMALIZATIONS
 
 #: numbers in a cache line: two threads that write into one slow each other down
 LINE = 16
@@ -141,21 +143,22 @@ class Recorder:
         arguments = tuple(map(int, arguments))
         self.calls.append(Call(name, tuple(reads), tuple(writes), function, arguments, moves or {}, tuple(memory)))
 
-    def loop(self, name, *arrays, loop=None, writes=(-1,), moves=None):
+    def loop(self, name, *arrays, loop=None, writes=(-1,), moves=None, columns=None):
         """A call of one of `muslin.engines.templates`'s loops.  writes: which of the arrays it writes into;
-        moves: {which array: by how many bytes it moves on}."""
+        moves: {which array: by how many bytes it moves on}; columns: [start, stop], for loops that take them last."""
         loop = loop or self.templates.plain(name)
         arguments, places = [], []
-        for array in arrays:
+        told = arrays if columns is None else (*arrays, columns)
+        for array in told:
             if not array.flags.c_contiguous:
                 raise CannotRecord(f"{name} of rows that do not lie side by side")
             places.append(len(arguments))
             arguments += [array.ctypes.data, *array.shape]
-        entry = self.functions.entry(loop, *((array.dtype, array.ndim) for array in arrays))
+        entry = self.functions.entry(loop, *((array.dtype, array.ndim) for array in told))
         moves = {places[i]: by for i, by in (moves or {}).items()}
         written = [i % len(arrays) for i in writes]
         reads = [array for i, array in enumerate(arrays) if i not in written]
-        self.write(name, entry, arguments, reads, [arrays[i] for i in written], moves, arrays)
+        self.write(name, entry, arguments, reads, [arrays[i] for i in written], moves, told)
 
     def multiply(self, A, B, C):
         """C ← A B, by BLAS."""
@@ -267,21 +270,38 @@ class Recorder:
     # What the network asks of its engine
 
     def activate(self, function, A, b, H):
-        arrays = {"A": _plain(A).T, "b": b[:, 0], "H": _plain(H).T}
-        self._passes(function, self.engine.compiled("activate", function, self.dtype), arrays)
+        passes = self.engine.compiled("activate", function, self.dtype)
+        self._passes(function, passes, {"A": A, "b": b, "H": H}, columns_of(A))
 
     def slope(self, slope, dH, A, H, dA):
-        arrays = {"dH": _plain(dH).T, "A": _plain(A).T, "H": _plain(H).T, "dA": _plain(dA).T}
-        self._passes(slope, self.engine.compiled("slope", slope, self.dtype), arrays)
+        passes = self.engine.compiled("slope", slope, self.dtype)
+        self._passes(slope, passes, {"dH": dH, "A": A, "H": H, "dA": dA}, columns_of(A))
 
-    def _passes(self, formula, passes, arrays):
+    def _passes(self, formula, passes, arrays, columns):
         for function, names in passes:
             operands = [arrays[name] for name in names]
             if isinstance(function, np.ufunc):
-                self.apply(function, operands[:-1], operands[-1])
+                *inputs, result = (_plain(x).T for x in operands)
+                self.apply(function, inputs, result)
             else:
                 writes = (0, -1) if names[:2] == ("A", "b") else (-1,)
-                self.loop(formula.__name__, *operands, loop=function, writes=writes)
+                self.loop(formula.__name__, *map(_rows, operands), loop=function, writes=writes, columns=columns)
+
+    def normalize(self, how, A, gamma, N, mean, variance):
+        self._normalization("normalize", how, A, gamma, N, mean, variance, writes=(0, 2, 3, 4))
+
+    def normalized_deltas(self, how, dA, gamma, N, variance, dgamma, db):
+        self._normalization("normalized_deltas", how, dA, gamma, N, variance, dgamma, db, writes=(0, 4, 5))
+
+    def normalize_as_trained(self, how, A, gamma, mean, variance):
+        self._normalization("normalize_as_trained", how, A, gamma, mean, variance, writes=(0,), whole=True)
+
+    def _normalization(self, name, how, A, *arrays, writes, whole=False):
+        if how is not NORMALIZATIONS["batch"]:
+            raise CannotRecord("a normalization that is none of muslin's")
+        columns = None if whole else columns_of(A)
+        loop = self.templates.normalization(name, self.dtype)
+        self.loop(name, *map(_rows, (A, *arrays)), loop=loop, writes=writes, columns=columns)
 
     # What the symbols are asked for
 
@@ -342,6 +362,18 @@ class Recorder:
 
 def _plain(x):
     return x.array if isinstance(x, Symbol) else x
+
+
+def _rows(x):
+    """As a loop takes it: of a matrix the samples as rows, all units of them, and of a column the vector."""
+    if isinstance(x, Symbol):
+        return (x.array if x.units is None else x.whole).T
+    return x[:, 0]
+
+
+def columns_of(x):
+    """The units that a loop works on, [start, stop]: those of the thread where it has some only, else all."""
+    return np.array([x.units.start, x.units.stop]) if x.units else all_columns(len(x.array))
 
 
 class _Ufunc(ctypes.Structure):

@@ -12,8 +12,10 @@ import numpy as np
 
 from muslin.engines import dropout
 from muslin.engines.formula import NotCertain, Split, define
+from muslin.normalization import EPSILON, MOMENTUM
 
-# Loops around the function of one element. Samples are rows here: each matrix is given as its transpose.
+# Loops around the function of one element. Samples are rows here: each matrix is given as its transpose. Of its columns
+# those of ``columns``, [start, stop], are taken.
 
 GATHER = """
 def gather(X, rows, columns, scale, out):
@@ -25,32 +27,32 @@ def gather(X, rows, columns, scale, out):
 """
 
 ACTIVATE = """
-def activate(A, b, H):
+def activate(A, b, H, columns):
     for j in range(A.shape[0]):
-        for i in range(A.shape[1]):
+        for i in range(columns[0], columns[1]):
             a = A[j, i] + b[i]
             A[j, i] = a
             H[j, i] = formula(a)
 """
 
 FINISH = """
-def finish(A, H):
+def finish(A, H, columns):
     for j in range(A.shape[0]):
-        for i in range(A.shape[1]):
+        for i in range(columns[0], columns[1]):
             H[j, i] = formula(A[j, i], H[j, i])
 """
 
 INNER = """
-def inner(A, H, dA):
+def inner(A, H, dA, columns):
     for j in range(A.shape[0]):
-        for i in range(A.shape[1]):
+        for i in range(columns[0], columns[1]):
             dA[j, i] = formula(A[j, i], H[j, i])
 """
 
 SLOPE = """
-def slope(dH, A, H, dA):
+def slope(dH, A, H, dA, columns):
     for j in range(A.shape[0]):
-        for i in range(A.shape[1]):
+        for i in range(columns[0], columns[1]):
             dA[j, i] = dH[j, i] * formula(A[j, i], H[j, i]{applied})
 """
 
@@ -144,6 +146,88 @@ def clip(squares, longest, g):
             g[i] *= factor
 """
 
+# Batch normalization (the formulas stand in `muslin.normalization`), some units at a time, so that what is read twice
+# stays in the processor's cache.
+
+NORMALIZE = """
+def normalize(A, gamma, N, mean, variance, columns):
+    B = real(A.shape[0])
+    total, squares, inverse = np.empty(UNITS, A.dtype), np.empty(UNITS, A.dtype), np.empty(UNITS, A.dtype)
+    for start in range(columns[0], columns[1], UNITS):
+        stop = min(start + UNITS, columns[1])
+        units = stop - start
+        total[:units] = A[0, start:stop]
+        for j in range(1, A.shape[0]):
+            a = A[j, start:stop]
+            for i in range(a.size):
+                total[i] += a[i]
+        for i in range(units):
+            total[i] /= B
+        for j in range(A.shape[0]):
+            a, n = A[j, start:stop], N[j, start:stop]
+            for i in range(a.size):
+                n[i] = a[i] - total[i]
+            for i in range(a.size):
+                squares[i] = n[i] * n[i] if j == 0 else squares[i] + n[i] * n[i]
+        for i in range(units):
+            squares[i] /= B
+            inverse[i] = one / np.sqrt(squares[i] + epsilon)
+        g = gamma[start:stop]
+        for j in range(A.shape[0]):
+            a, n = A[j, start:stop], N[j, start:stop]
+            for i in range(a.size):
+                x = n[i] * inverse[i]
+                n[i] = x
+                a[i] = g[i] * x
+        mean[start:stop], variance[start:stop] = total[:units], squares[:units]
+"""
+
+NORMALIZED_DELTAS = """
+def normalized_deltas(dA, gamma, N, variance, dgamma, db, columns):
+    B = real(dA.shape[0])
+    sums, along, factor = np.empty(UNITS, dA.dtype), np.empty(UNITS, dA.dtype), np.empty(UNITS, dA.dtype)
+    for start in range(columns[0], columns[1], UNITS):
+        stop = min(start + UNITS, columns[1])
+        units = stop - start
+        sums[:] = zero
+        along[:] = zero
+        for j in range(dA.shape[0]):
+            d, n = dA[j, start:stop], N[j, start:stop]
+            for i in range(d.size):
+                sums[i] = d[i] if j == 0 else sums[i] + d[i]
+            for i in range(d.size):
+                along[i] = d[i] * n[i] if j == 0 else along[i] + d[i] * n[i]
+        db[start:stop], dgamma[start:stop] = sums[:units], along[:units]
+        for i in range(units):
+            sums[i] /= B
+            along[i] /= B
+            factor[i] = gamma[start + i] * (one / np.sqrt(variance[start + i] + epsilon))
+        for j in range(dA.shape[0]):
+            d, n = dA[j, start:stop], N[j, start:stop]
+            for i in range(d.size):
+                d[i] = (d[i] - (sums[i] + n[i] * along[i])) * factor[i]
+"""
+
+NORMALIZE_AS_TRAINED = """
+def normalize_as_trained(A, gamma, mean, variance):
+    factor = np.empty_like(mean)
+    for i in range(mean.size):
+        factor[i] = gamma[i] * (one / np.sqrt(variance[i] + epsilon))
+    for j in range(A.shape[0]):
+        a = A[j]
+        for i in range(a.size):
+            a[i] = (a[i] - mean[i]) * factor[i]
+"""
+
+FOLLOW = """
+def follow(running, value, factor, columns):
+    for i in range(columns[0], columns[1]):
+        running[i] += momentum * (factor[0] * value[i] - running[i])
+"""
+
+#: units that are normalized at a time: of a batch of 512, 128 KiB of each array
+UNITS = 64
+
 # What a prediction does: the product of a matrix and one vector, numbers that are not finite, samples as rows again.
 
 WEIGH = """
@@ -198,7 +282,8 @@ PLAIN = {
 
 
 class Pass(NamedTuple):
-    """A function, compiled or NumPy's own, and the names of the arrays that it takes; the last one is written."""
+    """A function, compiled (which takes the columns too) or NumPy's own, and the names of the arrays that it takes; the
+    last one is written."""
 
     function: Callable
     operands: tuple[str, ...]
@@ -234,6 +319,26 @@ def clip(dtype):
     _switched_on()
     names = {"math": math, "real": dtype.type}
     return jit(define(CLIP, {"__name__": __name__, **names}, __file__), f"{CLIP}{dtype}")
+
+
+#: the loops of batch normalization, by name
+NORMALIZATION = {
+    "normalize": NORMALIZE,
+    "normalized_deltas": NORMALIZED_DELTAS,
+    "normalize_as_trained": NORMALIZE_AS_TRAINED,
+    "follow": FOLLOW,
+}
+
+
+@cache
+def normalization(name, dtype):
+    """The loop of batch normalization that has this name."""
+    _switched_on()
+    real = dtype.type
+    names = {"np": np, "real": real, "zero": real(0), "one": real(1), "UNITS": UNITS}
+    names |= {"epsilon": real(EPSILON), "momentum": real(MOMENTUM)}
+    source = f"{NORMALIZATION[name]}{EPSILON}{MOMENTUM}{UNITS}{dtype}"
+    return jit(define(NORMALIZATION[name], {"__name__": __name__, **names}, __file__), source)
 
 
 def activate(formula, dtype, bindings):
@@ -299,11 +404,13 @@ def _without_scalars(split):
 def _loop(template, dtype, split, element=None, ranks=(), more=(), **filling):
     """The template's loop around the function of one element (that of the split if none is given), compiled and tried.
 
-    ranks: dimensions of its arguments, to try it with; more: further ones.
+    ranks: dimensions of its arguments, to try it with; more: further ones (else the columns).
     """
     _switched_on()
     constants = tuple((n, v if type(v) is np.float64 else dtype.type(v)) for n, v in split.constants.items())
     loop = _loop_of(template.format(**filling), element or split.source, constants, dtype)
+    if not more:
+        more = [np.array([0, 1])]
     with np.errstate(all="ignore"):
         loop(*(np.zeros((64,) if rank == 1 else (1, 1), dtype) for rank in ranks), *more)
     return loop

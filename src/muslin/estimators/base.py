@@ -200,7 +200,7 @@ class Muslin(BaseEstimator):
         """With early stopping, back to the best epoch; else there is nothing to go back to."""
         if best is None:
             raise ValueError(f"{NOT_FINITE} {error}") from error
-        self.network_.theta[...] = best
+        self.network_.parameters.values[...] = best
         self.validation_scores_.append(float("nan"))
         warnings.warn(f"{error} The parameters of the best epoch are kept.", ConvergenceWarning, stacklevel=4)
 

@@ -54,7 +54,7 @@ class Progress(Callback):
         model._no_improvement_count = model._no_improvement_count + 1 if short else 0
         if self.early_stopping:
             if -value > model.best_validation_score_:
-                model.best_validation_score_, self.best_theta = -value, state.network.theta.copy()
+                model.best_validation_score_, self.best_theta = -value, state.network.parameters.values.copy()
         elif value < best:
             model.best_loss_ = value
 
@@ -73,7 +73,7 @@ class Progress(Callback):
 
     def on_end(self, state: Any) -> None:
         if self.best_theta is not None:
-            state.network.theta[...] = self.best_theta
+            state.network.parameters.values[...] = self.best_theta
 
 
 def first_figures(model: Any, validated: bool, early_stopping: bool) -> None:

@@ -19,7 +19,8 @@ def from_torch(kind: type, model: Any, activation: str | None = None, output: st
     """The network of an ``nn.Sequential`` of Linear layers and activations, or of the state dict of one.
 
     activation: of the hidden layers; needed for a state dict, which does not have it. output: "softmax", "sigmoid" or
-    "identity"; where none is given, what the last module is, else softmax for several units and identity for one.
+    "identity"; where none is given, what the last module is, else softmax for several units and identity for one. A
+    BatchNorm1d is folded into the Linear layer before it, as it is after training.
     """
     if isinstance(model, Mapping):
         if activation is None:
@@ -31,6 +32,8 @@ def from_torch(kind: type, model: Any, activation: str | None = None, output: st
         if name == "Linear":
             bias = None if module.bias is None else _array(module.bias)
             chain.layer(_array(module.weight), bias)
+        elif name == "BatchNorm1d":
+            chain.normalization(module)
         elif name in TORCH:
             chain.function(TORCH[name](module), name)
         elif name not in ("Dropout", "AlphaDropout", "Flatten", "Identity"):
@@ -98,6 +101,17 @@ class _Chain:
             raise InputError(f"A layer of {W.shape[1]} inputs follows one of {self.layers[-1][0].shape[0]} units.")
         self.layers.append((W, np.zeros(len(W), W.dtype) if b is None else b))
         self.functions.append("identity")
+
+    def normalization(self, module: Any) -> None:
+        """Folds an ``nn.BatchNorm1d`` into the layer before it."""
+        if module.running_mean is None or not self.layers or self.functions[-1] != "identity":
+            raise InputError("BatchNorm1d must follow a Linear layer, and have running statistics.")
+        mean, variance = _array(module.running_mean), _array(module.running_var)
+        factor, shift = 1 / np.sqrt(variance + module.eps), np.zeros_like(mean)
+        if module.affine:
+            factor, shift = factor * _array(module.weight), _array(module.bias)
+        W, b = self.layers[-1]
+        self.layers[-1] = W * factor[:, None], (b - mean) * factor + shift
 
     def function(self, name: str, theirs: str) -> None:
         if name.startswith("("):

@@ -14,6 +14,7 @@ import numpy as np
 
 from muslin.errors import InputError
 from muslin.files import atomic
+from muslin.normalization import folded
 
 OPSET, ML, IR = 20, 3, 9
 
@@ -98,6 +99,7 @@ def model(
     g = Graph()
     if network.activation not in ACTIVATIONS:
         raise InputError(f"ONNX has no operator for the activation {network.activation}; it is not exported.")
+    network = folded(network)
     H = _prepared(g, preparation, network.dtype) if preparation else _samples(g, network, uint8)
     for k in network.weights:
         W, b = g.constant(np.asarray(network.weights[k])), g.constant(network.biases[k][:, 0].copy())

@@ -1,7 +1,7 @@
 """A trained network as a PyTorch state dict: a safetensors file, and the lines of Python that load it.
 
 The keys are those of an ``nn.Sequential`` of Linear layers and activations: ``0.weight``, ``0.bias``, ``2.weight``, …
-PyTorch itself is not needed to write it.
+Batch normalization is folded into them. PyTorch itself is not needed to write it.
 """
 
 from os import PathLike
@@ -11,6 +11,7 @@ import numpy as np
 
 from muslin.errors import InputError
 from muslin.files import write_tensors, write_text
+from muslin.normalization import folded
 
 #: activation → the module of torch.nn that is the same
 MODULES = {
@@ -56,7 +57,7 @@ def state_dict(network: Any) -> dict[str, np.ndarray]:
     """
     if network.activation not in MODULES:
         raise InputError(f"PyTorch has no module for the activation {network.activation}; it is not exported.")
-    tensors = {}
+    tensors, network = {}, folded(network)
     for k in network.weights:
         tensors[f"{2 * (k - 1)}.weight"] = np.ascontiguousarray(network.weights[k])
         tensors[f"{2 * (k - 1)}.bias"] = network.biases[k][:, 0].copy()

@@ -6,6 +6,7 @@ import numpy as np
 
 from muslin.datasets import images
 from muslin.errors import InputError
+from muslin.normalization import folded
 from muslin.report import formulas
 from muslin.report.pages import render
 
@@ -46,6 +47,7 @@ def contents(network, data, samples=200):
     if data.image_shape is None:
         raise InputError(f"The samples of {data.name} are not images; a playground is for networks that see images.")
     low, high = images.limits(data)
+    network = folded(network)
     return {
         "sizes": network.sizes,
         "activation": formulas.checked("activations", network.activation),

@@ -93,6 +93,8 @@ def _checkpointed(run):
     try:
         network = FeedForwardNeuralNetwork(**metadata["network"])
         network.theta[...] = tensors["theta"]
+        if (running := network.parameters.running).size:
+            running[...] = tensors["running"]
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(damaged(run.checkpoint, "checkpoint")) from error
     return network

@@ -25,6 +25,7 @@ from muslin.training.settings import OPTIONS, optional, rule_of
 CHOICES = {
     "activation": FeedForwardNeuralNetwork.activations,
     "initializer": FeedForwardNeuralNetwork.initializers,
+    "normalization": FeedForwardNeuralNetwork.normalizations,
     "output": FeedForwardNeuralNetwork.outputs,
     "loss": FeedForwardNeuralNetwork.losses,
     "optimizer": FeedForwardNeuralNetwork.optimizers,
@@ -67,6 +68,9 @@ SPELLINGS = {
     "nesterov_accelerated_gradient": "nag",
     "nesterov_momentum": "nag",
     "logits": "identity",
+    "batch_norm": "batch",
+    "batchnorm": "batch",
+    "batch_normalization": "batch",
     "mae": "mean_absolute_error",
     "l1": "mean_absolute_error",
     "absolute_error": "mean_absolute_error",
@@ -135,6 +139,7 @@ class _DataAndNetwork(BaseModel):
     activation: str = Field("sigmoid", description="of the hidden layers")
     initializer: str = Field("xavier", description="of the weights")
     initializer_scale: float = Field(1.0, allow_inf_nan=False, description="factor on the initial weights")
+    normalization: str = Field("none", description="of the hidden layers: batch, or none")
     output: str = Field("softmax", description="of the last layer; for numbers identity, for labels sigmoid")
     loss: str = Field("cross_entropy", description="what training minimizes; for numbers mean_squared_error")
 
@@ -249,7 +254,8 @@ class Settings(_Training):
         """The network that these settings describe."""
         size = self.hidden_size
         hidden = list(size) if isinstance(size, list) else [size] * self.hidden_layers
-        names = ("activation", "initializer", "initializer_scale", "output", "loss", "seed", "dtype", "engine")
+        names = ("activation", "initializer", "initializer_scale", "normalization")
+        names += ("output", "loss", "seed", "dtype", "engine")
         given = {name: getattr(self, name) for name in names}
         return FeedForwardNeuralNetwork([n_inputs, *hidden, outputs], **given)
 

@@ -56,7 +56,7 @@ class EarlyStopping(Callback):
 
     def on_epoch(self, state: State) -> str | None:
         if best_epoch(state.history, self.metric) == state.epoch:
-            state.best_theta = state.network.theta.copy()
+            state.best = state.network.parameters.values.copy()
         return self.reason(state)
 
     def reason(self, state: State) -> str | None:
@@ -67,8 +67,8 @@ class EarlyStopping(Callback):
         return None
 
     def on_end(self, state: State) -> None:
-        if state.best_theta is not None:
-            state.network.theta[...] = state.best_theta
+        if state.best is not None:
+            state.network.parameters.values[...] = state.best
 
 
 def best_epoch(history: History, metric: str) -> int:

@@ -34,6 +34,8 @@ def lbfgs(
     """
     from scipy.optimize import minimize
 
+    if network.normalizer:
+        raise InputError("L-BFGS wants the same loss each time, and batch normalization gives another for each batch.")
     n, weighted = len(X), None if weights is None else weights.astype(network.dtype)
     signals, rows = Signals(network.sizes, min(CHUNK, n), network.dtype), np.arange(n)
     decayed = slice(0, network.parameters.n_weights)

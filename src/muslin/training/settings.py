@@ -110,6 +110,11 @@ class TrainingSettings:
             raise InputError(
                 f"batch_size is {self.batch_size}, more than the {n} training samples; it must be 1 to {n}."
             )
+        if network.normalizer and n % self.batch_size == 1:
+            raise InputError(
+                f"batch_size is {self.batch_size}, which leaves one of the {n} training samples alone; batch "
+                "normalization needs at least two in a batch."
+            )
         if self.label_smoothing and (network.loss, network.output) != ("cross_entropy", "softmax"):
             raise InputError(
                 "label_smoothing is for the loss cross_entropy of softmax; it must be 0 with another loss or output."

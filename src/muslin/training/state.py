@@ -28,7 +28,7 @@ class History(list[dict[str, Any]]):
 class State:
     """Everything that the next step depends on, beside the data, of which it has the fingerprints.
 
-    ``epoch`` and ``step`` count what is done. ``slots`` are the optimizer's vectors; ``best_theta`` the parameters to
+    ``epoch`` and ``step`` count what is done. ``slots`` are the optimizer's vectors; ``best`` the network's values to
     go back to, where early stopping keeps them; ``stopped`` the reason that a callback gave to end training;
     ``rate_factor`` what a callback multiplies the learning rate by. There is
     no random generator: the randomness of epoch e is derived from (seed, e).
@@ -40,7 +40,7 @@ class State:
     epoch: int = 0
     step: int = 0
     history: History = field(default_factory=History)
-    best_theta: np.ndarray | None = None
+    best: np.ndarray | None = None
     stopped: str | None = None
     settings: dict[str, Any] = field(default_factory=dict)
     data: dict[str, str] = field(default_factory=dict)
@@ -63,8 +63,10 @@ FACTS = ("optimizer", "epoch", "step", "history", "stopped", "settings", "data")
 def save_checkpoint(state: State, path: str | PathLike[str]) -> None:
     """Write the state to one safetensors file, whole or not at all."""
     vectors = {"theta": state.network.theta} | {f"slot.{name}": slot for name, slot in state.slots.items()}
-    if state.best_theta is not None:
-        vectors["best_theta"] = state.best_theta
+    if (running := state.network.parameters.running).size:
+        vectors["running"] = running
+    if state.best is not None:
+        vectors["best_theta"] = state.best
     names = ("optimizer", "epoch", "step", "history", "stopped", "settings", "data", "rate_factor")
     facts = {name: getattr(state, name) for name in names}
     write_tensors(path, vectors, {"network": state.network.config, "state": facts})
@@ -80,26 +82,34 @@ def load_checkpoint(state: State, path: str | PathLike[str]) -> None:
     vectors, metadata = read_tensors(path, "checkpoint")
     try:
         facts, theirs = metadata["state"], metadata["network"]
-        theirs = {"output": "softmax"} | theirs | {"optimizer": facts["optimizer"]} | facts["settings"]
+        theirs = (
+            {"output": "softmax", "normalization": "none"}
+            | theirs
+            | {"optimizer": facts["optimizer"]}
+            | facts["settings"]
+        )
         ours = state.network.config | {"optimizer": state.optimizer} | state.settings
         differences = [f"{name} {theirs[name]}, not {ours[name]}" for name in ours if _differs(name, ours, theirs)]
         differences += [f"other {name}" for name, print_ in state.data.items() if facts["data"].get(name) != print_]
         if differences:
             raise InputError(f"{path} is of a run with {listed(differences)}; it cannot go on here.")
         theta, best = vectors["theta"], vectors.get("best_theta")
+        parameters = state.network.parameters
+        running = vectors["running"] if parameters.running.size else parameters.running
         slots = {name: vectors[f"slot.{name}"] for name in state.slots}
-        shapes = {vector.shape for vector in (theta, *slots.values(), *([] if best is None else [best]))}
+        alike = [(vector, parameters.theta) for vector in (theta, *slots.values())]
+        alike += [(running, parameters.running), *([] if best is None else [(best, parameters.values)])]
         epoch, step, history, stopped = (facts[key] for key in ("epoch", "step", "history", "stopped"))
     except (KeyError, TypeError) as error:
         raise InputError(damaged(path, "checkpoint")) from error
-    if shapes != {state.network.theta.shape} or not _sound(epoch, step, history, stopped):
+    if any(theirs.shape != ours.shape for theirs, ours in alike) or not _sound(epoch, step, history, stopped):
         raise InputError(damaged(path, "checkpoint"))
     if ours.get("epochs", epoch) < epoch:
         raise InputError(f"{path} has {epoch} epochs; epochs is {ours['epochs']}, it must be at least as many.")
-    state.network.theta[...] = theta
+    parameters.theta[...], parameters.running[...] = theta, running
     for name, slot in slots.items():
         state.slots[name][...] = slot
-    state.best_theta, state.epoch, state.step = best, epoch, step
+    state.best, state.epoch, state.step = best, epoch, step
     state.rate_factor = float(facts.get("rate_factor", 1.0))
     state.history = History(history)
     state.stopped = stopped if ours.get("patience") == theirs.get("patience") else None

@@ -37,7 +37,13 @@ class Step:
         self.dropout, self.clip_norm = settings.dropout, settings.clip_norm
         self.seed = network.seed if settings.seed is None else settings.seed
         self.freeze, self.stride = settings.freeze, settings.batch_size
-        self.signals = Signals(network.sizes, self.stride, network.dtype, dropout=self.dropout > 0)
+        self.signals = Signals(
+            network.sizes,
+            self.stride,
+            network.dtype,
+            dropout=self.dropout > 0,
+            normalized=[k for k in network.gammas if k > self.freeze],
+        )
         self.table = targets(network.sizes[-1], network.dtype, settings.label_smoothing)
         slots, scalars = signature(rule)
         self.slots = {name: np.zeros_like(network.theta) for name in slots}
@@ -46,8 +52,9 @@ class Step:
         self.parts = self._parts(settings.weight_decay, decoupled="weight_decay" in scalars)
 
     def _parts(self, decay, decoupled):
-        weights, biases = self.network.parameters.above(self.freeze)
-        parts = [(weights, decay), (biases, 0.0)] if decay or self.freeze else [(slice(None), 0.0)]
+        weights, *others = self.network.parameters.above(self.freeze)
+        parts = [(weights, decay), *((where, 0.0) for where in others)]
+        parts = parts if decay or self.freeze else [(slice(None), 0.0)]
         return [
             Part(where, 0.0 if decoupled else decay, self.scalars | ({"weight_decay": decay} if decoupled else {}))
             for where, decay in parts
@@ -70,6 +77,7 @@ class Step:
         hand.figures(network.batch_loss(s, Y), s.H[network.L])
         network.deltas(s, Y, self.freeze, hand)
         network.gradients(s, self.freeze)
+        network.remember(s, hand)
         if self.clip_norm:
             hand.clip(self.parts, self.clip_norm)
         hand.update_parts(self.parts)
@@ -112,7 +120,7 @@ class Step:
         network = self.network
         return any(
             getattr(type(network), name).__module__ != "muslin.network" or name in vars(network)
-            for name in ("forward", "deltas", "gradients", "batch_loss")
+            for name in ("forward", "deltas", "gradients", "remember", "batch_loss")
         )
 
     def check(self, state):
@@ -139,12 +147,13 @@ class NotFinite(FloatingPointError):
 
 
 class Computation:
-    """A step that is computed at once, by the network's engine."""
+    """A step that is computed at once; what is the network's engine's to do, it does."""
 
     def __init__(self, step, rows, t, rate):
         self.step, self.rows, self.t, self.rate = step, rows, t, rate
-        engine = step.network.engine
-        self.gather, self.activate, self.slope = engine.gather, engine.activate, engine.slope
+
+    def __getattr__(self, name):
+        return getattr(self.step.network.engine, name)
 
     def targets(self, table, y, rows):
         """The targets of the batch, (n_L × B)."""
