@@ -19,7 +19,7 @@ FLOORS = (
     {"digests", "inputs", "memory", "evidence", "preparation"},
     {"files"},
     {"documents"},
-    {"activations", "losses", "initializers", "optimizers", "schedules", "normalization"},
+    {"activations", "losses", "initializers", "optimizers", "schedules", "normalization", "augmentation"},
     {"outputs", "export"},
     {"engines", "model_file"},
     {"training"},

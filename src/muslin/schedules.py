@@ -24,6 +24,11 @@ def cosine(epoch: float, epochs: float) -> float:
     return 0.5 * (1.0 + math.cos(math.pi * epoch / epochs))
 
 
+def linear(epoch: float, epochs: float) -> float:
+    """1 − e/E: from 1 down to 0."""
+    return 1.0 - epoch / epochs
+
+
 def one_cycle(epoch: float, epochs: float) -> float:
     """From 1/25 up to 1 during the first 30 %, then down to 1/250,000, along cosines.
 
@@ -47,4 +52,4 @@ def warm_up(schedule: Schedule, warmup: float) -> Schedule:
 
 
 #: name → schedule. A new one is one function and a row here.
-SCHEDULES = {"constant": constant, "step": step, "cosine": cosine, "one_cycle": one_cycle}
+SCHEDULES = {"constant": constant, "step": step, "cosine": cosine, "linear": linear, "one_cycle": one_cycle}

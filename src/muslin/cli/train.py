@@ -5,10 +5,11 @@ from typing import Annotated
 
 import typer
 
-from muslin import runs, tracking
+from muslin import recipes, runs, tracking
 from muslin.cli.columns import columns_table
 from muslin.cli.options import Json, console, emit, with_settings
 from muslin.errors import InputError
+from muslin.recipes import RECIPES
 from muslin.runs.settings import Settings, read_file
 from muslin.training.progress import TrainingProgress
 
@@ -16,6 +17,10 @@ from muslin.training.progress import TrainingProgress
 @with_settings
 def command(
     config: Annotated[Path | None, typer.Option(help="YAML or JSON file of settings; a flag outranks it.")] = None,
+    recipe: Annotated[
+        str | None,
+        typer.Option(help=f"Settings found to be good, outranked by --config and flags: {', '.join(RECIPES)}."),
+    ] = None,
     name: Annotated[str | None, typer.Option(help="Name of the run (default: made from its settings).")] = None,
     runs_dir: Annotated[Path, typer.Option(help="Folder that the run directory is made in.")] = Path("runs"),
     resume: Annotated[
@@ -33,15 +38,16 @@ def command(
     out = console(json)
     tracking.check(tracker)
     if resume:
-        run, data = _resumed(resume, flags, config, name)
+        run, data = _resumed(resume, flags, config or recipe, name)
     else:
-        settings = Settings.read(read_file(config) if config else {}, flags)
+        found = recipes.recipe(recipe) if recipe else {}
+        settings = Settings.read(found, read_file(config) if config else {}, flags)
         data = settings.load_data()
         if evaluate:
             runs.need_test(data)
         if data.table:
             show_table(out, data)
-        run = runs.create(settings, data, runs_dir, name)
+        run = runs.create(settings, data, runs_dir, name or recipe, numbered=name is None)
     with tracking.tracker(tracker, run, data, project=wandb_project, entity=wandb_entity) as tracked:
         summary = fit(run, data, tracked)
         if evaluate:
@@ -63,7 +69,7 @@ def command(
 
 def _resumed(path, flags, config, name):
     if config or name:
-        raise InputError("--resume takes a run as it is; leave out --config and --name, or start a new run.")
+        raise InputError("--resume takes a run as it is; leave out --config, --recipe and --name, or start a new run.")
     run = runs.Run(path)
     data = run.dataset(quiet=False)
     runs.prolong(run, data, flags)

@@ -1,7 +1,7 @@
 """What an engine is: the ways in which a formula, or none, meets arrays. Matrix products stay with `np.matmul`."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -22,6 +22,12 @@ class Engine(Protocol):
 
     def gather(self, X: np.ndarray, rows: np.ndarray, out: np.ndarray) -> None:
         """out[j] ← X[rows[j]], as floats; uint8 is scaled by 1/255.  X: (N × n), out: (len(rows) × n)."""
+
+    def augment(self, how: Any, X: np.ndarray, rows: np.ndarray, ways: np.ndarray, out: np.ndarray) -> None:
+        """out[j] ← picture ``rows[j]`` of X, changed as ``ways[j]`` says; see `muslin.augmentation`.
+
+        how: a `muslin.training.augmentation.Augmentation`; ways: (B × WAYS), out: (B × n).
+        """
 
     def activate(self, function: Callable, A: np.ndarray, b: np.ndarray, H: np.ndarray) -> None:
         """A ← A + b;  H ← f(A)."""

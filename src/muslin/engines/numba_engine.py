@@ -30,6 +30,18 @@ class NumbaEngine(NumpyEngine):
         else:
             super().gather(X, rows, out)
 
+    def augment(self, how, X, rows, ways, out):
+        if not (X.flags.c_contiguous and X.dtype in GATHERED and _gather()):
+            super().augment(how, X, rows, ways, out)
+            return
+        from muslin.engines import templates
+
+        P, shape, share = np.empty_like(out) if how.mixes else out, np.array(how.shape), all_columns(len(rows))
+        warp = templates.pictures("warp", out.dtype)
+        warp(X, rows, ways, how.fields, shape, scale(X.dtype, out.dtype), share, P)
+        if how.mixes:
+            templates.pictures("mix", out.dtype)(P, ways, shape, share, out)
+
     def activate(self, function, A, b, H):
         if self.why_not("activate", function, A.dtype):
             super().activate(function, A, b, H)

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from muslin.augmentation import mix, warp
 from muslin.normalization import follow
 
 #: elements that are given to a formula at a time: its temporaries stay in the processor's cache
@@ -18,6 +19,13 @@ class NumpyEngine:
             np.multiply(X.take(rows, axis=0), out.dtype.type(1 / 255), out=out)
         else:
             out[...] = X[rows]
+
+    def augment(self, how, X, rows, ways, out):
+        P = np.empty_like(out) if how.mixes else out
+        scale = 1 / 255 if X.dtype == np.uint8 else 1
+        warp(X.take(rows, axis=0), ways, how.fields, how.shape, scale, P)
+        if how.mixes:
+            mix(P, ways, how.shape, out)
 
     def activate(self, function, A, b, H):
         A += b

@@ -27,6 +27,7 @@ from contextlib import ExitStack, contextmanager
 
 import numpy as np
 
+from muslin.augmentation import WAYS
 from muslin.engines import blas, dropout
 from muslin.engines.contract import GATHERED
 from muslin.engines.denormals import flush, flushed
@@ -88,12 +89,41 @@ class StepRecorder(Recorder):
         self.names.add({"X": X, "columns": columns, "scale": (factor := scale(X.dtype, self.dtype))})
         self.loop("gather", X, self.program.rows[0], columns, factor, H0, moves={1: self.program.by_batch})
 
+    def augment(self, augmentation, X, rows, out):
+        """Each thread makes its samples. They are written where others may still read those of the step before, so that
+        all meet first."""
+        P, ways, share = self.program.pictures, self.program.ways[0], np.array([self.samples.start, self.samples.stop])
+        by_step, shape = self.program.ways.strides[0], np.array(augmentation.shape)
+        self.names.add({"X": X, "ways": ways, "fields": augmentation.fields, "pictures": P})
+        if not augmentation.mixes:
+            self.barrier(self.program.meeting)
+            P = out.whole
+        loop, factor = self.templates.pictures("warp", self.dtype), scale(X.dtype, self.dtype)
+        operands = X, self.program.rows[0], ways, augmentation.fields, shape, factor, share, P
+        self.loop("warp", *operands, loop=loop, moves={1: self.program.by_batch, 2: by_step})
+        if augmentation.mixes:
+            self.barrier(self.program.meeting)
+            loop = self.templates.pictures("mix", self.dtype)
+            self.loop("mix", P, ways, shape, share, out.whole, loop=loop, moves={1: by_step})
+        if not self.by_units:
+            self.barrier(self.program.meeting)
+
+    def _mixed_targets(self, table, y, Y):
+        ways, share = self.program.ways[0], np.array([self.samples.start, self.samples.stop])
+        loop, moves = self.templates.pictures("mix_targets", self.dtype), {2: self.program.by_batch}
+        moves[3] = self.program.ways.strides[0]
+        self.loop("mix_targets", table, y, self.program.rows[0], ways, share, Y, loop=loop, moves=moves)
+
     def targets(self, table, y, rows):
+        augmentation = self.step.augmentation
         if y.ndim == 2:
             self.own_targets = self._gathered("Y", y, rows)
             return self.symbol(self.own_targets.T)
         Y = np.zeros((len(table), self.rows.size), self.dtype)
         self.names.add({"table": table, "y": y, "Y": Y})
+        if augmentation and augmentation.mixes:
+            self._mixed_targets(table, y, Y)
+            return self.symbol(Y)
         self.loop("targets", table, y, self.rows, Y, moves={2: self.program.by_batch})
         return self.symbol(Y)
 
@@ -273,6 +303,9 @@ class Program:
         shape = network.sizes[1], batch
         self.sums = [np.zeros(shape, network.dtype, order="F") for _ in range(parts)]
         self.keys = {k: np.zeros(steps, np.uint64) for k in self.signals.masks}
+        self.ways = np.zeros((steps, batch if step.augmentation else 0, WAYS))
+        mixes = step.augmentation and step.augmentation.mixes
+        self.pictures = np.zeros((batch if mixes else 0, network.sizes[0]), network.dtype)
         self.squares = None
         self.meeting = calls.meeting()
         self.bell = self.meeting[3]
@@ -328,6 +361,8 @@ class Program:
         self.rows[:n] = rows.reshape(n, self.batch)
         for part, scalars in zip(self.step.parts, self.scalars, strict=True):
             scalars[:n] = self._scalars(part, rates, t)
+        if self.step.augmentation:
+            self.ways[:n] = self.step.augmentation.ways(np.arange(t, t + n), self.batch)
         for k, keys in self.keys.items():
             keys[:n] = dropout.keys(self.step.seed, np.arange(t, t + n), k)
 

@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numba as nb
 import numpy as np
 
+from muslin import augmentation
 from muslin.engines import dropout
 from muslin.engines.formula import NotCertain, Split, define
 from muslin.normalization import EPSILON, MOMENTUM
@@ -144,6 +145,83 @@ def clip(squares, longest, g):
         factor = real(longest[0] / norm)
         for i in range(g.size):
             g[i] *= factor
+"""
+
+# Pictures (the formulas stand in `muslin.augmentation`). A picture is copied into a frame of zeros that is wide enough
+# for each move; one that is only moved or mirrored needs the same four weights everywhere.
+
+WARP = """
+def warp(X, rows, ways, fields, shape, scale, share, out):
+    h, w = shape[0], shape[1]
+    frame = np.zeros((h + 2, 3 * w + 3), out.dtype)
+    for n in range(share[0], share[1]):
+        x, way, o = X[rows[n]], ways[n], out[n]
+        upright = way[M00] == 1 and way[M01] == 0 and way[M10] == 0 and way[BEND] == 0
+        moved = upright and abs(way[M11]) == 1
+        mirrored = moved and way[M11] < 0
+        for i in range(h):
+            line, pixels = frame[i + 1, w + 1 : 2 * w + 1], x[i * w : i * w + w]
+            if mirrored:
+                for j in range(w):
+                    line[j] = pixels[w - 1 - j]
+            else:
+                for j in range(w):
+                    line[j] = pixels[j]
+        if moved:
+            down, right = math.floor(way[DOWN]), math.floor(way[RIGHT])
+            f, g = way[DOWN] - down, way[RIGHT] - right
+            w00, w01 = real((1.0 - f) * (1.0 - g)), real((1.0 - f) * g)
+            w10, w11 = real(f * (1.0 - g)), real(f * g)
+            right = min(max(right, -w - 1), w)
+            first = w + 1 - right if mirrored else w + 1 + right
+            second = first - 1 if mirrored else first + 1
+            for i in range(h):
+                above, below = min(max(i + down, -1), h) + 1, min(max(i + down + 1, -1), h) + 1
+                a, b = frame[above, first : first + w], frame[above, second : second + w]
+                c, d = frame[below, first : first + w], frame[below, second : second + w]
+                line = o[i * w : i * w + w]
+                for j in range(w):
+                    line[j] = (w00 * a[j] + w01 * b[j] + w10 * c[j] + w11 * d[j]) * scale[0]
+        else:
+            field = fields[int(way[FIELD])]
+            for i in range(h):
+                di = i - 0.5 * (h - 1)
+                for j in range(w):
+                    dj, bend = j - 0.5 * (w - 1), field[i * w + j]
+                    s = (way[M00] * di + way[M01] * dj) + (0.5 * (h - 1) + way[DOWN]) + way[BEND] * bend[0]
+                    t = (way[M10] * di + way[M11] * dj) + (0.5 * (w - 1) + way[RIGHT]) + way[BEND] * bend[1]
+                    above, left = math.floor(s), math.floor(t)
+                    f, g = s - above, t - left
+                    a, b = min(max(above, -1), h) + 1, min(max(above + 1, -1), h) + 1
+                    c, d = min(max(left, -1), w) + w + 1, min(max(left + 1, -1), w) + w + 1
+                    o[i * w + j] = (
+                        real((1.0 - f) * (1.0 - g)) * frame[a, c] + real((1.0 - f) * g) * frame[a, d]
+                        + real(f * (1.0 - g)) * frame[b, c] + real(f * g) * frame[b, d]
+                    ) * scale[0]
+"""
+
+MIX = """
+def mix(P, ways, shape, share, out):
+    w = shape[1]
+    for n in range(share[0], share[1]):
+        p, q, o, way = P[n], P[n + 1 if n + 1 < P.shape[0] else 0], out[n], ways[n]
+        left = real(way[LEFT])
+        rest = one - left
+        for i in range(o.size):
+            o[i] = p[i] * left + q[i] * rest
+        for i in range(int(way[TOP]), int(way[BOTTOM])):
+            for j in range(int(way[START]), int(way[STOP])):
+                o[i * w + j] = q[i * w + j]
+"""
+
+MIX_TARGETS = """
+def mix_targets(table, y, rows, ways, share, Y):
+    for j in range(Y.shape[1]):
+        n = share[0] + j
+        m, own = n + 1 if n + 1 < rows.size else 0, real(ways[n, OWN])
+        rest = one - own
+        for i in range(Y.shape[0]):
+            Y[i, j] = table[i, y[rows[n]]] * own + table[i, y[rows[m]]] * rest
 """
 
 # Batch normalization (the formulas stand in `muslin.normalization`), some units at a time, so that what is read twice
@@ -319,6 +397,19 @@ def clip(dtype):
     _switched_on()
     names = {"math": math, "real": dtype.type}
     return jit(define(CLIP, {"__name__": __name__, **names}, __file__), f"{CLIP}{dtype}")
+
+
+#: the loops for pictures, by name
+PICTURES = {"warp": WARP, "mix": MIX, "mix_targets": MIX_TARGETS}
+
+
+@cache
+def pictures(name, dtype):
+    """The loop for pictures that has this name."""
+    _switched_on()
+    places = {name: place for name, place in vars(augmentation).items() if name.isupper() or name[1:].isdigit()}
+    names = {"np": np, "math": math, "real": dtype.type, "one": dtype.type(1), **places}
+    return jit(define(PICTURES[name], {"__name__": __name__, **names}, __file__), f"{PICTURES[name]}{places}{dtype}")
 
 
 #: the loops of batch normalization, by name

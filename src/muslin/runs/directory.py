@@ -277,6 +277,7 @@ def _train(run, settings, network, data, callbacks):
         data.X_train,
         data.y_train,
         rows=rows,
+        image_shape=data.image_shape,
         validation_data=(data.X_train, data.y_train, rows_val) if len(rows_val) else None,
         callbacks=[*callbacks, WriteHistory(run)],
         checkpoint=run.checkpoint,
@@ -386,6 +387,8 @@ def _check(settings, data):
     rows, rows_val = split(settings, data)
     training = TrainingSettings.read(settings.training(), network.optimizers)
     training.check(network, data.y_train[rows], validated=len(rows_val) > 0)
+    if data.image_shape is None and (asked := training.of_pictures):
+        raise InputError(f"{asked[0]} is for pictures, and the samples of {data.name} are none; it must be 0.")
     return network
 
 

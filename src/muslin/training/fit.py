@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike
 from muslin.engines.player import trainer
 from muslin.errors import InputError
 from muslin.inputs import Scale
+from muslin.training.augmentation import Augmentation
 from muslin.training.batches import Batches, Samples, fingerprint
 from muslin.training.callbacks import Callback, Callbacks, Checkpoint, Diagnostics, EarlyStopping
 from muslin.training.metrics import RIGHT, Tally, validated
@@ -33,6 +34,7 @@ def fit(
     rows: ArrayLike | None = None,
     sample_weight: ArrayLike | None = None,
     class_weight: Any = None,
+    image_shape: tuple[int, int] | None = None,
     callbacks: Iterable[Callback | Callable[[State], Any]] = (),
     checkpoint: str | PathLike[str] | None = None,
     resume: bool = False,
@@ -48,6 +50,7 @@ def fit(
     sample_weight     (N,): how much each sample counts in loss and gradient, beside the mean of all
     class_weight      how much each class counts, {class number: weight} (others 1), or "balanced": N / (K · samples of
                       the class); multiplies sample_weight. Validation figures are without weights
+    image_shape       (height, width) of the pictures that samples are, for ``shift`` and the like (default: square)
     callbacks         `Callback` objects, or functions of the state called after each epoch
     checkpoint        file written after each epoch; with ``resume`` training goes on from it, bit for bit as if never
                       interrupted (same engine and number of threads). Data and options must be the same, but that
@@ -66,7 +69,8 @@ def fit(
     settings = TrainingSettings.read(options, network.optimizers, network.seed)
     settings.check(network, data.labels, validation is not None)
     weights = sample_weights(network, data, sample_weight, class_weight)
-    step = Step(network, data.X, data.y, network.optimizers[settings.optimizer], settings, weights)
+    pictures = Augmentation.of(settings, network.sizes[0], image_shape)
+    step = Step(network, data.X, data.y, network.optimizers[settings.optimizer], settings, weights, pictures)
     state = State(network, settings.optimizer, step.slots, settings=asdict(settings))
     with progress(verbose, settings.epochs, len(data.rows)) as shown:
         told = _callbacks([*callbacks, shown], settings, data, validation, checkpoint)

@@ -47,6 +47,8 @@ TRUTH = Rule("true or false", _truth)
 POSITIVE = Rule("a positive number", lambda v: 0 < v < math.inf)
 FROM_0 = Rule("a number from 0", lambda v: 0 <= v < math.inf)
 EPOCHS_FROM_0 = Rule("a number of epochs from 0", lambda v: 0 <= v < math.inf)
+SHARE = Rule("a probability from 0 to 1", lambda v: 0 <= v <= 1)
+ANGLE = Rule("degrees from 0 to 180", lambda v: 0 <= v <= 180)
 BELOW_1 = Rule("at least 0 and below 1", lambda v: 0 <= v < 1)
 WHOLE = Rule("a whole number from 1", lambda v: v >= 1 and v == int(v))
 EPOCHS = Rule("a whole number of epochs from 1", WHOLE.test)
@@ -72,6 +74,14 @@ class TrainingSettings:
     weight_decay: float = option(0.0, FROM_0, "λ of L2 weight decay")
     dropout: float = option(0.0, BELOW_1, "probability with which a hidden unit is left out")
     label_smoothing: float = option(0.0, BELOW_1, "of cross_entropy: the share of a target that all classes get alike")
+    flip: float = option(0.0, SHARE, "of pictures: probability of being mirrored, left to right")
+    shift: float = option(0.0, FROM_0, "of pictures: pixels by which they are moved at most, down and across")
+    zoom: float = option(0.0, BELOW_1, "of pictures: share by which they are stretched at most, down and across")
+    rotate: float = option(0.0, ANGLE, "of pictures: degrees by which they are turned at most")
+    shear: float = option(0.0, BELOW_1, "of pictures: pixels by which a column is moved at most against the next")
+    elastic: float = option(0.0, FROM_0, "of pictures: pixels by which they are bent, in the root mean square")
+    mixup: float = option(0.0, FROM_0, "k > 0: a picture keeps 1 − ½uᵏ, u from 0 to 1; the rest is another's")
+    cutmix: float = option(0.0, SHARE, "of pictures: probability that a box of them is another's")
     clip_norm: float | None = option(None, optional(POSITIVE), "a longer gradient is scaled down to this norm")
     freeze: int = option(0, LAYERS, "number of layers, from the first, that stay as they are")
     patience: int | None = option(None, optional(EPOCHS), "early stopping: epochs without a better figure")
@@ -100,6 +110,11 @@ class TrainingSettings:
             raise InputError("monitor is the figure that early stopping watches; it needs patience too.")
         return settings
 
+    @property
+    def of_pictures(self) -> list[str]:
+        """The options that are asked for and that only pictures can have."""
+        return [name for name in PICTURES if getattr(self, name)]
+
     def check(self, network: Any, labels: np.ndarray, validated: bool) -> None:
         """Raises InputError where the settings do not suit the network, the labels of the training samples, or that
         there are (``validated``) validation data or none."""
@@ -119,6 +134,9 @@ class TrainingSettings:
             raise InputError(
                 "label_smoothing is for the loss cross_entropy of softmax; it must be 0 with another loss or output."
             )
+        mixing = next((name for name in ("mixup", "cutmix") if getattr(self, name)), None)
+        if mixing and network.target != "class":
+            raise InputError(f"{mixing} mixes the targets of classes; it must be 0 where the network says others.")
         if self.freeze >= network.L:
             raise InputError(f"freeze is {self.freeze!r}; it must be a number of layers from 0 to {network.L - 1}.")
         if self.monitor not in (None, *recorded):
@@ -131,6 +149,9 @@ class TrainingSettings:
         factor = warm_up(SCHEDULES[self.schedule], self.warmup)
         return lambda step: self.learning_rate * factor((step + 0.5) / steps, self.epochs)
 
+
+#: the options that change pictures while they are gathered
+PICTURES = ("flip", "shift", "zoom", "rotate", "shear", "elastic", "mixup", "cutmix")
 
 #: name → row of `TrainingSettings`
 OPTIONS: dict[str, Field[Any]] = {row.name: row for row in fields(TrainingSettings) if row.default is not MISSING}

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from muslin.augmentation import mix_targets
 from muslin.engines import blas, dropout
 from muslin.engines.denormals import flushed
 from muslin.errors import Diverged
@@ -27,11 +28,13 @@ class Part:
 class Step:
     """One step of training: a batch forward, backward, and the optimizer's rule. All memory is made beforehand.
 
-    weights: of the samples, (N × 1) in the network's dtype, 1 in the mean, or None.
+    weights: of the samples, (N × 1) in the network's dtype, 1 in the mean, or None. augmentation: what is done to
+    samples that are pictures (see `muslin.training.augmentation`), or None.
     """
 
-    def __init__(self, network, X, y, rule, settings, weights=None):
+    def __init__(self, network, X, y, rule, settings, weights=None, augmentation=None):
         self.network, self.X, self.rule, self.weights = network, X, rule, weights
+        self.augmentation = augmentation
         self.y = y.astype(y.dtype.newbyteorder("="), copy=False)
         self.right = RIGHT.get(network.target)
         self.dropout, self.clip_norm = settings.dropout, settings.clip_norm
@@ -68,7 +71,10 @@ class Step:
         """The order of a step, written once. ``hand`` does each part of it: `Computation` computes, and
         `muslin.engines.player.StepRecorder` writes down what is computed."""
         network = self.network
-        hand.gather(self.X, rows, s.H[0].T)
+        if self.augmentation:
+            hand.augment(self.augmentation, self.X, rows, s.H[0].T)
+        else:
+            hand.gather(self.X, rows, s.H[0].T)
         Y = hand.targets(self.table, self.y, rows)
         s.weights = None if self.weights is None else hand.weights(self.weights, rows)
         if s.masks:
@@ -155,9 +161,17 @@ class Computation:
     def __getattr__(self, name):
         return getattr(self.step.network.engine, name)
 
+    def augment(self, augmentation, X, rows, out):
+        """out ← the samples of the batch, (B × n_0), each changed in its own way."""
+        self.ways = augmentation.ways(np.array([self.t]), len(rows))[0]
+        self.step.network.engine.augment(augmentation, X, rows, self.ways, out)
+
     def targets(self, table, y, rows):
         """The targets of the batch, (n_L × B)."""
-        return y[rows].T if y.ndim == 2 else table.take(y[rows], axis=1)
+        if y.ndim == 2:
+            return y[rows].T
+        Y, augmentation = table.take(y[rows], axis=1), self.step.augmentation
+        return mix_targets(Y, self.ways) if augmentation and augmentation.mixes else Y
 
     def weights(self, weights, rows):
         """Those of the batch, (1 × B)."""

@@ -1,0 +1,17 @@
+"""Settings that were found to be good, by name: the files beside this one. docs/accuracy.md says what each reaches."""
+
+from importlib.resources import files
+from typing import Any
+
+from muslin.documents import read_document
+from muslin.errors import known
+
+_FILES = {file.name.removesuffix(".yaml"): file for file in files(__name__).iterdir() if file.name.endswith(".yaml")}
+#: name → file
+RECIPES = dict(sorted(_FILES.items()))
+
+
+def recipe(name: str) -> dict[str, Any]:
+    """The settings of the recipe. Raises InputError for a name that is none."""
+    settings: dict[str, Any] = read_document(RECIPES[known(RECIPES, "recipe", name)], "recipe")
+    return settings
