@@ -29,32 +29,40 @@ def gather(X, rows, columns, scale, out):
 
 ACTIVATE = """
 def activate(A, b, H, columns):
+    start, stop = columns[0], columns[1]
+    shift = b[start:stop]
     for j in range(A.shape[0]):
-        for i in range(columns[0], columns[1]):
-            a = A[j, i] + b[i]
-            A[j, i] = a
-            H[j, i] = formula(a)
+        a, h = A[j, start:stop], H[j, start:stop]
+        for i in range(shift.size):
+            a[i] += shift[i]
+            h[i] = formula(a[i])
 """
 
 FINISH = """
 def finish(A, H, columns):
+    start, stop = columns[0], columns[1]
     for j in range(A.shape[0]):
-        for i in range(columns[0], columns[1]):
-            H[j, i] = formula(A[j, i], H[j, i])
+        a, h = A[j, start:stop], H[j, start:stop]
+        for i in range(a.size):
+            h[i] = formula(a[i], h[i])
 """
 
 INNER = """
 def inner(A, H, dA, columns):
+    start, stop = columns[0], columns[1]
     for j in range(A.shape[0]):
-        for i in range(columns[0], columns[1]):
-            dA[j, i] = formula(A[j, i], H[j, i])
+        a, h, d = A[j, start:stop], H[j, start:stop], dA[j, start:stop]
+        for i in range(a.size):
+            d[i] = formula(a[i], h[i])
 """
 
 SLOPE = """
 def slope(dH, A, H, dA, columns):
+    start, stop = columns[0], columns[1]
     for j in range(A.shape[0]):
-        for i in range(columns[0], columns[1]):
-            dA[j, i] = dH[j, i] * formula(A[j, i], H[j, i]{applied})
+        e, a, h, d = dH[j, start:stop], A[j, start:stop], H[j, start:stop], dA[j, start:stop]
+        for i in range(a.size):
+            d[i] = e[i] * formula(a[i], h[i]{applied})
 """
 
 UPDATE = """
@@ -449,7 +457,7 @@ def slope(formula, dtype, bindings):
     """[Pass, …]: what makes dA of dH."""
     split = Split(formula, bindings)
     _without_scalars(split)
-    applied = ", dA[j, i]" if split.ufunc else ""
+    applied = ", d[i]" if split.ufunc else ""
     last = Pass(_loop(SLOPE, dtype, split, ranks=(2, 2, 2, 2), applied=applied), ("dH", "A", "H", "dA"))
     if split.ufunc is None:
         return [last]
