@@ -14,7 +14,8 @@ and all meet before each product.
 On one thread the parameters are, bit for bit, those of the plain step; on several, matrices of other sizes are
 multiplied, which rounds differently. Either way the same number of threads gives the same bits.
 
-A tape is played beside the plain step, on two batches, before it is trusted. Where a step cannot be written down, or
+A tape is played beside the plain step, on two batches, before it is trusted, or one of its kind was (see
+`muslin.engines.tried`). Where a step cannot be written down, or
 anything at all goes wrong with it, the plain step is taken, and the player's ``note`` says why.
 """
 
@@ -35,6 +36,7 @@ from muslin.engines.formula import NotCertain
 from muslin.engines.numba_engine import scale
 from muslin.engines.symbol import CannotRecord, Symbol, check
 from muslin.engines.tape import Recorder, joined
+from muslin.engines.tried import TRIED, kind
 
 #: samples that are trained on between two looks at the clock and the keyboard
 AT_ONCE = 16_384
@@ -553,9 +555,12 @@ class Player:
 
     def _program(self, batch):
         steps, parts = self.stride // batch if batch == self.step.stride else 1, min(self.threads, batch)
-        trial = Trial(self.step, self.y, self.pool)
-        for n in sorted({1, parts}):
+        kinds = {n: kind(self.step, batch, n) for n in (1, parts)}
+        new = [n for n, kind_ in sorted(kinds.items()) if kind_ is None or kind_ not in TRIED]
+        trial = Trial(self.step, self.y, self.pool) if new else None
+        for n in new:
             trial(batch, n)
+        TRIED.update(filter(None, kinds.values()))
         return Program(self.step, self.y, batch, steps, parts)
 
     def _played(self, batch):
