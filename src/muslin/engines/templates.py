@@ -530,8 +530,8 @@ def jit(function, identity=None):
     the code is made from, so that a formula that was edited is a new one, whichever file it stands in.
     """
     if identity is None:
-        return nb.njit(error_model="numpy")(function)
-    return kept(nb.njit, function, identity, error_model="numpy")
+        return nb.njit(error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)(function)
+    return kept(nb.njit, function, identity, error_model="numpy", no_cfunc_wrapper=True)
 
 
 def kept(compile_, function, identity, *arguments, **options):
