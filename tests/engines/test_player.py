@@ -40,7 +40,7 @@ X, y = rng.integers(0, 256, (N, 33), dtype=np.uint8), rng.integers(0, 4, N)
 
 class Watch(Callback):
     def on_step(self, state, samples, loss, correct):
-        """Being there is enough for steps to be taken one by one."""
+        """Being there is enough for batches to be given one by one."""
 
 
 @pytest.fixture
@@ -72,6 +72,13 @@ def train(callbacks=(), samples=X, sizes=(33, 24, 17, 4), dtype=np.float64, loss
     network = FeedForwardNeuralNetwork([*sizes], loss=loss, dtype=dtype, engine="numba", seed=1, **names)
     settings = {"epochs": 2, "batch_size": 16, "learning_rate": 0.01} | settings
     return network, network.fit(samples, y, callbacks=callbacks, **settings)
+
+
+def one_by_one(**case):
+    """`train`, but that no step is played from tape."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(player, "_refusal", lambda step: "it is compared with")
+        return train(**case)
 
 
 CASES = [
@@ -106,7 +113,7 @@ VECTORS = [
 @pytest.mark.parametrize("case", CASES + VECTORS, ids=str)
 def test_one_thread_takes_the_same_steps_to_the_bit(case, threads, recorded):
     threads(1)
-    (one, history), (many, played) = train([Watch()], **case), train(**case)
+    (one, history), (many, played) = one_by_one(**case), train(**case)
     vectors = case in VECTORS
     assert len(recorded) == (not vectors or case == {"batch_size": 23})
     assert (played.engine_note is not None) == vectors
@@ -119,7 +126,7 @@ def test_one_thread_takes_the_same_steps_to_the_bit(case, threads, recorded):
 @pytest.mark.parametrize(("n", "case"), [*product((2, 3, 5), CASES), *product((1, 2), VECTORS)], ids=str)
 def test_several_threads_take_the_same_steps(n, case, threads):
     threads(n)
-    (one, history), (many, played) = train([Watch()], **case), train(**case)
+    (one, history), (many, played) = one_by_one(**case), train(**case)
     np.testing.assert_allclose(many.theta, one.theta, rtol=1e-6, atol=1e-9)
     np.testing.assert_allclose(played["loss"], history["loss"], rtol=1e-6)
     assert played["accuracy"] == history["accuracy"]
@@ -128,7 +135,8 @@ def test_several_threads_take_the_same_steps(n, case, threads):
 @pytest.mark.parametrize("n", [1, 2, 3])
 def test_single_precision(n, threads, recorded):
     threads(n)
-    (one, _), (many, _) = (train(c, dtype=np.float32, optimizer="nadam", activation="gelu") for c in ([Watch()], []))
+    case = {"dtype": np.float32, "optimizer": "nadam", "activation": "gelu"}
+    (one, _), (many, _) = one_by_one(**case), train(**case)
     assert len(recorded) == 1
     np.testing.assert_allclose(many.theta, one.theta, atol=0 if n == 1 else 1e-5)
 
@@ -172,7 +180,7 @@ def test_a_loss_of_ones_own_is_recorded_or_left(threads, recorded, monkeypatch):
     monkeypatch.setitem(FeedForwardNeuralNetwork.losses, "odd", (entropy, entropy_delta))
     for loss, n in ("entropy", 1), ("odd", 1), ("absolute", 0):
         recorded.clear()
-        (one, history), (many, played) = train([Watch()], loss=loss), train(loss=loss)
+        (one, history), (many, played) = one_by_one(loss=loss), train(loss=loss)
         assert len(recorded) == n, loss
         np.testing.assert_array_equal(many.theta, one.theta)
         np.testing.assert_allclose(played["loss"], history["loss"], rtol=1e-6)
@@ -192,7 +200,7 @@ def branching(theta, g, *, learning_rate, t):
 @pytest.mark.parametrize("rule", [eve, branching])
 def test_rules_that_no_tape_can_hold_are_taken_step_by_step(rule, recorded, monkeypatch):
     monkeypatch.setitem(FeedForwardNeuralNetwork.optimizers, "own", rule)
-    (one, _), (same, _) = train([Watch()], optimizer="own"), train(optimizer="own")
+    (one, _), (same, _) = one_by_one(optimizer="own"), train(optimizer="own")
     assert not recorded
     np.testing.assert_array_equal(same.theta, one.theta)
 
@@ -202,11 +210,29 @@ def test_diverging_ends_in_the_same_step_and_says_so(n, threads):
     threads(n)
     settings = {"optimizer": "sgd", "learning_rate": 1e200, "activation": "relu", "epochs": 9}
     said = []
-    for callbacks in ([Watch()], []):
+    for train_ in (one_by_one, train):
         with pytest.raises(Diverged) as error:
-            train(callbacks, **settings)
+            train_(**settings)
         said.append(str(error.value))
     assert said[0] == said[1]
+
+
+@pytest.mark.parametrize("n", [1, 2])
+def test_callbacks_after_each_step_cost_no_tape(n, threads):
+    threads(n)
+    seen = []
+
+    class Own(Watch):
+        def on_step(self, state, samples, loss, correct):
+            seen.append((state.step, samples, loss, state.network.theta.copy()))
+
+    (alone, _), (watched, history) = train(), train([Own()])
+    assert history.engine_note is None
+    np.testing.assert_array_equal(watched.theta, alone.theta)
+    assert [(step, samples) for step, samples, *_ in seen] == [(i + 1, 6 if i % 5 == 4 else 16) for i in range(10)]
+    np.testing.assert_allclose(history["loss"][0], sum(s[1] * s[2] for s in seen[:5]) / N, rtol=1e-12)
+    np.testing.assert_array_equal(seen[-1][-1], watched.theta)
+    assert not np.array_equal(seen[-2][-1], watched.theta)
 
 
 def test_progress_is_told_as_often_as_the_tape_stops(monkeypatch, threads):
@@ -445,7 +471,7 @@ def test_a_numpy_that_is_laid_out_otherwise(monkeypatch):
 @pytest.mark.parametrize("n", [1, 2])
 def test_a_tape_that_does_something_else_is_not_trusted(n, threads, monkeypatch):
     threads(n)
-    expected = train([Watch()])[0].theta
+    expected = one_by_one()[0].theta
     figures = player.StepRecorder.figures
 
     def wrong(self, loss, P):
@@ -460,7 +486,7 @@ def test_a_tape_that_does_something_else_is_not_trusted(n, threads, monkeypatch)
 
 def test_the_tapes_of_several_threads_are_tried_too(threads, monkeypatch):
     threads(2)
-    expected, meet = train([Watch()])[0].theta, player.StepRecorder._first_product
+    expected, meet = one_by_one()[0].theta, player.StepRecorder._first_product
 
     def wrong(self, W, H0, A):
         meet(self, W, H0, A)
@@ -473,7 +499,7 @@ def test_the_tapes_of_several_threads_are_tried_too(threads, monkeypatch):
 
 
 def test_whatever_goes_wrong_the_plain_step_is_taken(monkeypatch):
-    expected = train([Watch()])[0].theta
+    expected = one_by_one()[0].theta
 
     def fail(*arguments):
         raise RuntimeError("no such thing")

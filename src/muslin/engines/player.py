@@ -375,18 +375,21 @@ class Program:
         """
         self.meeting[:3] = 0
         tables = [(tape.rewind(first), tape.moves) for tape in (self.tapes if spread else [self.joined])]
-        runs = []
+        meeting, here, runs = self.meeting.ctypes.data, n - first == 1, []
         try:
-            for table, moves in tables:
-                runs.append(pool.submit(self.play, table, moves, n - first, self.meeting.ctypes.data))
+            for table, moves in tables[here:]:
+                runs.append(pool.submit(self.play, table, moves, n - first, meeting))
+            if here:  # handing a single step over takes longer than waiting for its end
+                with flushed():
+                    played = self.play(*tables[0], 1, meeting)
             wait(runs)
         except BaseException:  # Ctrl-C
             self.bell[0] = 1
-            if len(runs) < len(tables):  # those that wait for one that never comes do not wait for ever
+            if here or len(runs) < len(tables):  # those that wait for one that never comes do not wait for ever
                 self.meeting[2] = 1
             wait(runs)
             raise
-        played = runs[0].result()
+        played = played if here else runs[0].result()
         return (first + played, True) if played >= 0 else (first - 1 - played, False)
 
     def __call__(self, rows, state, rate, pool):
@@ -547,10 +550,10 @@ class Player:
     ``note``  why some or all steps are plain ones; None where none is
     """
 
-    def __init__(self, step, pool, threads):
+    def __init__(self, step, pool, threads, watched=False):
         self.step, self.pool, self.threads, self.programs, self.note = step, pool, threads, {}, None
         self.y = np.ascontiguousarray(step.y)
-        self.stride = step.stride * max(1, AT_ONCE // step.stride)
+        self.stride = step.stride * (1 if watched else max(1, AT_ONCE // step.stride))
         self.programs[step.stride] = self._program(step.stride)
 
     def _program(self, batch):
@@ -592,16 +595,19 @@ class Player:
 
 
 @contextmanager
-def trainer(step, one_by_one=False):
-    """What trains on rows: a `Player` of the step or, where it cannot be recorded, a `OneByOne`."""
+def trainer(step, watched=False, plain=None):
+    """What trains on rows: a `Player` of the step or, where it cannot be recorded, a `OneByOne`.
+
+    watched: something is done after each batch, so that it is given one at a time. plain: why nothing is recorded.
+    """
     with ExitStack() as stack:
         try:
             step.X = packed(step.X, step.network.dtype)
-            if why := "each step is watched by a callback" if one_by_one else _refusal(step):
+            if why := plain or _refusal(step):
                 raise CannotRecord(why)
             threads = _threads(step)
             pool = stack.enter_context(ThreadPoolExecutor(threads, initializer=_begin_thread))
-            player = Player(step, pool, threads)
+            player = Player(step, pool, threads, watched)
         except Exception as error:  # whatever it is, the plain step can do it
             player = OneByOne(step, _reason(error))
             log.info("%s", player.note)

@@ -172,9 +172,9 @@ class Muslin(BaseEstimator):
         progress.samples = len(train.rows)
         told = Callbacks([progress, *(self.callbacks or ())])
         steps = (settings.epochs - state.epoch) * math.ceil(len(train.rows) / settings.batch_size)
-        one_by_one = told.watches_steps or steps < FEW_STEPS
+        plain = "there are few steps" if steps < FEW_STEPS else None
         try:
-            with np.errstate(all="ignore"), trainer(step, one_by_one=one_by_one) as train_on:
+            with np.errstate(all="ignore"), trainer(step, told.watches_steps, plain) as train_on:
                 told.on_begin(state)
                 learn(train_on, step, state, settings, train.rows, valid and valid[0], told)
                 told.on_end(state)

@@ -79,7 +79,7 @@ def fit(
         network.scale = Scale.of(data.X)
         told.on_begin(state)
         silent = np.errstate(over="ignore", invalid="ignore", divide="ignore")  # Diverged says it better
-        with silent, trainer(step, one_by_one=told.watches_steps) as train:
+        with silent, trainer(step, told.watches_steps) as train:
             learn(train, step, state, settings, data.rows, validation, told)
         told.on_end(state)
     return state.history
