@@ -9,6 +9,7 @@ import numpy as np
 from llvmlite import ir
 from numba.core import cgutils
 from numba.extending import intrinsic
+from numba.np.arrayobj import populate_array
 
 from muslin.engines.formula import define
 from muslin.engines.templates import kept
@@ -24,11 +25,23 @@ I32, I64 = ir.IntType(32), ir.IntType(64)
 
 
 @intrinsic
-def _pointer(context, address, number):
-    def code(context, builder, signature, arguments):
-        return builder.inttoptr(arguments[0], context.get_value_type(signature.return_type))
+def _array(context, address, shape, number):
+    """The array in C order at an address."""
+    kind = nb.types.Array(number.instance_type, len(shape), "C")
 
-    return nb.types.CPointer(number.instance_type)(nb.int64, number), code
+    def code(context, builder, signature, arguments):
+        array, item = (
+            context.make_array(kind)(context, builder),
+            context.get_abi_sizeof(context.get_data_type(kind.dtype)),
+        )
+        sizes, strides = cgutils.unpack_tuple(builder, arguments[1]), [ir.Constant(I64, item)]
+        for size in sizes[:0:-1]:
+            strides.insert(0, builder.mul(strides[0], size))
+        data = builder.inttoptr(arguments[0], array.data.type)
+        populate_array(array, data=data, shape=sizes, strides=strides, itemsize=ir.Constant(I64, item), meminfo=None)
+        return array._getvalue()
+
+    return kind(nb.int64, shape, number), code
 
 
 @intrinsic
@@ -163,11 +176,11 @@ def entry(loop, *kinds):
     given, at = [], 0
     for i, (_, rank) in enumerate(kinds):
         shape = "".join(f"args[{at + 1 + n}], " for n in range(rank))
-        given.append(f"carray(pointer(args[{at}], type_{i}), ({shape}))")
+        given.append(f"array(args[{at}], ({shape}), type_{i})")
         at += 1 + rank
     source = f"def call(args):\n    loop({', '.join(given)})\n    return 0"
     types = {f"type_{i}": nb.from_dtype(np.dtype(dtype)) for i, (dtype, _) in enumerate(kinds)}
-    globals_ = {"loop": loop, "carray": nb.carray, "pointer": _pointer, "__name__": __name__, **types}
+    globals_ = {"loop": loop, "array": _array, "__name__": __name__, **types}
     return _entry(define(source, globals_, __file__), f"{source}{types}{loop.py_func.__qualname__}")
 
 
@@ -192,7 +205,7 @@ def square(dtype, size):
     call_dot = _dot_intrinsic(nb.from_dtype(np.dtype(dtype)), size)
 
     def square(args):
-        nb.carray(_pointer(args[3], nb.float64), (1,))[0] = call_dot(args[0], args[2], args[1])
+        _array(args[3], (1,), nb.float64)[0] = call_dot(args[0], args[2], args[1])
         return 0
 
     return _entry(square, f"{SOURCE}{dtype}{size}")
@@ -284,7 +297,7 @@ def finite():
 
     def finite(args):
         total = 0.0
-        for part in nb.carray(_pointer(args[0], nb.float64), (args[1],)):
+        for part in _array(args[0], (args[1],), nb.float64):
             total += part
         return 0 if np.isfinite(total) else NOT_FINITE
 
