@@ -33,8 +33,13 @@ COMMANDS = {
     "report": "Make a page of a run or a sweep, to look at and to send.",
     "watch": "Show a run or a sweep while it trains.",
     "bench": "Time a training step on this machine.",
+    "doctor": "Say what this machine has and lacks, and what to do.",
+    "help": "Help on a command, a setting or a topic.",
     "gradcheck": "Compare backward propagation with central differences.",
 }
+
+#: command → its file, where that cannot have its name
+FILES = {"help": "topics"}
 
 
 def main(argv=None):
@@ -114,7 +119,7 @@ def _app(argv):
         help="A feed-forward neural network written out in NumPy: train it, measure it, look at it.",
         epilog="Start with: muslin train --dataset digits",
         context_settings={"help_option_names": ["-h", "--help"]},
-        add_completion=False,
+        add_completion=True,
         pretty_exceptions_enable=False,
     )
 
@@ -131,13 +136,21 @@ def _app(argv):
     ):
         pass
 
-    called = next((word for word in argv if not word.startswith("-")), None)
+    called = next((word for word in _typed(argv) if not word.startswith("-")), None)
     for name, text in COMMANDS.items():
-        function = import_module(f"muslin.cli.{name}").command if name == called else _stub
+        function = import_module(f"muslin.cli.{FILES.get(name, name)}").command if name == called else _stub
         about = f"{text}\n\n{' '.join((function.__doc__ or '').split())}"
         settings = getattr(function, "context", None)
         app.command(name, help=about, short_help=text, context_settings=settings)(_interruptible(function))
     return typer.main.get_command(app)
+
+
+def _typed(argv):
+    """The words of the line, also of one that a shell wants to have completed."""
+    if "_MUSLIN_COMPLETE" not in os.environ:
+        return argv
+    line = os.environ.get("COMP_WORDS") or os.environ.get("_TYPER_COMPLETE_ARGS") or ""
+    return line.split()[1:]
 
 
 class Interrupted(Exception):

@@ -14,13 +14,16 @@ from muslin.preparation import describe
 
 
 def command(
-    dataset: Annotated[str, typer.Argument(help="fashion_mnist, mnist, digits, or a path.")] = "fashion_mnist",
+    dataset: Annotated[str | None, typer.Argument(help="fashion_mnist, mnist, digits, or a path.")] = None,
     data_dir: DataDir = None,
     json: Json = False,
 ):
-    """Of a table: what each of its columns is. Any other is looked for in --data-dir or $MUSLIN_DATA, the cache, the
+    """Without a name: what there is, and where. Of a table: what each of its columns is. Any other is looked for in --data-dir or $MUSLIN_DATA, the cache, the
     system's package, then downloaded. The contents are checked against known SHA-256 checksums whichever way they
     come."""
+    if dataset is None:
+        _list(json)
+        return
     if datasets.named(dataset) is None and tables.is_table(Path(dataset)):
         _describe(Path(dataset), json)
         return
@@ -44,6 +47,17 @@ def command(
     out.print("classes    " + ", ".join(f"{name} {n:,}" for name, n in facts["classes"].items()))
     for file, checksum in data.checksums.items():
         out.print(f"verified   {file}  {checksum[:16]}…")
+
+
+def _list(json):
+    places = datasets.places()
+    if json:
+        emit({"datasets": [place._asdict() for place in places]})
+        return
+    out = console(json)
+    for place in places:
+        out.print(f"{place.name:<14} {place.about}; {place.where}")
+    out.print("Your own: muslin data PATH, of a table (.csv, .parquet, .xlsx, …), an .npz or a folder.")
 
 
 def _describe(path, json):

@@ -5,6 +5,7 @@ train, validation = split(data.y_train, 0.1, seed=0)
 """
 
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -16,7 +17,7 @@ from muslin.datasets.splits import split
 from muslin.errors import InputError, shown, unknown
 from muslin.files import exists, expanded
 
-__all__ = ["NAMES", "Dataset", "TableFacts", "TableOptions", "load", "named", "split"]
+__all__ = ["NAMES", "Dataset", "Place", "TableFacts", "TableOptions", "load", "named", "places", "split"]
 
 NAMES = (*CATALOGUE, "digits")
 
@@ -49,6 +50,27 @@ def named(name: str) -> str | None:
     """The data set that muslin knows by the name; None for any other, such as a path."""
     known = str(name).lower().replace("-", "_")
     return known if known in {*CATALOGUE, "digits"} else None
+
+
+class Place(NamedTuple):
+    """Where a data set is. ``here``: on this machine, so that no network is needed."""
+
+    name: str
+    about: str
+    where: str
+    here: bool
+
+
+def places() -> list[Place]:
+    """The data sets that muslin knows by name, and where each is; nothing is read or fetched."""
+    found = {name: acquire.whereabouts(entry) for name, entry in CATALOGUE.items()}
+    catalogued = [
+        Place(
+            name, f"{CATALOGUE[name].title}, 70,000 pictures of 28×28", where or "to be downloaded", where is not None
+        )
+        for name, where in found.items()
+    ]
+    return [*catalogued, Place("digits", "scikit-learn's digits, 1,797 pictures of 28×28", "with scikit-learn", True)]
 
 
 def _catalogued(entry: Entry, data_dir: str | Path | None, quiet: bool) -> Dataset:

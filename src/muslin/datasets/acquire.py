@@ -81,3 +81,24 @@ SOURCES = {
     "mirrors": mirrors.read,
     "apt": apt.read,
 }
+
+
+def whereabouts(entry: Entry) -> str | None:
+    """The first source on this machine that has all four files, by their names alone; None if none has."""
+    return next((name for name, has in LOCAL.items() if has(entry)), None)
+
+
+def _in_folder(entry: Entry, root: Path) -> bool:
+    try:
+        folder = folders.home(entry, root)
+    except NotHere:
+        return False
+    return all(folders.find(folder, file) for file in entry.checksums)
+
+
+#: the sources that need no network → whether one has the files
+LOCAL = {
+    "MUSLIN_DATA": lambda entry: "MUSLIN_DATA" in os.environ and _in_folder(entry, expanded(os.environ["MUSLIN_DATA"])),
+    "cache": lambda entry: all(cache.place(entry, file).is_file() for file in entry.checksums),
+    "system package": lambda entry: bool(entry.package) and _in_folder(entry, SYSTEM / entry.package_folder),
+}
