@@ -22,6 +22,14 @@ def test_what_a_person_reads(muslin):
     assert "µs a step" in said
 
 
+def test_why_steps_are_not_played_from_tape(muslin):
+    said = muslin("bench", *SMALL, "--engine", "numpy").out
+    assert "not played from tape: " in said
+    assert "numpy engine" in said
+    (row,) = json.loads(muslin("bench", *SMALL, "--engine", "numpy", "--threads", 1, "--json").out)["rows"]
+    assert row["engine_note"]
+
+
 def test_settings_that_time_nothing_are_refused(muslin):
     code, _, said = muslin("bench", "--epochs", 3, "--dataset", "digits")
     assert code == 2

@@ -12,7 +12,7 @@ def test_a_step_is_that_of_training():
     network = FeedForwardNeuralNetwork([20, 8, 3])
     before = network.theta.copy()
     training = {"batch_size": 16, "optimizer": "momentum", "learning_rate": 0.01, "epochs": 99}
-    seconds = timing.step_seconds(network, training, samples=100, rounds=3)
+    seconds, _ = timing.step_seconds(network, training, samples=100, rounds=3)
     assert len(seconds) == 3
     assert all(0 < s < 1 for s in seconds)
     assert (network.theta != before).any()

@@ -48,12 +48,16 @@ def command(
         share = f"{row['limit'] / row['step']:.0%}"
         table.add_row(str(row["threads"]), f"{step:,.1f}", f"{row['samples_per_second']:,.0f}", f"{limit_:,.1f}", share)
     out.print(table)
+    for note in sorted({row["engine_note"] for row in rows} - {None}):
+        out.print(f"Steps are not played from tape: {note}.")
     out.print(f"The fastest step is at {facts['share_of_limit']:.0%} of the fastest limit.")
 
 
 def _timed(settings, threads, rounds, inputs, classes):
     with blas.threads(threads):
         network, batch = settings.network(inputs, classes), settings.batch_size
-        step = statistics.median(timing.step_seconds(network, settings.training(), rounds=rounds))
+        steps, note = timing.step_seconds(network, settings.training(), rounds=rounds)
+        step = statistics.median(steps)
         limit = statistics.median(timing.limit_seconds(network, batch, settings.optimizer, rounds=rounds))
-    return {"threads": threads, "step": step, "limit": limit, "samples_per_second": batch / step}
+    figures = {"threads": threads, "step": step, "limit": limit, "samples_per_second": batch / step}
+    return figures | {"engine_note": note}

@@ -9,7 +9,8 @@ from muslin.optimizers import signature
 
 
 def step_seconds(network, training, samples=16_384, rounds=5):
-    """Seconds of a step in each of ``rounds`` epochs on random images, after one that is not counted.
+    """(seconds of a step in each of ``rounds`` epochs on random images, after one that is not counted; why steps were
+    not played from tape, or None).
 
     training: arguments of `muslin.training.fit`; epochs is not among those that count. samples: of an epoch, cut to
     whole batches. The network learns nothing of worth.
@@ -19,7 +20,7 @@ def step_seconds(network, training, samples=16_384, rounds=5):
     X = rng.integers(0, 256, (n, network.sizes[0]), dtype=np.uint8)
     y = np.arange(n) % network.sizes[-1]
     history = network.fit(X, y, **training | {"epochs": rounds + 1})
-    return [batch / speed for speed in history["samples_per_second"][1:]]
+    return [batch / speed for speed in history["samples_per_second"][1:]], history.engine_note
 
 
 def limit_seconds(network, batch_size, optimizer, steps=100, rounds=5):
