@@ -16,7 +16,7 @@ import muslin
 #: from the ground up; a part may import from the floors below its own. "muslin" is the package's own __init__.py
 FLOORS = (
     {"errors"},
-    {"digests", "inputs", "memory", "evidence", "preparation"},
+    {"drawings", "digests", "inputs", "memory", "evidence", "preparation"},
     {"files"},
     {"documents"},
     {"activations", "losses", "initializers", "optimizers", "schedules", "normalization", "augmentation"},

@@ -18,7 +18,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
-from muslin import activations, initializers, losses, normalization, optimizers, outputs, training
+from muslin import activations, drawings, initializers, losses, normalization, optimizers, outputs, training
 from muslin.engines import Engine, blas
 from muslin.engines import engine as engine_named
 from muslin.engines.prediction import Predictor
@@ -250,3 +250,8 @@ class FeedForwardNeuralNetwork(Storable):
     def __repr__(self) -> str:
         shape = "-".join(map(str, self.sizes))
         return f"<FeedForwardNeuralNetwork {shape}, {self.activation}, {self.theta.size:,} parameters>"
+
+    def _repr_html_(self) -> str:
+        """The picture that a notebook shows: layers, units, weights."""
+        labels = ["inputs", *[self.activation] * (self.L - 1), self.output]
+        return drawings.network(self.sizes, labels, repr(self).strip("<>"))

@@ -112,6 +112,6 @@ def test_a_shell_completes(child, line, word):
 
 def test_completion_is_installed(child, alone):
     told = {"HOME": str(alone), "_TYPER_COMPLETE_TEST_DISABLE_SHELL_DETECTION": "1"}
-    code, out, err = child("--install-completion", "bash", **told)
+    code, _, err = child("--install-completion", "bash", **told)
     assert (code, err) == (0, "")
     assert "_MUSLIN_COMPLETE" in (alone / ".bash_completions" / "muslin.sh").read_text()

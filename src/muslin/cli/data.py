@@ -18,9 +18,9 @@ def command(
     data_dir: DataDir = None,
     json: Json = False,
 ):
-    """Without a name: what there is, and where. Of a table: what each of its columns is. Any other is looked for in --data-dir or $MUSLIN_DATA, the cache, the
-    system's package, then downloaded. The contents are checked against known SHA-256 checksums whichever way they
-    come."""
+    """Without a name: what there is, and where. Of a table: what each of its columns is. Any other is looked for in
+    --data-dir or $MUSLIN_DATA, the cache, the system's package, then downloaded. The contents are checked against
+    known SHA-256 checksums whichever way they come."""
     if dataset is None:
         _list(json)
         return

@@ -77,12 +77,13 @@ def _run(sweep, place, json, tracker, workers, **limits):
     from muslin.sweeps import directory
     from muslin.sweeps.pool import cores
     from muslin.sweeps.scheduler import Scheduler
+    from muslin.sweeps.start import fetch, tracker_arguments
 
-    _fetch(sweep)
+    fetch(sweep)
     where, study = directory.begin(sweep, **place)
     out = console(json)
     with _terminable(), View(Console(stderr=True, highlight=False)) as view, _heard(where) as (live, listeners):
-        workers, tracker = workers or min(cores(), 8), _tracker(tracker, where)
+        workers, tracker = workers or min(cores(), 8), tracker_arguments(tracker, where)
         scheduler = Scheduler(where, study, workers, show=view, tracker=tracker, live=live, **limits)
         listeners.append(scheduler.hear)
         if scheduler.limit == float("inf") and sweep.metric is None:
@@ -125,21 +126,14 @@ def _heard(where):
         yield live, listeners
 
 
-def _tracker(name, where):
-    """The arguments of the workers' trackers: one group of runs, the metric under the sweep file's name of it."""
-    if name == "none":
-        return None
-    sweep, also = where.sweep, {where.metric.name: spellings.metric(where.metric.name)}
-    return {"name": name, "project": sweep.project, "entity": sweep.entity, "group": where.path.name, "also": also}
-
-
 def _run_wandb(sweep, runs_dir, name, count, json):
     from muslin.sweeps.directory import folder
+    from muslin.sweeps.start import fetch
     from muslin.sweeps.wandb_agent import Agent, begin
 
     where = folder(runs_dir, name)
     path = begin(sweep, where)
-    _fetch(sweep)
+    fetch(sweep)
     agent = Agent(sweep, where, count).run(path)
     best, trials = agent.best, agent.counts
     found = {"value": best.value, "params": best.params, "run": str(best.run.path)} if best else None
@@ -151,17 +145,6 @@ def _run_wandb(sweep, runs_dir, name, count, json):
     if best:
         out.print(f"best       {agent.metric.name} {best.value:.6g}", style="bold")
         out.print(f"run        {best.run.path}")
-
-
-def _fetch(sweep):
-    """Have the data set, which the workers share, before they all want it; say at once if it is not to be had."""
-
-    if sweep.runs_program:
-        return
-    searched = spellings.settings({leaf.path[-1]: None for leaf in sweep.space.searched}).keys()
-    settings = spellings.fixed(sweep)
-    if settings.dataset != "digits" and not searched & {"dataset", "data_dir"}:
-        settings.load_data()
 
 
 @contextmanager

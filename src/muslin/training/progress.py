@@ -3,6 +3,7 @@
 import math
 import time
 from contextlib import AbstractContextManager, nullcontext
+from importlib.util import find_spec
 from typing import Any, Self
 
 from muslin.training.callbacks import Callback
@@ -17,6 +18,11 @@ def progress(verbose: bool, epochs: int, samples: int) -> AbstractContextManager
     from rich.console import Console
 
     return TrainingProgress(Console(highlight=False, soft_wrap=True, markup=False, emoji=False), epochs, samples)
+
+
+def _in_notebook(console: Any) -> bool:
+    """Whether a bar can be drawn in a notebook: rich does it by ipywidgets."""
+    return console.is_jupyter and find_spec("ipywidgets") is not None
 
 
 def _accuracy(share):
@@ -39,7 +45,7 @@ class TrainingProgress(Callback):
             TextColumn("left loss {task.fields[loss]:.4f}{task.fields[accuracy]}"),
             console=console,
             transient=True,
-            disable=not console.is_terminal,
+            disable=not (console.is_terminal or _in_notebook(console)),
             auto_refresh=False,
         )
         self.shown = 0.0

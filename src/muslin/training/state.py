@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from muslin import drawings
 from muslin.errors import InputError
 from muslin.evidence import listed
 from muslin.files import damaged, read_tensors, write_tensors
@@ -22,6 +23,13 @@ class History(list[dict[str, Any]]):
 
     def __getitem__(self, key: Any) -> Any:
         return [row[key] for row in self] if isinstance(key, str) else super().__getitem__(key)
+
+    def _repr_html_(self) -> str:
+        """The curves that a notebook shows: loss and accuracy (or what else there is) over the epochs."""
+        names = [name for name, value in self[-1].items() if isinstance(value, int | float)] if self else []
+        kinds = {name: [n for n in (name, f"val_{name}") if n in names] for name in ("loss", "accuracy")}
+        figures = {kind: {name: self[name] for name in found} for kind, found in kinds.items() if found}
+        return drawings.curves(figures, f"{len(self)} epochs")
 
 
 @dataclass

@@ -16,10 +16,14 @@ DEEP = 16
 def read(path):
     """The sweep in a file: of a program, or of our own network. Raises InputError: the file cannot be read, or
     `InvalidSweep` with all that is wrong in it, keys, names and values."""
-    raw = load(path)
+    return checked(load(path), path)
+
+
+def checked(raw, where):
+    """The same of what the file holds."""
     found = [*check.problems(raw), *_problems(raw)]
     if found:
-        raise InvalidSweep(found, path)
+        raise InvalidSweep(found, where)
     sweep = parse(raw)
     return replace(sweep, warnings=(*sweep.warnings, *doubts(sweep)))
 

@@ -1,0 +1,167 @@
+"""Sweeps from Python: `muslin.sweep`. The same search, workers and directory as the command's."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from html import escape
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+from muslin import tracking
+from muslin.errors import InputError, lookup, note
+from muslin.sweeps import directory, search
+from muslin.sweeps.directory import SweepDirectory
+from muslin.sweeps.file import ours, schema, spellings
+from muslin.sweeps.functions import Functions
+from muslin.sweeps.pool import cores
+from muslin.sweeps.scheduler import Scheduler, best, flat
+from muslin.sweeps.study import Trial
+
+
+class SweepStudy:
+    """What a sweep found. ``path`` is its directory, ``trials`` every trial, ``best`` the best of them, or None.
+
+    A trial has ``number``, ``config``, ``value``, ``state``, ``history``, ``reason`` and ``run``, its folder's name.
+    """
+
+    def __init__(self, path: str | PathLike[str], storage: str | None = None):
+        self.directory = SweepDirectory(Path(path))
+        self.path, self.metric = self.directory.path, self.directory.metric
+        self.trials: list[Trial] = sorted(self.directory.trials(storage), key=lambda trial: trial.number)
+
+    @property
+    def best(self) -> Trial | None:
+        return best(self.trials, self.metric)
+
+    def frame(self) -> Any:
+        """A pandas DataFrame, a row a trial: number, state, the metric, and each hyperparameter.
+
+        Raises InputError where pandas is missing.
+        """
+        try:
+            import pandas
+        except ImportError:
+            raise InputError("frame() needs pandas: pip install 'muslin[tables]'.") from None
+        return pandas.DataFrame([self._row(trial) for trial in self.trials])
+
+    def report(self, output: str | PathLike[str] | None = None) -> Path:
+        """Write the sweep's page, to report.html in its directory or to ``output``; needs muslin[report]."""
+        from muslin.sweeps.report import write
+
+        return write(self.path, output)["report"]
+
+    def _row(self, trial: Trial) -> dict[str, Any]:
+        return {"trial": trial.number, "state": trial.state, self.metric.name: trial.value, **flat(trial.config)}
+
+    def __repr__(self) -> str:
+        found = f", best {self.metric.name} {self.best.value:.6g}" if self.best else ""
+        return f"<SweepStudy {self.path}, {len(self.trials)} trials{found}>"
+
+    def _repr_html_(self) -> str:
+        rows = [self._row(trial) for trial in sorted(self.trials, key=self._rank)[:10]]
+        names = list(dict.fromkeys(name for row in rows for name in row))
+        head = "".join(f"<th>{escape(str(name))}</th>" for name in names)
+        cells = ("".join(f"<td>{escape(str(row.get(name, '')))}</td>" for name in names) for row in rows)
+        body = "".join(f"<tr>{row}</tr>" for row in cells)
+        return f"<p>{escape(repr(self))}</p><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+
+    def _rank(self, trial: Trial) -> tuple[bool, float]:
+        sign = -1 if self.metric.goal == "maximize" else 1
+        return trial.value is None, sign * (trial.value or 0.0)
+
+
+def sweep(
+    file: str | PathLike[str] | Mapping[str, Any],
+    function: Callable[[dict[str, Any]], Any] | None = None,
+    *,
+    count: int | None = None,
+    workers: int | None = None,
+    name: str | None = None,
+    runs_dir: str | PathLike[str] = "runs",
+    storage: str | None = None,
+    seed: int | None = None,
+    sampler: str = "tpe",
+    repeats: int | None = None,
+    trial_timeout: float | None = None,
+    tracker: str = "none",
+    show: Callable[[Scheduler], Any] = lambda scheduler: None,
+) -> SweepStudy:
+    """Search for good settings, as `muslin sweep` does; the same call again goes on.
+
+    file      a sweep file as W&B takes it, or what would be in it as a dictionary
+    function  what a trial calls, ``function(config)``, in this process: it returns the metric, or a dictionary that
+              holds it; a generator yields it after each epoch, and so can be stopped early. Without it a trial trains
+              muslin's own network, in a process of its own, or the file's program
+    show      called with the scheduler after each event
+    The others are the options of the command.
+
+    Raises InputError: `InvalidSweep` with all that is wrong in the file, or options that do not go together.
+    """
+    found = _read(file, function)
+    for warning in found.warnings:
+        note(f"the sweep: {warning}")
+    tracker = tracker.lower()
+    tracking.check(tracker)
+    lookup(search.SAMPLERS, "sampler", sampler.lower())
+    _check(found, function, count, workers, trial_timeout, tracker)
+    if repeats and repeats > 1:
+        search.seed_at(found)  # or it raises
+    fetch(found)
+    stem = "sweep" if isinstance(file, Mapping) else Path(file).stem
+    place = {"seed": seed, "sampler": sampler.lower(), "storage": storage, "repeats": repeats}
+    where, study = directory.begin(found, name=name or found.name or stem, runs_dir=runs_dir, **place)
+    pool = Functions(function, where.metric.name) if function else None
+    told = None if function else tracker_arguments(tracker, where)
+    limits = {"count": count, "timeout": trial_timeout}
+    Scheduler(where, study, workers or min(cores(), 8), show=show, pool=pool, tracker=told, **limits).run()
+    return SweepStudy(where.path, storage)
+
+
+def _read(file, function):
+    if function is None:
+        return ours.checked(dict(file), "The sweep") if isinstance(file, Mapping) else ours.read(file)
+    raw = dict(file) if isinstance(file, Mapping) else schema.load(file)
+    if "program" in raw or "command" in raw:
+        raise InputError("The sweep has a program or a command, and a function is given; give one of them.")
+    if "metric" not in raw:
+        raise InputError("A sweep of a function needs its metric: {'metric': {'name': …, 'goal': 'minimize'}}.")
+    named = getattr(function, "__qualname__", type(function).__qualname__)
+    return schema.parse(raw | {"program": f"function {named}"})
+
+
+def _check(found, function, count, workers, timeout, tracker):
+    for name, value in {"count": count, "workers": workers}.items():
+        if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
+            raise InputError(f"{name} is {value!r}; it must be a whole number from 1.")
+    if function and (workers or 1) > 1:
+        raise InputError("A function is called in this process, one trial at a time: workers must be 1.")
+    if function and timeout is not None:
+        raise InputError("A function cannot be ended from outside: trial_timeout is for programs and our own network.")
+    if found.runs_program and tracker != "none":
+        raise InputError("A program or a function logs to W&B itself: tracker must be none.")
+    if (
+        count is None
+        and found.run_cap is None
+        and found.method != "grid"
+        and not (found.metric and found.metric.target)
+    ):
+        raise InputError("This sweep would never end: give count=, or run_cap or metric.target in the sweep.")
+
+
+def fetch(found):
+    """Have the data set, which the workers share, before they all want it; say at once if it is not to be had."""
+    if found.runs_program:
+        return
+    searched = spellings.settings({leaf.path[-1]: None for leaf in found.space.searched}).keys()
+    settings = spellings.fixed(found)
+    if settings.dataset != "digits" and not searched & {"dataset", "data_dir"}:
+        settings.load_data()
+
+
+def tracker_arguments(name, where):
+    """The arguments of the workers' trackers: one group of runs, the metric under the sweep file's name of it."""
+    if name == "none":
+        return None
+    found, also = where.sweep, {where.metric.name: spellings.metric(where.metric.name)}
+    return {"name": name, "project": found.project, "entity": found.entity, "group": where.path.name, "also": also}

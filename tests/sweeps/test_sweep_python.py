@@ -1,0 +1,105 @@
+"""muslin.sweep: sweeps from Python."""
+
+import pytest
+
+import muslin
+from muslin import InputError
+
+FILE = {
+    "method": "grid",
+    "metric": {"name": "loss", "goal": "minimize"},
+    "parameters": {"x": {"values": [0, 1, 2, 3]}, "name": {"value": "<b>"}},
+}
+
+
+def parabola(config):
+    return (config["x"] - 2) ** 2
+
+
+def test_a_function_is_searched(tmp_path):
+    study = muslin.sweep(FILE, parabola, runs_dir=tmp_path)
+    assert study.best.config["x"] == 2
+    assert [trial.value for trial in study.trials] == [4, 1, 0, 1]
+    assert study.path == tmp_path / "sweep"
+    assert "&lt;b&gt;" in study._repr_html_()
+    assert "<b>" not in study._repr_html_()
+    assert (study.path / study.trials[0].run / "summary.json").exists()
+
+
+def test_the_same_call_goes_on(tmp_path):
+    called = []
+
+    def noted(config):
+        called.append(config["x"])
+        return parabola(config)
+
+    assert len(muslin.sweep(FILE, noted, count=2, runs_dir=tmp_path).trials) == 2
+    assert len(muslin.sweep(FILE, noted, runs_dir=tmp_path).trials) == 4
+    assert called == [0, 1, 2, 3]
+
+
+def test_a_frame(tmp_path):
+    pytest.importorskip("pandas")
+    frame = muslin.sweep(FILE, lambda config: {"loss": 1 / (1 + config["x"])}, runs_dir=tmp_path).frame()
+    assert frame.sort_values("loss").iloc[0]["x"] == 3
+    assert list(frame.columns)[:3] == ["trial", "state", "loss"]
+    assert {*frame.columns[3:]} == {"x", "name"}
+
+
+def test_a_generator_is_stopped_early(tmp_path):
+    closed = []
+
+    def slow(config):
+        try:
+            for _ in range(9):
+                yield {"loss": config["x"]}
+        finally:
+            closed.append(config["x"])
+
+    early = {"type": "hyperband", "min_iter": 2, "eta": 2, "strict": True}
+    study = muslin.sweep(FILE | {"early_terminate": early}, slow, runs_dir=tmp_path)
+    assert {trial.state for trial in study.trials} == {"finished", "stopped_early"}
+    assert len(study.trials[3].history) < 9
+    assert closed == [0, 1, 2, 3]
+
+
+def test_a_function_that_fails_is_a_failed_trial(tmp_path):
+    def picky(config):
+        return 1 / (config["x"] - 3) if config["x"] else 0.0
+
+    study = muslin.sweep(FILE, picky, runs_dir=tmp_path)
+    assert [trial.state for trial in study.trials] == ["finished", "finished", "finished", "failed"]
+    assert study.trials[3].reason == "ZeroDivisionError: division by zero"
+
+
+@pytest.mark.parametrize(
+    ("file", "options", "sentence"),
+    [
+        (FILE | {"program": "a.py"}, {}, "give one of them"),
+        ({"method": "grid", "parameters": {"x": {"value": 1}}}, {}, "needs its metric"),
+        (FILE | {"method": "random"}, {}, "would never end"),
+        (FILE, {"workers": 2}, "workers must be 1"),
+        (FILE, {"count": 0}, "count is 0"),
+        (FILE, {"trial_timeout": 3.0}, "cannot be ended"),
+        (FILE, {"sampler": "best"}, "sampler"),
+        (FILE, {"tracker": "wandb"}, "must be none"),
+    ],
+)
+def test_what_cannot_be(file, options, sentence, tmp_path):
+    with pytest.raises(InputError, match=sentence):
+        muslin.sweep(file, parabola, runs_dir=tmp_path, **options)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_function_that_gives_no_number(tmp_path):
+    with pytest.raises(InputError, match="The function gave loss as str"):
+        muslin.sweep(FILE, lambda config: "good", runs_dir=tmp_path)
+
+
+def test_our_own_network(tmp_path):
+    values = {"dataset": "digits", "epochs": 1, "engine": "numpy"}
+    parameters = {key: {"value": value} for key, value in values.items()} | {"hidden_size": {"values": [16]}}
+    study = muslin.sweep({"method": "grid", "parameters": parameters}, runs_dir=tmp_path, workers=1)
+    assert study.best.value > 0
+    with pytest.raises(InputError, match="hiddn"):
+        muslin.sweep({"method": "grid", "parameters": {"hiddn_size": {"values": [16]}}}, runs_dir=tmp_path)
