@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PEERS := .venv-bench
 
-.PHONY: setup browser run test test-all notebook bench bench-quick lint format clean
+.PHONY: setup browser run test test-all notebook docs bench bench-quick lint format clean
 
 setup: $(VENV)/.installed
 
@@ -35,6 +35,11 @@ test-all: setup browser
 # Runs the notebook in full, in place; `make test` runs a copy with a small budget.
 notebook: setup
 	@MUSLIN_BUDGET=full $(BIN)/python notebooks/run.py
+
+# The site, into build/site; it opens from the folder, and needs no network.
+docs: setup
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --group docs
+	@NO_MKDOCS_2_WARNING=true $(BIN)/mkdocs build --quiet
 
 # The comparison with PyTorch, JAX and scikit-learn, which live in an environment of their own.
 $(PEERS)/.installed: benchmarks/requirements.txt
