@@ -28,7 +28,7 @@ FLOORS = (
     {"datasets", "gradcheck"},
     {"runs"},
     {"transfer"},
-    {"report", "estimators"},
+    {"report", "estimators", "recipes"},
     {"tracking"},
     {"sweeps", "studies"},
     {"cli"},

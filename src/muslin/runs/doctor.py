@@ -183,7 +183,9 @@ def _extra(name: str, needed: list[Requirement]) -> Finding:
     command = f"pip install 'muslin[{name}]'"
     if old:
         return Finding(f"extra {name}", says, "wrong", f"{command} --upgrade")
-    return Finding(f"extra {name}", says, remedy="" if all(has.values()) else command)
+    if not all(has.values()):
+        return Finding(f"extra {name}", says, "better", command)
+    return Finding(f"extra {name}", says)
 
 
 def _disk() -> list[Finding]:
