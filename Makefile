@@ -29,7 +29,7 @@ test: setup browser
 	@OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -n auto $(ARGS)
 
 test-all: setup browser
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --group parity
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --group parity --group docs
 	@$(BIN)/python -m pytest -m '' $(ARGS)
 
 # Runs the notebook in full, in place; `make test` runs a copy with a small budget.
