@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
 CLASSES = ("left", "middle", "right")
 
@@ -26,3 +27,15 @@ def files(folder):
 def without_epochs(err):
     """What was written to standard error, but for the line that training writes after each epoch."""
     return re.sub(r"^epoch +\d+  loss .*\n", "", err, flags=re.MULTILINE)
+
+
+def table(n=120, seed=0):
+    """A table of a number, a category, a date, gaps and row numbers; what of these makes the class and the size."""
+    rng = np.random.default_rng(seed)
+    x, city = rng.standard_normal(n), rng.choice(["Pune", "Delhi"], n)
+    made = pd.DataFrame({"id": np.arange(n) + 1, "x": x, "city": city, "day": "2024-01-05", "gap": rng.random(n)})
+    made["day"] = (pd.Timestamp("2024-01-01") + pd.to_timedelta(rng.integers(0, 400, n), unit="D")).strftime("%Y-%m-%d")
+    made.loc[::7, "gap"] = np.nan
+    made["kind"] = np.where(x + (city == "Pune") > 0.5, "large", "small")
+    made["size"] = 100 + 20 * x + 5 * (city == "Pune")
+    return made

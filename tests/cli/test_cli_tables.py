@@ -5,21 +5,11 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
+from toys import table
 
 from muslin.cli import main
 
 NETWORK = ["-a", "relu", "--hidden-layers", "1", "--hidden-size", "8", "--epochs", "4", "--engine", "numpy"]
-
-
-def table(n=120, seed=0):
-    rng = np.random.default_rng(seed)
-    x, city = rng.standard_normal(n), rng.choice(["Pune", "Delhi"], n)
-    made = pd.DataFrame({"id": np.arange(n) + 1, "x": x, "city": city, "day": "2024-01-05", "gap": rng.random(n)})
-    made["day"] = (pd.Timestamp("2024-01-01") + pd.to_timedelta(rng.integers(0, 400, n), unit="D")).strftime("%Y-%m-%d")
-    made.loc[::7, "gap"] = np.nan
-    made["kind"] = np.where(x + (city == "Pune") > 0.5, "large", "small")
-    made["size"] = 100 + 20 * x + 5 * (city == "Pune")
-    return made
 
 
 def run(*arguments, capsys):

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from muslin.report.style import DASHES, INK, RIGHT, SERIES, TRAINING, VALIDATION, WEIGHTS, WRONG, figure, short
+from muslin.report.style import DASHES, GREY, INK, RIGHT, SERIES, TRAINING, VALIDATION, WEIGHTS, WRONG, figure, short
 
 #: from more classes than these, a confusion matrix has no room for names and numbers
 LEGIBLE = 50
@@ -194,3 +194,51 @@ def _one_color(color):
     from matplotlib.colors import ListedColormap
 
     return ListedColormap([color])
+
+
+def importance(worth, path, most=30):
+    """What each column is worth: see `muslin.report.tabular.importance`."""
+    rows = worth["columns"][:most][::-1]
+    with figure(path, 5.2, 0.22 * len(rows) + 0.8) as ax:
+        places = range(len(rows))
+        spread = [row["spread"] for row in rows]
+        ax.barh(places, [row["fall"] for row in rows], xerr=spread, color=TRAINING, error_kw={"ecolor": GREY, "lw": 1})
+        ax.set_yticks(places, [short(row["name"]) for row in rows])
+        percent = worth["figure"] == "accuracy"
+        ax.set(title=f"{'Accuracy' if percent else 'R²'} lost when a column is permuted")
+        if percent:
+            ax.xaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
+        ax.axvline(0, color=GREY, linewidth=0.8)
+        ax.grid(visible=False, axis="y")
+
+
+def calibration(found, path):
+    """The reliability diagram: see `muslin.report.tabular.calibration`."""
+    bins = found["bins"]
+    with figure(path, 3.6, 3.4) as ax:
+        left, right = [row["low"] for row in bins], [row["right"] for row in bins]
+        widths = [row["high"] - row["low"] for row in bins]
+        ax.bar(left, right, widths, align="edge", color=TRAINING, edgecolor="white", label="right")
+        ax.plot([0, 1], [0, 1], color=VALIDATION, linestyle="--", label="as sure as right")
+        ax.set(title=f"Expected calibration error {found['ece']:.2%}", xlim=(0, 1), ylim=(0, 1))
+        ax.set(xlabel="probability of the class predicted", ylabel="share that is right")
+        for axis in (ax.xaxis, ax.yaxis):
+            axis.set_major_formatter(lambda value, _: f"{value:.0%}")
+        ax.legend()
+
+
+def residuals(found, path):
+    """Numbers predicted against the true ones, and the errors: see `muslin.report.tabular.residuals`."""
+    outputs = found["outputs"][: len(SERIES)]
+    with figure(path, 6.4, 3.0, ncols=2) as axes:
+        for k, output in enumerate(outputs):
+            said, true = np.array(output["predicted"]), np.array(output["true"])
+            look = {"s": 10, "alpha": 0.5, "color": SERIES[k], "label": short(output["name"]), "marker": "oDsx^+*"[k]}
+            axes[0].scatter(true, said, **look)
+            axes[1].scatter(said, said - true, **look)
+        axes[0].axline((axes[0].get_xlim()[0],) * 2, slope=1, color=VALIDATION, linestyle="--", linewidth=1.2)
+        axes[1].axhline(0, color=VALIDATION, linestyle="--", linewidth=1.2)
+        axes[0].set(title="Predicted and true", xlabel="true", ylabel="predicted")
+        axes[1].set(title="Errors", xlabel="predicted", ylabel="predicted − true")
+        if len(outputs) > 1:
+            axes[0].legend()

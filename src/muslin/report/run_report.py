@@ -11,9 +11,10 @@ import numpy as np
 from muslin.errors import InputError
 from muslin.files import damaged, output_folder, read_tensors
 from muslin.network import FeedForwardNeuralNetwork
-from muslin.report import plots
+from muslin.report import plots, tabular, tabular_parts
 from muslin.report.pages import charts, images, render
 from muslin.report.pages.drawing import drawing
+from muslin.runs import directory
 from muslin.runs.settings import Settings
 
 #: mistakes, units of the first layer, and images of one cell of the confusion matrix that are shown
@@ -50,6 +51,10 @@ class Facts:
         self.network = self._had("network", lambda: run.model if run.finished else _checkpointed(run))
         self.data = self._had("data", run.dataset)
         self.probabilities = self._had("test", self._tested)
+        self.table = self._had("table", lambda: run.table)
+        self.importance = self._had("importance", self._importance)
+        self.calibration = self._had("calibration", self._calibration)
+        self.residuals = self._had("residuals", self._residuals)
 
     def _had(self, what, get):
         try:
@@ -65,6 +70,42 @@ class Facts:
         if self.data is None or self.data.X_test is None or self.data.target != "class":
             return None
         return self.run.model_for(self.data).predict_proba(self.data.X_test)
+
+    @property
+    def _of_rows(self):
+        """Whether there are samples that are no pictures, and a network that is done."""
+        return self.data is not None and not self.data.image_shape and self.run.finished
+
+    def _importance(self):
+        if not self._of_rows or self.table is None:
+            return None
+        rows = directory.split(self.run.settings, self.data)[1]
+        X, y = self.data.X_train[rows], self.data.y_train[rows]
+        return tabular.importance(self.run.model_for(self.data), self.table.preparation, X, y)
+
+    def _calibration(self):
+        if not self._of_rows or self.data.target != "class" or self._judged is None:
+            return None
+        which, X, y = self._judged
+        return {"which": which, **tabular.calibration(self.run.model_for(self.data).respond(X), y)}
+
+    def _residuals(self):
+        if not self._of_rows or self.data.target != "numbers" or self._judged is None:
+            return None
+        (which, X, true), target = self._judged, self.table and self.table.target
+        predicted = self.run.model_for(self.data).respond(X)
+        if target:
+            predicted, true = target.decode(predicted), target.decode(true)
+        names = [target.name] if target else [f"output {k}" for k in range(1, true.shape[1] + 1)]
+        return {"which": which, **tabular.residuals(predicted, true, names)}
+
+    @property
+    def _judged(self):
+        """(what they are, inputs, targets) of the test samples if they were looked at, else of those of validation."""
+        rows = directory.split(self.run.settings, self.data)[1]
+        if "test_loss" in self.summary and self.data.X_test is not None:
+            return "test", self.data.X_test, self.data.y_test
+        return ("validation", self.data.X_train[rows], self.data.y_train[rows]) if len(rows) else None
 
     @property
     def predicted(self):
@@ -104,7 +145,10 @@ def _checkpointed(run):
 PARTS = {
     "network": "Network",
     "training": "Training",
+    "columns": "Columns",
     "test": "Test",
+    "calibration": "How far its probabilities can be believed",
+    "residuals": "How far its numbers are off",
     "mistakes": "The most confident mistakes",
     "settings": "Settings",
     "reproduce": "Reproduce",
@@ -114,14 +158,15 @@ PARTS = {
 def contents(facts):
     """What the template run.html is given."""
     tests = _tests(facts) if facts.probabilities is not None and facts.image_shape else None
-    return {
+    own = {"mistakes": tests} | tabular_parts.of(facts)
+    return own | {
         "name": facts.config["name"],
         "intro": _intro(facts),
         "unfinished": None if facts.summary else f"{_epochs(len(facts.history))} done; to go on with the run:",
         "resume": facts.run.resume_line,
         "tiles": _tiles(facts),
-        "parts": {id: title for id, title in PARTS.items() if id != "mistakes" or tests},
-        "missing": {"data": None, "test": None} | facts.missing,
+        "parts": {id: title for id, title in PARTS.items() if own.get(id, True)},
+        "missing": {"data": None, "test": None, "importance": None} | facts.missing,
         "layers": _layers(facts.network) if facts.network else [],
         "drawing": facts.network and drawing(facts.network),
         "units": _units(facts) if facts.image_shape else None,
@@ -129,6 +174,7 @@ def contents(facts):
         "epochs": _table(facts.history),
         "names": facts.class_names,
         "classes": facts.summary.get("per_class"),
+        "test_figures": _test_figures(facts),
         "matrix": _matrix(facts),
         "alarming": plots.ALARMING,
         "tests": tests,
@@ -159,8 +205,8 @@ def _tiles(facts):
         if f"{kind}accuracy" in last
     ]
     tiles += [
-        (f"{title} R²", _figure(f"{kind}r2", last), f"loss {_figure(f'{kind}loss', last)}")
-        for title, kind in (("test", "test_"), ("validation", "val_"))
+        (f"{title} R²", _figure(f"{kind}r2", last), f"root mean square error {_figure(f'{kind}rmse', last)}{unit}")
+        for title, kind, unit in (("test", "test_", ""), ("validation", "val_", _deviations(facts)))
         if f"{kind}r2" in last
     ]
     if facts.network:
@@ -169,6 +215,28 @@ def _tiles(facts):
         speed = f"{summary['samples_per_second']:,.0f} samples/s"
         tiles.append(("time", f"{summary['seconds']:,.1f} s", f"{_epochs(summary['epochs'])}, {speed}"))
     return tiles
+
+
+def _deviations(facts):
+    """The unit of an error while a table's target is learned."""
+    return " standard deviations" if facts.table else ""
+
+
+#: figure of the test of numbers or labels → its name
+TEST_FIGURES = {
+    "test_r2": "R²",
+    "test_mae": "mean absolute error",
+    "test_rmse": "root mean square error",
+    "test_accuracy": "accuracy (all labels right)",
+    "test_f1": "F1",
+}
+
+
+def _test_figures(facts):
+    """[(name, figure)] of a test that has no classes."""
+    if "confusion_matrix" in facts.summary:
+        return []
+    return [(name, _figure(key, facts.summary)) for key, name in TEST_FIGURES.items() if key in facts.summary]
 
 
 def _layers(network):
@@ -195,13 +263,15 @@ def _charts(history):
     drawn = {
         "loss": ("Loss", charts.curve, "loss"),
         "accuracy": ("Accuracy", charts.curve, "accuracy"),
+        "r2": ("R²", charts.curve, "r2"),
         "learning_rate": ("Learning rate", charts.learning_rate),
         "gradient_norms": ("Norms of the gradients", charts.gradient_norms),
         "dead_units": ("Dead units", charts.dead_units),
     }
     if history and not plots.varies(history):
         del drawn["learning_rate"]
-    present = {key: row for key, row in drawn.items() if history and history[0].get(key) not in (None, [])}
+    first = history[0] if history else {}
+    present = {key: row for key, row in drawn.items() if first.get(key, first.get(f"val_{key}")) not in (None, [])}
     return [(key, title, draw(history, *names)) for key, (title, draw, *names) in present.items()]
 
 
@@ -328,6 +398,9 @@ def pictures(facts):
         drawn["weights"] = (plots.weights, facts.network.weights[1], facts.image_shape)
     if facts.probabilities is not None and facts.image_shape:
         drawn["mistakes"] = (plots.mistakes, facts.data, facts.probabilities, facts.mistakes)
+    for name in ("importance", "calibration", "residuals"):
+        if found := getattr(facts, name):
+            drawn[name] = (getattr(plots, name), found)
     folder = output_folder(facts.run.path)
     paths = {folder / f"{name}.png": plot for name, plot in drawn.items()}
     for path, (plot, *arguments) in paths.items():
