@@ -260,7 +260,7 @@ BAD = {
     TRAIN + "-a rleu": "Unknown activation 'rleu'; choose from elu, gelu,",
     TRAIN + "-l hinge": "Unknown loss 'hinge'; choose from cross_entropy, half_squared_error, huber,",
     TRAIN + "--initializer ones": "Unknown initializer 'ones'; choose from he, he_uniform, random,",
-    TRAIN + "--schedule linear": "Unknown schedule 'linear'; choose from constant, cosine,",
+    TRAIN + "--schedule lineal": "Unknown schedule 'lineal'; choose from constant, cosine,",
     TRAIN + "--engine gpu": "Unknown engine 'gpu'; choose from auto, numba, numpy.",
     TRAIN + "--dtype float16": "Unknown dtype 'float16'; choose from float32, float64.",
     TRAIN + "--hidden-size abc": "hidden_size is 'abc'; it must be a whole number from 1, or one for each",

@@ -6,6 +6,7 @@ import pytest
 
 from muslin.activations import ACTIVATIONS, relu
 from muslin.losses import losses_of
+from muslin.normalization import NORMALIZATIONS
 from muslin.outputs import OUTPUTS
 
 PAIRS = [(output, loss) for output in OUTPUTS for loss in losses_of(output)]
@@ -16,17 +17,17 @@ def test_all_pass(muslin):
     assert (code, err, out.count("\n")) == (0, "", 1)
     told = json.loads(out)
     assert told["passed"] is True
-    checks = [(row["activation"], row["output"], row["loss"]) for row in told["checks"]]
-    assert checks == [(a, *pair) for a in ACTIVATIONS for pair in PAIRS]
+    checks = [tuple(row[key] for key in ("normalization", "activation", "output", "loss")) for row in told["checks"]]
+    assert checks == [(n, a, *pair) for n in NORMALIZATIONS for a in ACTIVATIONS for pair in PAIRS]
     assert 0 < told["largest_error"] == max(max(row["layers"]) for row in told["checks"]) < told["tolerance"] == 1e-7
 
 
 def test_for_a_person(muslin):
     code, out, err = muslin("gradcheck", "-a", "ReLU", "-l", "MSE", "--output", "linear", "--hidden-size", "3")
     assert (code, err) == (0, "")
-    head, row, verdict = out.splitlines()
-    assert head.split() == ["activation", "output", "loss", "layer", "1", "layer", "2"]
-    assert row.split()[:3] == ["relu", "identity", "mean_squared_error"]
+    head, *rows, verdict = out.splitlines()
+    assert head.split() == ["activation", "normalization", "output", "loss", "layer", "1", "layer", "2"]
+    assert [row.split()[:4] for row in rows] == [["relu", n, "identity", "mean_squared_error"] for n in NORMALIZATIONS]
     assert verdict.startswith("passed: largest relative error ")
 
 
@@ -40,14 +41,14 @@ def test_a_wrong_slope_fails_with_1(slope, muslin, monkeypatch):
     told = json.loads(out)
     assert (code, told["passed"]) == (1, False)
     failed = [row["activation"] for row in told["checks"] if max(row["layers"]) > told["tolerance"]]
-    assert failed == ["relu"]
+    assert failed == ["relu"] * len(NORMALIZATIONS)
 
 
 def test_an_activation_of_one_s_own_is_checked_too(muslin, monkeypatch):
     monkeypatch.setitem(ACTIVATIONS, "square", (lambda a: a * a, lambda a, h: 2 * a))
     assert [row["activation"] for row in json.loads(muslin("gradcheck", "-a", "square", "--json").out)["checks"]] == [
         "square"
-    ] * len(PAIRS)
+    ] * (len(PAIRS) * len(NORMALIZATIONS))
 
 
 def test_what_does_not_go_together(muslin):

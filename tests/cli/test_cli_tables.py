@@ -208,3 +208,25 @@ def test_a_damaged_preparation(there, capsys):
     code, _, err = run("predict", "runs/kind", "new.csv", capsys=capsys)
     assert code == 2
     assert "damaged" in err
+
+
+def test_lbfgs(there, capsys):
+    code, out, err = trained("size", capsys, "--optimizer", "lbfgs", "--epochs", "30", "--evaluate")
+    assert code == 0, err
+    result = json.loads(out)
+    assert result["test_r2"] > 0.9
+    assert "epoch  30" in err
+    before = (there / "runs/size/model.safetensors").read_bytes()
+    for name in ("summary.json", "model.safetensors"):
+        (there / "runs/size" / name).unlink()
+    code, out, err = run("train", "--resume", "runs/size", "--json", capsys=capsys)  # from its beginning
+    assert code == 0, err
+    assert (there / "runs/size/model.safetensors").read_bytes() == before
+    assert run("report", "runs/size", capsys=capsys)[0] == 0
+    code, _, err = trained("kind", capsys, "--optimizer", "lbfgs", "--dropout", "0.5")
+    assert code == 2
+    assert "leave out dropout" in err
+    assert not (there / "runs/kind").exists()
+    code, _, err = run("bench", "--optimizer", "lbfgs", capsys=capsys)
+    assert code == 2
+    assert "takes all samples at once" in err

@@ -211,6 +211,17 @@ CHANGED = {
 }
 #: settings that leave the parameters alone, or are tested with the callbacks
 OTHERS = {"validation_data", "callbacks", "patience", "monitor", "diagnostics", "checkpoint", "resume", "verbose"}
+#: settings of pictures → a value that must change the parameters
+OF_PICTURES = {
+    "flip": 0.5,
+    "shift": 1,
+    "zoom": 0.2,
+    "rotate": 20,
+    "shear": 0.3,
+    "elastic": 1,
+    "mixup": 0.5,
+    "cutmix": 0.5,
+}
 
 
 @pytest.mark.parametrize("setting", CHANGED)
@@ -220,7 +231,20 @@ def test_every_setting_has_its_effect(setting):
 
 def test_every_setting_is_tested():
     settings = {p.name for p in inspect.signature(fit).parameters.values() if p.kind is p.KEYWORD_ONLY}
-    assert settings == set(CHANGED) - {"beta1"} | OTHERS
+    assert settings == set(CHANGED) - {"beta1"} | OTHERS | {*OF_PICTURES, "image_shape"}
+
+
+@pytest.mark.parametrize("setting", OF_PICTURES)
+def test_every_setting_of_pictures_has_its_effect(setting):
+    pixels = np.random.default_rng(0).random((24, 48))
+    thetas = []
+    for options in ({}, {setting: OF_PICTURES[setting]}, {setting: OF_PICTURES[setting], "image_shape": (4, 12)}):
+        network = FeedForwardNeuralNetwork([48, 6, 3], "tanh", dtype="float64", engine="numpy")
+        network.fit(pixels, np.arange(24) % 3, epochs=2, batch_size=8, **{"image_shape": (6, 8)} | options)
+        thetas.append(network.theta)
+    assert np.abs(thetas[1] - thetas[0]).max() > 1e-5
+    if setting != "mixup":
+        assert np.abs(thetas[2] - thetas[1]).max() > 1e-6
 
 
 @each_optimizer

@@ -11,6 +11,7 @@ from muslin.engines import blas
 from muslin.errors import InputError
 from muslin.runs import timing
 from muslin.runs.settings import Settings
+from muslin.training.settings import FULL_BATCH
 
 #: settings that time nothing
 WITHOUT = ("dataset", "data_dir", "validation", "stratify", "epochs", "patience", "monitor", "diagnostics", "warmup")
@@ -30,6 +31,8 @@ def command(
     if wrong := [name for name in WITHOUT if name in flags]:
         raise InputError(f"muslin bench trains on random images; leave out {', '.join(wrong)}.")
     settings = Settings.read(flags, {"epochs": rounds + 1})
+    if settings.optimizer in FULL_BATCH:
+        raise InputError(f"muslin bench times steps on batches, and {settings.optimizer} takes all samples at once.")
     counts = sorted({1, blas.n_threads()}) if settings.threads is None and blas.description() else [settings.threads]
     rows = [_timed(settings, n, rounds, inputs, classes) for n in counts]
     limit, best = (min(row[key] for row in rows) for key in ("limit", "step"))

@@ -47,7 +47,7 @@ def command(
             runs.need_test(data)
         if data.table:
             show_table(out, data)
-        run = runs.create(settings, data, runs_dir, name or recipe, numbered=name is None)
+        run = runs.create(settings, data, runs_dir, recipe if name is None else name, numbered=name is None)
     with tracking.tracker(tracker, run, data, project=wandb_project, entity=wandb_entity) as tracked:
         summary = fit(run, data, tracked)
         if evaluate:

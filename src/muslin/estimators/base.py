@@ -22,7 +22,7 @@ from muslin.schedules import SCHEDULES
 from muslin.training.batches import Samples
 from muslin.training.callbacks import Callbacks
 from muslin.training.fit import learn
-from muslin.training.lbfgs import lbfgs
+from muslin.training.lbfgs import Objective, lbfgs
 from muslin.training.settings import TrainingSettings
 from muslin.training.state import State
 from muslin.training.step import Step
@@ -248,16 +248,13 @@ class Muslin(BaseEstimator):
 
     def _fit_lbfgs(self, train: Samples, weights: Any) -> None:
         mean = 1.0 if weights is None else float(weights.mean())
-        result = lbfgs(
-            self.network_,
-            train.X,
-            train.y,
-            weights=None if weights is None else weights / mean,
-            weight_decay=self.alpha / (len(train.X) * mean),
-            max_iter=self.max_iter,
-            max_fun=self.max_fun,
-            tol=self.tol,
-        )
+        scaled = None if weights is None else weights / mean
+        decay = self.alpha / (len(train.X) * mean)
+        objective = Objective(self.network_, train.X, train.y, train.rows, scaled, decay)
+        try:
+            result = lbfgs(objective, max_iter=self.max_iter, max_fun=self.max_fun, tol=self.tol)
+        except Diverged as error:
+            self._diverged(error, None)
         self.n_iter_, self.loss_ = min(result.nit, self.max_iter), float(result.fun)
         if (not result.success and result.nit >= self.max_iter) or result.nfev >= self.max_fun:
             warnings.warn(

@@ -39,7 +39,7 @@ from muslin.runs.settings import Settings
 from muslin.training import Callback
 from muslin.training.callbacks import best_epoch
 from muslin.training.metrics import NAMES, measure
-from muslin.training.settings import TrainingSettings
+from muslin.training.settings import FULL_BATCH, TrainingSettings
 
 
 @dataclass(frozen=True)
@@ -273,6 +273,9 @@ def drop_damaged_checkpoint(run):
 def _train(run, settings, network, data, callbacks):
     _keep_table(run, data)  # whoever made the directory may have been killed before
     rows, rows_val = split(settings, data)
+    saved = {"checkpoint": run.checkpoint, "resume": run.checkpoint.exists()}
+    if settings.optimizer in FULL_BATCH:  # which goes on from nothing: from its beginning it comes to the same
+        saved = {}
     history = network.fit(
         data.X_train,
         data.y_train,
@@ -280,8 +283,7 @@ def _train(run, settings, network, data, callbacks):
         image_shape=data.image_shape,
         validation_data=(data.X_train, data.y_train, rows_val) if len(rows_val) else None,
         callbacks=[*callbacks, WriteHistory(run)],
-        checkpoint=run.checkpoint,
-        resume=run.checkpoint.exists(),
+        **saved,
         **settings.training(),
     )
     metric = settings.monitor or ("val_loss" if settings.patience else f"val_{NAMES[network.target][0]}")

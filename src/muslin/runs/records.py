@@ -74,7 +74,7 @@ class Epoch(Record):
 
     epoch: Annotated[int, Field(ge=1)]
     loss: Number
-    learning_rate: Number
+    learning_rate: Number = None  # lbfgs has none
     seconds: Annotated[float, Field(ge=0)]
     samples_per_second: Annotated[float, Field(gt=0)]
     accuracy: Number = None

@@ -3,6 +3,7 @@
 The command line's flags, config files, `config.json` in a run directory and sweeps are made from this model.
 """
 
+from collections import ChainMap
 from numbers import Real
 from typing import Any
 
@@ -19,7 +20,7 @@ from muslin.network import FeedForwardNeuralNetwork
 from muslin.optimizers import hyperparameters
 from muslin.preparation.target import TASKS
 from muslin.schedules import SCHEDULES
-from muslin.training.settings import OPTIONS, optional, rule_of
+from muslin.training.settings import FULL_BATCH, OPTIONS, hyperparameters_of, optional, rule_of
 
 #: setting → the names it may have
 CHOICES = {
@@ -28,7 +29,9 @@ CHOICES = {
     "normalization": FeedForwardNeuralNetwork.normalizations,
     "output": FeedForwardNeuralNetwork.outputs,
     "loss": FeedForwardNeuralNetwork.losses,
-    "optimizer": FeedForwardNeuralNetwork.optimizers,
+    "optimizer": ChainMap(
+        FeedForwardNeuralNetwork.optimizers, dict.fromkeys(FULL_BATCH)
+    ),  # a row more is a choice more
     "schedule": SCHEDULES,
     "engine": {"auto": None, **ENGINES},
     "dtype": {"float32": None, "float64": None},
@@ -285,7 +288,7 @@ class Settings(_Training):
 
     def training(self):
         """The arguments of `muslin.training.fit`. A hyperparameter that the optimizer does not have is left out."""
-        own = hyperparameters(CHOICES["optimizer"][self.optimizer])
+        own = hyperparameters_of(self.optimizer, FeedForwardNeuralNetwork.optimizers)
         names = [*TRAINING, *(name for name in own if getattr(self, name, None) is not None)]
         return {name: getattr(self, name) for name in names}
 

@@ -16,6 +16,7 @@ from muslin.inputs import Scale
 from muslin.training.augmentation import Augmentation
 from muslin.training.batches import Batches, Samples, fingerprint
 from muslin.training.callbacks import Callback, Callbacks, Checkpoint, Diagnostics, EarlyStopping
+from muslin.training.lbfgs import learn_by_lbfgs
 from muslin.training.metrics import RIGHT, Tally, validated
 from muslin.training.progress import progress
 from muslin.training.settings import TrainingSettings, takes_options
@@ -70,8 +71,13 @@ def fit(
     settings.check(network, data.labels, validation is not None)
     weights = sample_weights(network, data, sample_weight, class_weight)
     pictures = Augmentation.of(settings, network.sizes[0], image_shape)
-    step = Step(network, data.X, data.y, network.optimizers[settings.optimizer], settings, weights, pictures)
-    state = State(network, settings.optimizer, step.slots, settings=asdict(settings))
+    state = State(network, settings.optimizer, {}, settings=asdict(settings))
+    if settings.full_batch and (checkpoint or resume):
+        raise InputError(f"{settings.optimizer} cannot go on from a checkpoint; leave out checkpoint and resume.")
+    if not settings.full_batch:
+        rule = network.optimizers[settings.optimizer]
+        step = Step(network, data.X, data.y, rule, settings, weights, pictures)
+        state.slots = step.slots
     with progress(verbose, settings.epochs, len(data.rows)) as shown:
         told = _callbacks([*callbacks, shown], settings, data, validation, checkpoint)
         if checkpoint or resume:
@@ -79,8 +85,12 @@ def fit(
         network.scale = Scale.of(data.X)
         told.on_begin(state)
         silent = np.errstate(over="ignore", invalid="ignore", divide="ignore")  # Diverged says it better
-        with silent, trainer(step, told.watches_steps) as train:
-            learn(train, step, state, settings, data.rows, validation, told)
+        with silent:
+            if settings.full_batch:
+                learn_by_lbfgs(state, settings, data, validation, weights, told)
+            else:
+                with trainer(step, told.watches_steps) as train:
+                    learn(train, step, state, settings, data.rows, validation, told)
         told.on_end(state)
     return state.history
 

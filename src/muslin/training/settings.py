@@ -13,6 +13,7 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 
 from muslin.errors import InputError, known, unknown
+from muslin.evidence import listed
 from muslin.inputs import as_seed
 from muslin.optimizers import hyperparameters
 from muslin.schedules import SCHEDULES, warm_up
@@ -64,7 +65,7 @@ def option(default: Any, rule: Rule, text: str) -> Any:
 class TrainingSettings:
     """What training depends on, beside the network and the data. Make one with `read`, whose errors are sentences."""
 
-    optimizer: str = option("adam", TEXT, "rule that updates the parameters")
+    optimizer: str = option("adam", TEXT, "rule that updates the parameters; lbfgs takes all samples in a step")
     learning_rate: float = option(1e-3, POSITIVE, "η, multiplied in each step by the schedule")
     schedule: str = option("constant", TEXT, "of the learning rate")
     warmup: float = option(0.0, EPOCHS_FROM_0, "epochs in which the learning rate rises from 0")
@@ -100,15 +101,31 @@ class TrainingSettings:
         """
         rest = {name: value for name, value in values.items() if name not in OPTIONS}
         options = {name: _checked(name, row, values.get(name, row.default)) for name, row in OPTIONS.items()}
-        options["optimizer"] = known(optimizers, "optimizer", options["optimizer"])
+        options["optimizer"] = known({**optimizers, **dict.fromkeys(FULL_BATCH)}, "optimizer", options["optimizer"])
         options["schedule"] = known(SCHEDULES, "schedule", options["schedule"])
         options["seed"] = seed if options["seed"] is None else options["seed"]
         settings = cls(**options, hyperparameters=_hyperparameters(options["optimizer"], optimizers, rest))
+        if settings.full_batch and (wrong := settings.not_with_full_batch):
+            raise InputError(
+                f"{settings.optimizer} takes all samples in each step and finds the length of the step itself: of the "
+                f"options it has {listed(WITH_FULL_BATCH)}; leave out {listed(wrong)}."
+            )
         if settings.warmup >= settings.epochs:
             raise InputError(f"warmup is {settings.warmup} of {settings.epochs} epochs; it must be fewer than epochs.")
         if settings.monitor is not None and settings.patience is None:
             raise InputError("monitor is the figure that early stopping watches; it needs patience too.")
         return settings
+
+    @property
+    def full_batch(self) -> bool:
+        """Whether the optimizer takes all samples in each step."""
+        return self.optimizer in FULL_BATCH
+
+    @property
+    def not_with_full_batch(self) -> list[str]:
+        """The options that are asked for and that such an optimizer does not have."""
+        own = ("optimizer", "seed", *WITH_FULL_BATCH)
+        return [name for name, row in OPTIONS.items() if name not in own and getattr(self, name) != row.default]
 
     @property
     def of_pictures(self) -> list[str]:
@@ -121,7 +138,12 @@ class TrainingSettings:
         n, recorded = len(labels), ["loss", *(["accuracy"] if network.target in RIGHT else [])]
         if validated:
             recorded += ["val_loss", *(f"val_{name}" for name in NAMES[network.target])]
-        if self.batch_size > n:
+        if self.full_batch and network.normalizer:
+            raise InputError(
+                f"{self.optimizer} wants the same loss each time, and batch normalization gives another for each "
+                "batch; normalization must be none."
+            )
+        if self.batch_size > n and not self.full_batch:
             raise InputError(
                 f"batch_size is {self.batch_size}, more than the {n} training samples; it must be 1 to {n}."
             )
@@ -150,6 +172,10 @@ class TrainingSettings:
         return lambda step: self.learning_rate * factor((step + 0.5) / steps, self.epochs)
 
 
+#: optimizers that take all samples in each step, and are no rule of the table: see `muslin.training.lbfgs`
+FULL_BATCH = ("lbfgs",)
+#: the options that go with them
+WITH_FULL_BATCH = ("epochs", "weight_decay", "patience", "monitor", "diagnostics")
 #: the options that change pictures while they are gathered
 PICTURES = ("flip", "shift", "zoom", "rotate", "shear", "elastic", "mixup", "cutmix")
 
@@ -169,7 +195,7 @@ def _checked(name: str, row: Field[Any], value: Any) -> Any:
 
 
 def _hyperparameters(optimizer: str, optimizers: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
-    own = hyperparameters(optimizers[optimizer])
+    own = hyperparameters_of(optimizer, optimizers)
     if missing := [name for name, default in own.items() if default is None and name not in values]:
         raise InputError(f"The optimizer {optimizer} needs {', '.join(missing)}, which has no default.")
     for name, value in values.items():
@@ -180,6 +206,11 @@ def _hyperparameters(optimizer: str, optimizers: Mapping[str, Any], values: Mapp
         if not rule.allows(value):
             raise InputError(f"{name} is {value!r}; it must be {rule.words}.")
     return own | {name: float(value) for name, value in values.items()}
+
+
+def hyperparameters_of(optimizer: str, optimizers: Mapping[str, Any]) -> dict[str, float | None]:
+    """{name: default} of the optimizer's own scalars."""
+    return {} if optimizer in FULL_BATCH else hyperparameters(optimizers[optimizer])
 
 
 def rule_of(hyperparameter: str) -> Rule:
