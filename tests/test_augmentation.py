@@ -153,7 +153,7 @@ def test_another_seed_makes_other_pictures():
 
 @pytest.mark.parametrize(
     ("inputs", "shape", "sentence"),
-    [(60, None, "60 inputs are no square; give image_shape"), (64, (7, 9), "image_shape is 7 × 9, and there are 64 inputs")],
+    [(60, None, "60 inputs are no square; give image_shape"), (64, (7, 9), "image_shape is 7 × 9, and there are 64")],
 )
 def test_what_is_no_picture(inputs, shape, sentence):
     with pytest.raises(InputError, match=sentence):
