@@ -13,6 +13,8 @@ from muslin.errors import InputError
 
 #: how many times larger or smaller than in training samples may be before that is said
 FACTOR = 100
+#: rows by which features are compared; features from which on they may be pixels; a range that is no large one
+ROWS, MANY, MODEST = 1000, 49, 10.0
 #: the largest number that is taken for one of uint8 scaled by 1/255
 SCALED = 2.0
 
@@ -55,6 +57,30 @@ class Scale(NamedTuple):
                 f"{self.largest:.4g}; they must be of the same scale.",
                 stacklevel=_caller(),
             )
+
+
+def hint_of_scales(X: np.ndarray) -> None:
+    """Warns where features, X (N × n_0), differ in scale by more than `FACTOR`: the network then learns from the large
+    ones only, or not at all. Pictures have pixels that hardly ever change: uint8, and many features of a modest range
+    or of whole numbers up to 255, are none to warn of."""
+    some = X[:: max(1, len(X) // ROWS)]
+    ranges = np.ptp(some, axis=0)
+    changing = np.flatnonzero(ranges > 0)
+    if X.dtype == np.uint8 or len(changing) < 2:
+        return
+    large, small = changing[ranges[changing].argmax()], changing[ranges[changing].argmin()]
+    if ranges[large] <= FACTOR * ranges[small] or (len(ranges) >= MANY and _of_pixels(some, ranges[large])):
+        return
+    warnings.warn(
+        f"Features of X differ in scale: that of column {large} is {ranges[large]:.3g} from least to greatest, that of "
+        f"column {small} {ranges[small]:.3g}. Networks learn better from features of about the same scale, such as "
+        "scikit-learn's StandardScaler makes.",
+        stacklevel=_caller(),
+    )
+
+
+def _of_pixels(X: np.ndarray, largest: float) -> bool:
+    return largest <= MODEST or bool(X.min() >= 0 and X.max() <= 255 and (np.round(X) == X).all())
 
 
 def _caller() -> int:

@@ -58,6 +58,8 @@ class FeedForwardNeuralNetwork(Storable):
     losses: ClassVar = losses.LOSSES
     initializers: ClassVar = initializers.INITIALIZERS
     optimizers: ClassVar = optimizers.OPTIMIZERS
+    #: whether `fit` says so where the features differ much in scale
+    hints: bool = True
 
     def __init__(
         self,

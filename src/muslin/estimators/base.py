@@ -17,6 +17,7 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, vali
 from muslin.engines.player import trainer
 from muslin.errors import Diverged
 from muslin.estimators.progress import Progress, first_figures
+from muslin.inputs import hint_of_scales
 from muslin.network import FeedForwardNeuralNetwork
 from muslin.schedules import SCHEDULES
 from muslin.training.batches import Samples
@@ -83,6 +84,7 @@ class Muslin(BaseEstimator):
         random = check_random_state(self.random_state)
         if first:
             self._initialize(X, Y, random, any(v is not None for v in validation))
+            hint_of_scales(X)
         train, valid = self._split(X, Y, random, weights, validation)
         if first:
             self._seed = int(random.randint(np.iinfo(np.int32).max))

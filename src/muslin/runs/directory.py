@@ -256,6 +256,7 @@ def train(run, data, callbacks=()):
     settings, begun = run.settings, run.config.get("machine", {})
     with blas.threads(settings.threads or begun.get("blas", {}).get("threads")):
         network = settings.network(data.X_train.shape[1], data.n_outputs)
+        network.hints = data.table is None
         if run.checkpoint.exists():
             machine.note_differences(run.path, begun, machine.facts(network))
         return _train(run, settings, network, data, callbacks)

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike
 
 from muslin.engines.player import trainer
 from muslin.errors import InputError
-from muslin.inputs import Scale
+from muslin.inputs import Scale, hint_of_scales
 from muslin.training.augmentation import Augmentation
 from muslin.training.batches import Batches, Samples, fingerprint
 from muslin.training.callbacks import Callback, Callbacks, Checkpoint, Diagnostics, EarlyStopping
@@ -82,6 +82,8 @@ def fit(
         told = _callbacks([*callbacks, shown], settings, data, validation, checkpoint)
         if checkpoint or resume:
             _go_on(state, data, validation, checkpoint, resume, weights)
+        if network.hints and network.scale is None and image_shape is None and np.ndim(X) == 2:
+            hint_of_scales(data.X)
         network.scale = Scale.of(data.X)
         told.on_begin(state)
         silent = np.errstate(over="ignore", invalid="ignore", divide="ignore")  # Diverged says it better
