@@ -15,6 +15,8 @@ from muslin.errors import InputError
 FACTOR = 100
 #: rows by which features are compared; features from which on they may be pixels; a range that is no large one
 ROWS, MANY, MODEST = 1000, 49, 10.0
+#: mean or deviation of a target from which on a network has a long way to it
+FAR = 30.0
 #: the largest number that is taken for one of uint8 scaled by 1/255
 SCALED = 2.0
 
@@ -75,6 +77,22 @@ def hint_of_scales(X: np.ndarray) -> None:
         f"Features of X differ in scale: that of column {large} is {ranges[large]:.3g} from least to greatest, that of "
         f"column {small} {ranges[small]:.3g}. Networks learn better from features of about the same scale, such as "
         "scikit-learn's StandardScaler makes.",
+        stacklevel=_caller(),
+    )
+
+
+def hint_of_targets(Y: np.ndarray) -> None:
+    """Warns where numbers to be predicted, Y (N × outputs), are far from those that a network says at first."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        mean, spread = Y.mean(axis=0), Y.std(axis=0)
+    center = np.abs(mean)
+    worst = int(np.maximum(center, spread).argmax())
+    if max(center[worst], spread[worst]) <= FAR:
+        return
+    warnings.warn(
+        f"y has the mean {mean[worst]:.3g} and the deviation {spread[worst]:.3g}, and networks begin near 0: it "
+        "takes them long to get there. Learn (y − mean) / deviation, or with scikit-learn use "
+        "TransformedTargetRegressor.",
         stacklevel=_caller(),
     )
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from idx_files import idx_bytes
 
-from muslin.datasets import load
+from muslin.datasets import TableOptions, load
 from muslin.errors import InputError
 
 X = np.arange(24, dtype=np.uint8).reshape(6, 4)
@@ -126,9 +126,35 @@ UNFIT = {
     "infinity": ({"X": with_one(-np.inf), "y": y}, r"X holds NaN or infinity, first in sample 4; finite"),
     "too large for float32": ({"X": with_one(1e39), "y": y}, r"X holds NaN or infinity, first in sample 4; finite"),
     "one label less": ({"X": X, "y": y[:5]}, r"X has 6 samples but 5 labels; one label a sample"),
-    "a column of labels": ({"X": X, "y": y[:, None]}, r"y has shape \(6, 1\); one label a sample, \(samples,\)"),
-    "float labels": ({"X": X, "y": y / 1}, r"y holds float64; integer labels from 0 to K−1"),
-    "words for labels": ({"X": X, "y": y.astype(str)}, r"y holds <U3; integer labels"),
+    "a cube of labels": ({"X": X, "y": y[:, None, None]}, r"y has shape \(6, 1, 1\); one of \(samples,\) or"),
+    "no label": ({"X": X, "y": y[:0]}, r"y has shape \(0,\); one of \(samples,\) or"),
+    "one name": ({"X": X, "y": np.full(6, "a")}, r"y is always 'a'; at least two classes"),
+    "names in two columns": ({"X": X, "y": np.full((6, 2), "a")}, r"holds texts; one text a sample"),
+    "dates": ({"X": X, "y": np.zeros(6, "M8[s]")}, r"y holds datetime64\[s\]; class numbers from 0, texts or numbers"),
+    "complex": ({"X": X, "y": y * 1j}, r"y holds complex128; class numbers"),
+    "NaN numbers": ({"X": X, "y": [0.5, 1, 2, 3, np.nan, 4]}, r"y holds NaN or infinity, first in sample 4"),
+    "the same number": ({"X": X, "y": np.full(6, 2.5)}, r"y is always 2.5; there is nothing to learn"),
+    "a name more in the test": (
+        {"X": X, "y": ["a", "b", "a", "b", "a", "b"], "X_test": X[:2], "y_test": ["a", "c"]},
+        r"y_test holds 'c', which y does not; one of a, b is right",
+    ),
+    "numbers for names": (
+        {"X": X, "y": ["a", "b", "a", "b", "a", "b"], "class_names": ["a", "c"]},
+        r"class_names are not the names in y; a, b, in any order, are right",
+    ),
+    "names of numbers": ({"X": X, "y": y / 7, "class_names": ["a"]}, r"class_names are for classes and labels"),
+    "numbers in two columns in the test": (
+        {"X": X, "y": y / 7, "X_test": X, "y_test": np.ones((6, 2))},
+        r"y_test has shape \(6, 2\); as many columns",
+    ),
+    "no labels in the test": (
+        {"X": X, "y": [[1, 1, 0], [0, 0, 1]] * 3, "X_test": X[:1], "y_test": [[1, 2, 0]]},
+        r"y_test holds other rows than y; 0 and 1",
+    ),
+    "halves for classes": (
+        {"X": X, "y": y, "X_test": X, "y_test": y / 2},
+        r"y_test holds float64 that are no class numbers",
+    ),
     "one class": ({"X": X, "y": y * 0}, r"y has one class only, 0; at least two"),
     "a gap": ({"X": X, "y": y * 2}, r"y's labels are 0, 2, 4; 0 to 2 without gaps"),
     "from one": ({"X": X, "y": y + 1}, r"y's labels are 1, 2, 3; 0 to 2 without gaps"),
@@ -145,6 +171,68 @@ UNFIT = {
     "two names": ({"X": X, "y": y, "class_names": ["a", "b"]}, r"class_names has shape \(2,\); 3 names"),
     "objects": ({"X": np.array([X, None], object), "y": y}, r"is damaged or no \.npz of plain arrays"),
 }
+
+
+NAMES = np.array(["low", "high", "low", "mid", "mid", "high"])
+HOT = np.eye(3, dtype=np.uint8)[y]
+
+#: y → the kind of target, what it becomes, the names
+KINDS = {
+    "texts": (NAMES, "class", [1, 0, 1, 2, 2, 0], ("high", "low", "mid")),
+    "bytes": (NAMES.astype(bytes), "class", [1, 0, 1, 2, 2, 0], ("high", "low", "mid")),
+    "texts of numbers": (["10", "9", "10", "9", "10", "9"], "class", [1, 0, 1, 0, 1, 0], ("9", "10")),
+    "truth values": (y > 1, "class", [0, 0, 1, 0, 0, 1], ("False", "True")),
+    "whole floats": (y / 1, "class", y, ("0", "1", "2")),
+    "a column": (y[:, None], "class", y, ("0", "1", "2")),
+    "rows with one 1": (HOT, "class", y, ("0", "1", "2")),
+    "rows with one 1, floats": (HOT / 1, "class", y, ("0", "1", "2")),
+    "labels": (HOT | HOT[::-1], "labels", HOT | HOT[::-1], ("0", "1", "2")),
+    "truth values in columns": (HOT + HOT[::-1] > 0, "labels", HOT | HOT[::-1], ("0", "1", "2")),
+    "numbers": (y / 4, "numbers", y[:, None] / 4, ()),
+    "a column of numbers": (y[:, None] / 4, "numbers", y[:, None] / 4, ()),
+    "columns of numbers": (X[:, :2] / 3, "numbers", X[:, :2] / np.float32(3), ()),
+    "whole floats from 1": (y + 1.0, "numbers", y[:, None] + 1, ()),
+}
+
+
+@pytest.mark.parametrize(("given", "kind", "encoded", "names"), KINDS.values(), ids=KINDS)
+def test_what_y_is(npz, given, kind, encoded, names):
+    data = load(npz(X=X, y=given, X_test=X[:3], y_test=np.asarray(given)[:3]))
+    assert (data.target, data.class_names) == (kind, names)
+    assert data.y_train.dtype == (np.int64 if kind == "class" else np.float32)
+    np.testing.assert_allclose(data.y_train, encoded, rtol=1e-6)
+    np.testing.assert_allclose(data.y_test, data.y_train[:3])
+
+
+def test_class_names_order_the_texts(npz):
+    data = load(npz(X=X, y=NAMES, class_names=["low", "mid", "high"]))
+    assert data.class_names == ("low", "mid", "high")
+    np.testing.assert_array_equal(data.y_train, [0, 2, 0, 1, 1, 2])
+
+
+def test_names_of_labels(npz):
+    data = load(npz(X=X, y=HOT | HOT[::-1], class_names=["a", "b", "c"]))
+    assert (data.target, data.class_names) == ("labels", ("a", "b", "c"))
+
+
+def test_the_task_decides(npz):
+    def read(y, task):
+        return load(npz(X=X, y=y), table=TableOptions(task=task))
+
+    assert read(y, "regression").target == "numbers"
+    assert read(y / 1, "regression").target == "numbers"
+    assert read(HOT, "regression").y_train.shape == (6, 3)
+    assert read(y / 1, "classification").target == "class"
+    with pytest.raises(InputError, match="regression needs numbers"):
+        read(NAMES, "regression")
+    with pytest.raises(InputError, match=r"y's labels are 0\.0, 0\.25, 0\.5; 0 to 2 without gaps"):
+        read(y / 4, "classification")
+    with pytest.raises(InputError, match="for classes rows of 0 and 1"):
+        read(X, "classification")
+    with pytest.raises(InputError, match="target, drop, task and test are for tables"):
+        load(npz(X=X, y=y), table=TableOptions(target="y"))
+    with pytest.raises(InputError, match="task and test are for tables"):
+        load("digits", table=TableOptions(task="regression"))
 
 
 @pytest.mark.parametrize(("arrays", "message"), UNFIT.values(), ids=UNFIT)

@@ -33,6 +33,19 @@ def test_a_folder_a_class(tmp_path):
     assert datasets.load(str(tmp_path)).checksums != before
 
 
+def test_folders_of_training_and_test(tmp_path):
+    for part, n in (("train", 3), ("test", 2)):
+        for name in ("cats", "dogs"):
+            for i in range(n):
+                picture(tmp_path / part / name / f"{i}.png")
+    data = datasets.load(str(tmp_path))
+    assert (data.X_train.shape, data.X_test.shape, data.class_names) == ((6, 120), (4, 120), ("cats", "dogs"))
+    np.testing.assert_array_equal(data.y_test, [0, 0, 1, 1])
+    picture(tmp_path / "test" / "birds" / "x.png")
+    with pytest.raises(InputError, match="has the class 'birds' in test/ and not in train/"):
+        datasets.load(str(tmp_path))
+
+
 def test_large_pictures_are_made_smaller(tmp_path):
     for name in "ab":
         picture(tmp_path / name / "x.png", (256, 128))

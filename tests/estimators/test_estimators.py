@@ -211,6 +211,7 @@ def test_frames_keep_their_names():
         model.predict(frame[list("dcba")])
 
 
+@pytest.mark.filterwarnings("ignore:y has the mean")
 def test_what_diverges_says_so():
     data, target = load_diabetes(return_X_y=True)
     with pytest.raises(ValueError, match=r"non-finite .* Training diverged"):

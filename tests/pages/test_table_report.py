@@ -8,7 +8,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from toys import table
 
-from muslin import runs
+from muslin import datasets, runs
 from muslin.files import read_json
 from muslin.report import run_report
 from muslin.report.live import WatchedRun
@@ -137,3 +137,21 @@ def test_while_it_trains_nothing_is_measured(classes, tmp_path, monkeypatch):
         (copy.path / name).unlink()
     monkeypatch.setattr(run_report.tabular, "importance", lambda *_: pytest.fail("measured"))
     assert "The run has not finished training." in WatchedRun(copy).page("1")
+
+
+def test_numbers_of_an_array(tmp_path):
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((80, 4)).astype(np.float32)
+    Y = (X @ rng.standard_normal((4, 2))).astype(np.float32)
+    np.savez(tmp_path / "a.npz", X=X, y=Y, X_test=X, y_test=Y)
+    settings = Settings.read(LITTLE, {"dataset": str(tmp_path / "a.npz")})
+    data = datasets.load(tmp_path / "a.npz")
+    run = runs.create(settings, data, tmp_path, "a")
+    runs.train(run, data)
+    runs.evaluate_test(run, data)
+    found = run_report.Facts(run).residuals
+    assert [output["name"] for output in found["outputs"]] == ["output 1", "output 2"]
+    errors = run.model.predict(X) - Y
+    np.testing.assert_allclose([o["quantiles"][2 + 1] for o in found["outputs"]], np.median(errors, axis=0), atol=1e-6)
+    assert "columns" not in run_report.contents(run_report.Facts(run))["parts"]
+    assert run.path / "residuals.png" in run_report.write(run)["pictures"]

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from muslin import FeedForwardNeuralNetwork
-from muslin.estimators import MuslinClassifier
+from muslin.estimators import MuslinClassifier, MuslinRegressor
 
 RNG = np.random.default_rng(0)
 UNPREPARED = np.column_stack([RNG.lognormal(10, 0.5, 300), RNG.random(300), np.ones(300)])
@@ -61,6 +61,26 @@ def test_the_hint_names_the_callers_line():
 )
 def test_nothing_is_hinted_at(X):
     assert hints(lambda: fitted(X)) == []
+
+
+@pytest.mark.parametrize(("scale", "shift", "said"), [(1, 0, 0), (1, 20, 0), (1, 50, 1), (50, 0, 1), (1e6, 1e6, 1)])
+def test_targets_far_from_0_are_hinted_at(scale, shift, said):
+    X = UNPREPARED[:, 1:]
+    y = shift + scale * (X[:, 0] - 0.5) * 3.4
+    network = FeedForwardNeuralNetwork([2, 3, 1], output="identity", engine="numpy")
+
+    def fit():
+        network.scale = None  # as new
+        network.fit(X, y, epochs=1)
+
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("default")
+        fit(), fit()
+    assert len([w for w in caught if "networks begin near 0" in str(w.message)]) == said
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("default")
+        MuslinRegressor(max_iter=1, engine="numpy").fit(X, y)
+    assert len([w for w in caught if "TransformedTargetRegressor" in str(w.message)]) == said
 
 
 def test_pictures_are_not_hinted_at():

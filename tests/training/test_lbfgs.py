@@ -125,6 +125,7 @@ def test_batch_normalization_and_hyperparameters_are_refused():
         network().fit(X, y, optimizer="lbfgs", beta1=0.5)
 
 
+@pytest.mark.filterwarnings("ignore:y has the mean")
 def test_infinity_is_said():
     ours = network((4, 5, 1), output="identity", loss="mean_squared_error")
     with pytest.raises(Diverged, match="scale the inputs"):

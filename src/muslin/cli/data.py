@@ -28,14 +28,13 @@ def command(
         _describe(Path(dataset), json)
         return
     data = datasets.load(dataset, data_dir=data_dir)
-    counts = np.bincount(data.y_train, minlength=len(data.class_names)).tolist()
     facts = {
         "dataset": data.name,
         "training_samples": len(data.X_train),
         "test_samples": 0 if data.X_test is None else len(data.X_test),
         "inputs": data.X_train.shape[1],
         "image_shape": data.image_shape,
-        "classes": dict(zip(data.class_names, counts, strict=True)),
+        **_targets(data),
         "checksums": data.checksums,
     }
     if json:
@@ -44,9 +43,22 @@ def command(
     out = console(json)
     shape = " of {}×{} pixels".format(*data.image_shape) if data.image_shape else f" of {facts['inputs']} numbers"
     out.print(f"{data.name}: {facts['training_samples']:,} training and {facts['test_samples']:,} test samples{shape}")
-    out.print("classes    " + ", ".join(f"{name} {n:,}" for name, n in facts["classes"].items()))
+    for what in facts.keys() & {"classes", "labels"}:
+        out.print(f"{what:<11}" + ", ".join(f"{name} {n:,}" for name, n in facts[what].items()))
+    for low, high in facts.get("numbers", ()):
+        out.print(f"numbers    {low:.6g} to {high:.6g}")
     for file, checksum in data.checksums.items():
         out.print(f"verified   {file}  {checksum[:16]}…")
+
+
+def _targets(data):
+    """How many samples a class or label has; of numbers, the least and the greatest of each output."""
+    y = data.y_train
+    if data.target == "numbers":
+        return {"numbers": [[float(low), float(high)] for low, high in zip(y.min(axis=0), y.max(axis=0), strict=True)]}
+    counts = np.bincount(y, minlength=len(data.class_names)) if data.target == "class" else y.sum(axis=0).astype(int)
+    what = "classes" if data.target == "class" else "labels"
+    return {what: dict(zip(data.class_names, counts.tolist(), strict=True))}
 
 
 def _list(json):

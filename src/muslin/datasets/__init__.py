@@ -28,21 +28,22 @@ def load(
     """A data set by its name (any case, - or _), or a user's own by its path: a table, a .npz, a folder of four IDX
     files, or a folder of pictures with a folder a class.
 
-    table: which column of a table is predicted, and more.
+    table: which column of a table is predicted, and more; its task is for an .npz, too.
     data_dir: the folder to take a named set from; without it, see acquire.SOURCES. quiet: no progress bar.
     Raises InputError for a name that is neither, for bad or missing data, and where the data are not to be had.
     """
     known = named(name)
     if known is None and tables.is_table(Path(str(name))):
         return own_table.load(expanded(name), table or TableOptions())
-    if table is not None and table != TableOptions():
+    task, path = table and table.task, expanded(name)
+    if table is not None and table != TableOptions(task=task if known is None and exists(path) else None):
         raise InputError(f"target, drop, task and test are for tables (such as .csv); {shown(name)} is none.")
     if known in CATALOGUE:
         return _catalogued(CATALOGUE[known], data_dir, quiet)
     if known == "digits":
         return digits.load()
-    if exists(path := expanded(name)):
-        return own.load(path)
+    if exists(path):
+        return own.load(path, task)
     raise unknown("data set or path", str(name), NAMES)
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from muslin.datasets import idx, picture_folders
+from muslin.datasets import idx, picture_folders, targets
 from muslin.datasets.catalogue import FILES
 from muslin.datasets.dataset import Dataset, rows
 from muslin.datasets.folders import find
@@ -19,11 +19,16 @@ from muslin.files import opened
 KEYS = (("X", "y"), ("x_train", "y_train")), (("X_test", "y_test"), ("x_test", "y_test"))
 
 
-def load(path: Path) -> Dataset:
-    """The data set at a path. Raises InputError, with the file and what is wrong and right, for anything unfit."""
+def load(path: Path, task: str | None = None) -> Dataset:
+    """The data set at a path.  task: "classification" or "regression", of an .npz; None: found from its y.
+
+    Raises InputError, with the file and what is wrong and right, for anything unfit.
+    """
     if not path.is_dir():
-        return _from_npz(path)
-    return _from_pictures(path) if picture_folders.classes(path) else _from_idx(path)
+        return _from_npz(path, task)
+    if task:
+        raise InputError(f"task is for tables and .npz files; {path} is a folder of pictures.")
+    return _from_pictures(path) if picture_folders.parts(path) else _from_idx(path)
 
 
 def _from_idx(folder: Path) -> Dataset:
@@ -44,11 +49,11 @@ def _with_point(file: str) -> str:
 
 
 def _from_pictures(folder: Path) -> Dataset:
-    X, y, names, checksum = picture_folders.read(folder)
-    return _dataset(folder.resolve().name, str(folder), {folder.resolve().name: checksum}, X, y, class_names=names)
+    arrays, names, checksum = picture_folders.read(folder)
+    return _dataset(folder.resolve().name, str(folder), {folder.resolve().name: checksum}, *arrays, class_names=names)
 
 
-def _from_npz(path: Path) -> Dataset:
+def _from_npz(path: Path, task: str | None) -> Dataset:
     members = _members(path)
     train = next((keys for keys in KEYS[0] if {*keys} <= members.keys()), None)
     if train is None:
@@ -61,7 +66,7 @@ def _from_npz(path: Path) -> Dataset:
     with opened(path, "data set") as file:
         checksums = {path.name: hashlib.file_digest(file, "sha256").hexdigest()}
     arrays = (members.get(key) for key in (*train, *test, "class_names", "image_shape"))
-    return _dataset(path.stem, str(path), checksums, *arrays)
+    return _dataset(path.stem, str(path), checksums, *arrays, task)
 
 
 def _members(path: Path) -> dict[str, np.ndarray]:
@@ -88,24 +93,28 @@ def _dataset(
     y_test: np.ndarray | None = None,
     class_names: np.ndarray | None = None,
     image_shape: np.ndarray | None = None,
+    task: str | None = None,
 ) -> Dataset:
-    """Checks X (N × n or N × rows × columns), y (N) and their test twins, and puts them into a Dataset."""
+    """Checks X (N × n or N × rows × columns), y (see `targets.find`) and their test twins, and puts them into a
+    Dataset."""
     pictures = X.shape[1:] if X.ndim == 3 else None
-    X, y = _samples(X, "X", where), _labels(y, "y", where)
+    X = _samples(X, "X", where)
     pictures = pictures or _image_shape(image_shape, X, where)
+    found = targets.find(y, task, class_names, where)
     _same_length(X, y, "X", where)
-    classes = _classes(y, where)
+    y = found.encode(y, "y", where)
     if X_test is not None:
-        X_test, y_test = _samples(X_test, "X_test", where), _labels(y_test, "y_test", where)
+        X_test = _samples(X_test, "X_test", where)
         _same_length(X_test, y_test, "X_test", where)
-        _like_training(X, X_test, y_test, classes, where)
+        y_test = found.encode(y_test, "y_test", where)
+        _like_training(X, X_test, y_test, found, where)
     return Dataset(
         name=name,
         X_train=X,
         y_train=y,
         X_test=X_test,
         y_test=y_test,
-        class_names=_names(class_names, classes, where),
+        class_names=found.names,
         image_shape=pictures,
         checksums=checksums,
     )
@@ -148,50 +157,16 @@ def _finite(X: np.ndarray, name: str, where: str) -> np.ndarray:
     )
 
 
-def _labels(y: np.ndarray, name: str, where: str) -> np.ndarray:
-    if y.ndim != 1:
-        raise InputError(f"{where}: {name} has shape {y.shape}; one label a sample, (samples,), is right.")
-    if y.dtype.kind not in "iu":
-        raise InputError(f"{where}: {name} holds {y.dtype}; integer labels from 0 to K−1 are right.")
-    return y.astype(np.int64)
-
-
 def _same_length(X: np.ndarray, y: np.ndarray, name: str, where: str) -> None:
-    if len(X) != len(y):
-        raise InputError(f"{where}: {name} has {len(X)} samples but {len(y)} labels; one label a sample is right.")
+    n = len(y) if y.ndim else 0
+    if len(X) != n:
+        raise InputError(f"{where}: {name} has {len(X)} samples but {n} labels; one label a sample is right.")
 
 
-def _classes(y: np.ndarray, where: str) -> int:
-    """K, where the labels are exactly 0 … K−1."""
-    found = np.unique(y)
-    if len(found) == 1:
-        raise InputError(f"{where}: y has one class only, {found[0]}; at least two are needed.")
-    if found[0] != 0 or found[-1] != len(found) - 1:
-        shown = ", ".join(map(str, found[:10])) + (", …" if len(found) > 10 else "")
-        raise InputError(f"{where}: y's labels are {shown}; 0 to {len(found) - 1} without gaps is right.")
-    return len(found)
-
-
-def _like_training(X: np.ndarray, X_test: np.ndarray, y_test: np.ndarray, classes: int, where: str) -> None:
+def _like_training(X: np.ndarray, X_test: np.ndarray, y_test: np.ndarray, found: targets.Targets, where: str) -> None:
     if X_test.shape[1] != X.shape[1] or X_test.dtype != X.dtype:
         found, right = (f"{array.shape[1]} features of {array.dtype}" for array in (X_test, X))
         raise InputError(f"{where}: X_test has {found}; {right}, as in X, is right.")
-    low, high = y_test.min(), y_test.max()
-    if low < 0 or high >= classes:
+    low, high, classes = y_test.min(), y_test.max(), len(found.names)
+    if found.kind == "class" and (low < 0 or high >= classes):
         raise InputError(f"{where}: y_test's labels are {low} to {high}; 0 to {classes - 1}, as in y, is right.")
-
-
-def _names(class_names: np.ndarray | None, classes: int, where: str) -> tuple[str, ...]:
-    if class_names is None:
-        return tuple(map(str, range(classes)))
-    if class_names.shape != (classes,):
-        raise InputError(
-            f"{where}: class_names has shape {class_names.shape}; {classes} names, as y has classes, is right."
-        )
-    try:
-        names = [name.decode() if isinstance(name, bytes) else name for name in class_names.tolist()]
-    except UnicodeDecodeError:
-        names = []
-    if class_names.dtype.kind not in "USiu" or not names:
-        raise InputError(f"{where}: class_names holds {class_names.dtype}; texts, in UTF-8, are right.")
-    return tuple(map(str, names))

@@ -17,7 +17,7 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, vali
 from muslin.engines.player import trainer
 from muslin.errors import Diverged
 from muslin.estimators.progress import Progress, first_figures
-from muslin.inputs import hint_of_scales
+from muslin.inputs import hint_of_scales, hint_of_targets
 from muslin.network import FeedForwardNeuralNetwork
 from muslin.schedules import SCHEDULES
 from muslin.training.batches import Samples
@@ -85,6 +85,8 @@ class Muslin(BaseEstimator):
         if first:
             self._initialize(X, Y, random, any(v is not None for v in validation))
             hint_of_scales(X)
+            if self.network_.target == "numbers":
+                hint_of_targets(Y)
         train, valid = self._split(X, Y, random, weights, validation)
         if first:
             self._seed = int(random.randint(np.iinfo(np.int32).max))

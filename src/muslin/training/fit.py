@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike
 
 from muslin.engines.player import trainer
 from muslin.errors import InputError
-from muslin.inputs import Scale, hint_of_scales
+from muslin.inputs import Scale, hint_of_scales, hint_of_targets
 from muslin.training.augmentation import Augmentation
 from muslin.training.batches import Batches, Samples, fingerprint
 from muslin.training.callbacks import Callback, Callbacks, Checkpoint, Diagnostics, EarlyStopping
@@ -82,8 +82,8 @@ def fit(
         told = _callbacks([*callbacks, shown], settings, data, validation, checkpoint)
         if checkpoint or resume:
             _go_on(state, data, validation, checkpoint, resume, weights)
-        if network.hints and network.scale is None and image_shape is None and np.ndim(X) == 2:
-            hint_of_scales(data.X)
+        if network.hints and network.scale is None:
+            _hint(network, data, pictures=image_shape is not None or np.ndim(X) > 2)
         network.scale = Scale.of(data.X)
         told.on_begin(state)
         silent = np.errstate(over="ignore", invalid="ignore", divide="ignore")  # Diverged says it better
@@ -124,6 +124,14 @@ def _callbacks(callbacks, settings, data, validation, checkpoint):
     after = [EarlyStopping(settings.patience, monitor)] if settings.patience else []
     after += [Checkpoint(checkpoint)] if checkpoint else []
     return Callbacks([*before, *callbacks, *after])
+
+
+def _hint(network, data, pictures):
+    """A word, at the first fit, where the numbers that were given make it hard to learn."""
+    if not pictures:
+        hint_of_scales(data.X)
+    if network.target == "numbers":
+        hint_of_targets(data.y)
 
 
 def _go_on(state, data, validation, checkpoint, resume, weights):
