@@ -166,10 +166,11 @@ def test_predictions_do_not_look_at_the_other_samples():
     np.testing.assert_allclose(net.predict_proba(X[:7]), net.predict_proba(X)[:7], rtol=1e-5)
 
 
-def test_a_sample_alone_is_refused():
+@pytest.mark.parametrize("batch_size", [50, 1])
+def test_a_sample_alone_is_refused(batch_size):
     X, y = data(n=101)
     with pytest.raises(InputError, match="leaves one of the 101 training samples alone"):
-        network().fit(X, y, batch_size=50)
+        network().fit(X, y, batch_size=batch_size)
 
 
 def test_a_name_that_is_none():

@@ -147,7 +147,7 @@ class TrainingSettings:
             raise InputError(
                 f"batch_size is {self.batch_size}, more than the {n} training samples; it must be 1 to {n}."
             )
-        if network.normalizer and n % self.batch_size == 1:
+        if network.normalizer and 1 in (self.batch_size, n % self.batch_size):
             raise InputError(
                 f"batch_size is {self.batch_size}, which leaves one of the {n} training samples alone; batch "
                 "normalization needs at least two in a batch."
