@@ -96,17 +96,14 @@ class FeedForwardNeuralNetwork(Storable):
 
     @property
     def theta(self) -> Array:
-        """The parameters θ as one vector: all W (column by column), then all b. Write into it: ``theta[...] = …``."""
+        """The parameters θ as one vector: all W (column by column), all b, all γ. Write into it: ``theta[...] = …``."""
         return self.parameters.theta
 
     def _own(self, p: Parameters) -> None:
         self.parameters, self.gradient = p, p.gradient
         self.weights, self.biases, self.gammas = p.weights, p.biases, p.gammas
-        self.weight_gradients, self.bias_gradients, self.gamma_gradients = (
-            p.weight_gradients,
-            p.bias_gradients,
-            p.gamma_gradients,
-        )
+        self.weight_gradients, self.bias_gradients = p.weight_gradients, p.bias_gradients
+        self.gamma_gradients = p.gamma_gradients
         self.predictor = Predictor(self, FeedForwardNeuralNetwork.forward)
 
     # Forward and backward propagation
@@ -144,7 +141,7 @@ class FeedForwardNeuralNetwork(Storable):
             engine.follow(p.running_variances[k], s.variances[k], s.batch / (s.batch - 1))
 
     def backward(self, s: Signals, Y: Array) -> None:
-        """Backward propagation after `forward`: fills ``weight_gradients`` and ``bias_gradients``.
+        """Backward propagation after `forward`: fills ``weight_gradients``, ``bias_gradients``, ``gamma_gradients``.
 
         Y: targets, (n_L × B). Gradients are means over the batch.
         """
@@ -178,9 +175,8 @@ class FeedForwardNeuralNetwork(Storable):
         """
         for k in range(freeze + 1, self.L + 1):
             np.matmul(s.dA[k], s.inputs[k - 1].T, out=self.weight_gradients[k])
-            if k in s.N:
-                continue
-            np.add.reduce(s.dA[k], axis=1, keepdims=True, out=self.bias_gradients[k])
+            if k not in s.N:
+                np.add.reduce(s.dA[k], axis=1, keepdims=True, out=self.bias_gradients[k])
 
     def batch_loss(self, s: Signals, Y: Array) -> Any:
         """The loss of the batch, summed over its samples, after `forward`.  Y: targets, (n_L × B)."""

@@ -9,7 +9,6 @@ from muslin import recipes, runs, tracking
 from muslin.cli.columns import columns_table
 from muslin.cli.options import Json, console, emit, with_settings
 from muslin.errors import InputError
-from muslin.recipes import RECIPES
 from muslin.runs.settings import Settings, read_file
 from muslin.training.progress import TrainingProgress
 
@@ -19,7 +18,7 @@ def command(
     config: Annotated[Path | None, typer.Option(help="YAML or JSON file of settings; a flag outranks it.")] = None,
     recipe: Annotated[
         str | None,
-        typer.Option(help=f"Settings found to be good, outranked by --config and flags: {', '.join(RECIPES)}."),
+        typer.Option(help=f"Settings found to be good, outranked by --config and flags: {', '.join(recipes.RECIPES)}."),
     ] = None,
     name: Annotated[str | None, typer.Option(help="Name of the run (default: made from its settings).")] = None,
     runs_dir: Annotated[Path, typer.Option(help="Folder that the run directory is made in.")] = Path("runs"),
@@ -40,8 +39,8 @@ def command(
     if resume:
         run, data = _resumed(resume, flags, config or recipe, name)
     else:
-        found = recipes.recipe(recipe) if recipe else {}
-        settings = Settings.read(found, read_file(config) if config else {}, flags)
+        good = recipes.recipe(recipe) if recipe else {}
+        settings = Settings.read(good, read_file(config) if config else {}, flags)
         data = settings.load_data()
         if evaluate:
             runs.need_test(data)

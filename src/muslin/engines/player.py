@@ -15,8 +15,8 @@ On one thread the parameters are, bit for bit, those of the plain step; on sever
 multiplied, which rounds differently. Either way the same number of threads gives the same bits.
 
 A tape is played beside the plain step, on two batches, before it is trusted, or one of its kind was (see
-`muslin.engines.tried`). Where a step cannot be written down, or
-anything at all goes wrong with it, the plain step is taken, and the player's ``note`` says why.
+`muslin.engines.tried`). Where a step cannot be written down, or anything at all goes wrong with it, the plain step is
+taken, and the player's ``note`` says why.
 """
 
 import logging
@@ -87,43 +87,46 @@ class StepRecorder(Recorder):
     # The parts of a step, in the order in which the step asks for them
 
     def gather(self, X, rows, out):
-        columns, H0 = np.array([self.inputs.start, self.inputs.stop]), out.whole
+        columns, H0 = self._bounds(self.inputs), out.whole
         self.names.add({"X": X, "columns": columns, "scale": (factor := scale(X.dtype, self.dtype))})
         self.loop("gather", X, self.program.rows[0], columns, factor, H0, moves={1: self.program.by_batch})
 
     def augment(self, augmentation, X, rows, out):
         """Each thread makes its samples. They are written where others may still read those of the step before, so that
         all meet first."""
-        P, ways, share = self.program.pictures, self.program.ways[0], np.array([self.samples.start, self.samples.stop])
+        P, ways, share = self.program.pictures, self.program.ways[0], self._bounds(self.samples)
         by_step, shape = self.program.ways.strides[0], np.array(augmentation.shape)
         self.names.add({"X": X, "ways": ways, "fields": augmentation.fields, "pictures": P})
-        if not augmentation.mixes:
+        if not self.step.mixes:
             self.barrier(self.program.meeting)
             P = out.whole
         loop, factor = self.templates.pictures("warp", self.dtype), scale(X.dtype, self.dtype)
         operands = X, self.program.rows[0], ways, augmentation.fields, shape, factor, share, P
         self.loop("warp", *operands, loop=loop, moves={1: self.program.by_batch, 2: by_step})
-        if augmentation.mixes:
+        if self.step.mixes:
             self.barrier(self.program.meeting)
             loop = self.templates.pictures("mix", self.dtype)
             self.loop("mix", P, ways, shape, share, out.whole, loop=loop, moves={1: by_step})
         if not self.by_units:
             self.barrier(self.program.meeting)
 
+    @staticmethod
+    def _bounds(share):
+        """A share as loops are told it: [start, stop]."""
+        return np.array([share.start, share.stop])
+
     def _mixed_targets(self, table, y, Y):
-        ways, share = self.program.ways[0], np.array([self.samples.start, self.samples.stop])
-        loop, moves = self.templates.pictures("mix_targets", self.dtype), {2: self.program.by_batch}
-        moves[3] = self.program.ways.strides[0]
-        self.loop("mix_targets", table, y, self.program.rows[0], ways, share, Y, loop=loop, moves=moves)
+        program, loop = self.program, self.templates.pictures("mix_targets", self.dtype)
+        operands = table, y, program.rows[0], program.ways[0], self._bounds(self.samples), Y
+        self.loop("mix_targets", *operands, loop=loop, moves={2: program.by_batch, 3: program.ways.strides[0]})
 
     def targets(self, table, y, rows):
-        augmentation = self.step.augmentation
         if y.ndim == 2:
             self.own_targets = self._gathered("Y", y, rows)
             return self.symbol(self.own_targets.T)
         Y = np.zeros((len(table), self.rows.size), self.dtype)
         self.names.add({"table": table, "y": y, "Y": Y})
-        if augmentation and augmentation.mixes:
+        if self.step.mixes:
             self._mixed_targets(table, y, Y)
             return self.symbol(Y)
         self.loop("targets", table, y, self.rows, Y, moves={2: self.program.by_batch})
@@ -208,8 +211,8 @@ class StepRecorder(Recorder):
             yield scalars, slice(at + n * columns.start, at + n * columns.stop)
 
     def follow(self, running, value, factor):
-        loop, units = self.templates.normalization("follow", self.dtype), self.share(len(running))
-        columns, factor = np.array([units.start, units.stop]), np.array([factor], self.dtype)
+        loop, columns = self.templates.normalization("follow", self.dtype), self._bounds(self.share(len(running)))
+        factor = np.array([factor], self.dtype)
         self.loop("follow", running[:, 0], value[:, 0], factor, loop=loop, writes=(0,), columns=columns)
 
     def normalized_deltas(self, how, dA, gamma, N, variance, dgamma, db):
@@ -306,8 +309,7 @@ class Program:
         self.sums = [np.zeros(shape, network.dtype, order="F") for _ in range(parts)]
         self.keys = {k: np.zeros(steps, np.uint64) for k in self.signals.masks}
         self.ways = np.zeros((steps, batch if step.augmentation else 0, WAYS))
-        mixes = step.augmentation and step.augmentation.mixes
-        self.pictures = np.zeros((batch if mixes else 0, network.sizes[0]), network.dtype)
+        self.pictures = np.zeros((batch if step.mixes else 0, network.sizes[0]), network.dtype)
         self.squares = None
         self.meeting = calls.meeting()
         self.bell = self.meeting[3]

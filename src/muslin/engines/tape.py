@@ -271,11 +271,11 @@ class Recorder:
 
     def activate(self, function, A, b, H):
         passes = self.engine.compiled("activate", function, self.dtype)
-        self._passes(function, passes, {"A": A, "b": b, "H": H}, columns_of(A))
+        self._passes(function, passes, {"A": A, "b": b, "H": H}, _columns_of(A))
 
     def slope(self, slope, dH, A, H, dA):
         passes = self.engine.compiled("slope", slope, self.dtype)
-        self._passes(slope, passes, {"dH": dH, "A": A, "H": H, "dA": dA}, columns_of(A))
+        self._passes(slope, passes, {"dH": dH, "A": A, "H": H, "dA": dA}, _columns_of(A))
 
     def _passes(self, formula, passes, arrays, columns):
         for function, names in passes:
@@ -299,7 +299,7 @@ class Recorder:
     def _normalization(self, name, how, A, *arrays, writes, whole=False):
         if how is not NORMALIZATIONS["batch"]:
             raise CannotRecord("a normalization that is none of muslin's")
-        columns = None if whole else columns_of(A)
+        columns = None if whole else _columns_of(A)
         loop = self.templates.normalization(name, self.dtype)
         self.loop(name, *map(_rows, (A, *arrays)), loop=loop, writes=writes, columns=columns)
 
@@ -371,7 +371,7 @@ def _rows(x):
     return x[:, 0]
 
 
-def columns_of(x):
+def _columns_of(x):
     """The units that a loop works on, [start, stop]: those of the thread where it has some only, else all."""
     return np.array([x.units.start, x.units.stop]) if x.units else all_columns(len(x.array))
 

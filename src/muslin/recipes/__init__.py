@@ -6,9 +6,12 @@ from typing import Any
 from muslin.documents import read_document
 from muslin.errors import known
 
-_FILES = {file.name.removesuffix(".yaml"): file for file in files(__name__).iterdir() if file.name.endswith(".yaml")}
 #: name → file
-RECIPES = dict(sorted(_FILES.items()))
+RECIPES = {
+    file.name.removesuffix(".yaml"): file
+    for file in sorted(files(__name__).iterdir(), key=lambda file: file.name)
+    if file.name.endswith(".yaml")
+}
 
 
 def recipe(name: str) -> dict[str, Any]:

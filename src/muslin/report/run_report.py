@@ -5,6 +5,7 @@ What a run has not, or not yet, is left out, with a sentence in its place.
 
 import json
 import shlex
+from functools import cached_property
 
 import numpy as np
 
@@ -69,7 +70,12 @@ class Facts:
             raise InputError(f"It has not been measured on the test set; to do that: {line}")
         if self.data is None or self.data.X_test is None or self.data.target != "class":
             return None
-        return self.run.model_for(self.data).predict_proba(self.data.X_test)
+        return self._fitting.predict_proba(self.data.X_test)
+
+    @cached_property
+    def _fitting(self):
+        """The trained network. Raises InputError where it does not fit the data set."""
+        return self.run.model_for(self.data)
 
     @property
     def _of_rows(self):
@@ -79,30 +85,34 @@ class Facts:
     def _importance(self):
         if not self._of_rows or self.table is None:
             return None
-        rows = directory.split(self.run.settings, self.data)[1]
-        X, y = self.data.X_train[rows], self.data.y_train[rows]
-        return tabular.importance(self.run.model_for(self.data), self.table.preparation, X, y)
+        X, y = (part[self._validation] for part in (self.data.X_train, self.data.y_train))
+        return tabular.importance(self._fitting, self.table.preparation, X, y)
 
     def _calibration(self):
         if not self._of_rows or self.data.target != "class" or self._judged is None:
             return None
         which, X, y = self._judged
-        return {"which": which, **tabular.calibration(self.run.model_for(self.data).respond(X), y)}
+        return {"which": which, **tabular.calibration(self._fitting.respond(X), y)}
 
     def _residuals(self):
         if not self._of_rows or self.data.target != "numbers" or self._judged is None:
             return None
         (which, X, true), target = self._judged, self.table and self.table.target
-        predicted = self.run.model_for(self.data).respond(X)
+        predicted = self._fitting.respond(X)
         if target:
             predicted, true = target.decode(predicted), target.decode(true)
         names = [target.name] if target else [f"output {k}" for k in range(1, true.shape[1] + 1)]
         return {"which": which, **tabular.residuals(predicted, true, names)}
 
-    @property
+    @cached_property
+    def _validation(self):
+        """The rows of the validation samples."""
+        return directory.split(self.run.settings, self.data)[1]
+
+    @cached_property
     def _judged(self):
         """(what they are, inputs, targets) of the test samples if they were looked at, else of those of validation."""
-        rows = directory.split(self.run.settings, self.data)[1]
+        rows = self._validation
         if "test_loss" in self.summary and self.data.X_test is not None:
             return "test", self.data.X_test, self.data.y_test
         return ("validation", self.data.X_train[rows], self.data.y_train[rows]) if len(rows) else None

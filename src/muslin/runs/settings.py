@@ -29,9 +29,7 @@ CHOICES = {
     "normalization": FeedForwardNeuralNetwork.normalizations,
     "output": FeedForwardNeuralNetwork.outputs,
     "loss": FeedForwardNeuralNetwork.losses,
-    "optimizer": ChainMap(
-        FeedForwardNeuralNetwork.optimizers, dict.fromkeys(FULL_BATCH)
-    ),  # a row more is a choice more
+    "optimizer": ChainMap(FeedForwardNeuralNetwork.optimizers, dict.fromkeys(FULL_BATCH)),  # sees rows that are added
     "schedule": SCHEDULES,
     "engine": {"auto": None, **ENGINES},
     "dtype": {"float32": None, "float64": None},

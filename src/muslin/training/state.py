@@ -38,8 +38,8 @@ class State:
 
     ``epoch`` and ``step`` count what is done. ``slots`` are the optimizer's vectors; ``best`` the network's values to
     go back to, where early stopping keeps them; ``stopped`` the reason that a callback gave to end training;
-    ``rate_factor`` what a callback multiplies the learning rate by. There is
-    no random generator: the randomness of epoch e is derived from (seed, e).
+    ``rate_factor`` what a callback multiplies the learning rate by. There is no random generator: the randomness of
+    epoch e is derived from (seed, e).
     """
 
     network: Any
@@ -90,12 +90,8 @@ def load_checkpoint(state: State, path: str | PathLike[str]) -> None:
     vectors, metadata = read_tensors(path, "checkpoint")
     try:
         facts, theirs = metadata["state"], metadata["network"]
-        theirs = (
-            {"output": "softmax", "normalization": "none"}
-            | theirs
-            | {"optimizer": facts["optimizer"]}
-            | facts["settings"]
-        )
+        theirs = {"output": "softmax", "normalization": "none"} | theirs  # which old files have not
+        theirs |= {"optimizer": facts["optimizer"]} | facts["settings"]
         ours = state.network.config | {"optimizer": state.optimizer} | state.settings
         differences = [f"{name} {theirs[name]}, not {ours[name]}" for name in ours if _differs(name, ours, theirs)]
         differences += [f"other {name}" for name, print_ in state.data.items() if facts["data"].get(name) != print_]

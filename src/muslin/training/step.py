@@ -34,7 +34,7 @@ class Step:
 
     def __init__(self, network, X, y, rule, settings, weights=None, augmentation=None):
         self.network, self.X, self.rule, self.weights = network, X, rule, weights
-        self.augmentation = augmentation
+        self.augmentation, self.mixes = augmentation, augmentation is not None and augmentation.mixes
         self.y = y.astype(y.dtype.newbyteorder("="), copy=False)
         self.right = RIGHT.get(network.target)
         self.dropout, self.clip_norm = settings.dropout, settings.clip_norm
@@ -170,8 +170,8 @@ class Computation:
         """The targets of the batch, (n_L × B)."""
         if y.ndim == 2:
             return y[rows].T
-        Y, augmentation = table.take(y[rows], axis=1), self.step.augmentation
-        return mix_targets(Y, self.ways) if augmentation and augmentation.mixes else Y
+        Y = table.take(y[rows], axis=1)
+        return mix_targets(Y, self.ways) if self.step.mixes else Y
 
     def weights(self, weights, rows):
         """Those of the batch, (1 × B)."""
