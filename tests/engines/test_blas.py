@@ -1,5 +1,6 @@
 """How many threads BLAS uses."""
 
+import sys
 import threading
 import time
 
@@ -105,3 +106,40 @@ def test_whoever_waits_rings_the_bell():
         assert not entered.is_set()
     waiting.join(10)
     assert entered.is_set()
+
+
+def test_ctrl_c_at_any_time_leaves_nobody_waiting():
+    """A context is broken off wherever Python looks for signals in blas.py, once in each place: where a function begins
+    and after each call. Then others get their turn."""
+    place, bell = 0, np.zeros(1, np.int64)
+
+    def look(frame, event, argument):
+        nonlocal left
+        if frame.f_code.co_filename == blas.__file__ and event in ("call", "c_return"):
+            left -= 1
+            if left == 0:
+                raise KeyboardInterrupt
+
+    def entered(context):
+        with context:
+            pass
+
+    with blas.threads(2):
+        while True:
+            left = place = place + 1
+            sys.setprofile(look)
+            try:
+                entered(blas.alone(bell))
+            except KeyboardInterrupt:
+                pass
+            finally:
+                sys.setprofile(None)
+            entered(blas.alone(bell))  # this thread's next one clears up what is left, if anything
+            other = threading.Thread(target=entered, args=(blas.together(),), daemon=True)
+            other.start()
+            other.join(10)
+            assert not other.is_alive(), f"broken off at place {place}"
+            assert blas.description()["threads"] == 2
+            if left > 0:
+                break
+    assert place > 20

@@ -2,6 +2,7 @@
 
 import ctypes
 import os
+import sys
 import threading
 from contextlib import contextmanager, nullcontext
 from functools import cache
@@ -44,13 +45,15 @@ class _Use:
 
     `limited` and phases may be nested and may overlap between threads; in the end the number is what it was. Phases of
     the two kinds take turns: whoever comes while the other kind waits, waits too, so that nobody waits for ever.
+
+    Ctrl-C may break off any line here. So what a phase has taken is known by the phase, and `leave` gives back whatever
+    it is; it may be called again.
     """
 
     def __init__(self):
         self.lock, self.own = threading.Lock(), threading.local()
         self.changed = threading.Condition(self.lock)
-        self.kind, self.inside, self.bells = None, 0, []
-        self.waiting, self.turns = {"alone": 0, "together": 0}, {"alone": 0, "together": 0}
+        self.kind, self.inside, self.waiting = None, set(), {"alone": set(), "together": set()}
         self.limits, self.before = [], {}
 
     def n_threads(self):
@@ -87,37 +90,30 @@ class _Use:
             if n != pool.num_threads:
                 _set_threads(pool, n)
 
-    def enter(self, kind, bell):
-        other = "together" if kind == "alone" else "alone"
+    def enter(self, phase):
+        other = "together" if phase.kind == "alone" else "alone"
         with self.lock:
-            if self.kind in (None, kind) and not self.waiting[other]:
-                self.inside += 1
-                self._begin(kind)
+            if self.kind in (None, phase.kind) and not self.waiting[other]:
+                self.inside.add(phase)
+                self._begin(phase.kind)
             else:
-                self._wait(kind)
-            if bell is not None:
-                self.bells.append(bell)
-                bell[0] = self.waiting[other] > 0
+                self.waiting[phase.kind].add(phase)
+                self._ring(self.inside, True)
+                self.changed.wait_for(lambda: phase in self.inside)
+            self._ring([phase], bool(self.waiting[other]))
 
-    def _wait(self, kind):
-        turn = self.turns[kind]
-        self.waiting[kind] += 1
-        for bell in self.bells:
-            bell[0] = 1
-        try:
-            self.changed.wait_for(lambda: self.turns[kind] != turn)
-        except BaseException:  # Ctrl-C
-            if self.turns[kind] == turn:
-                self.waiting[kind] -= 1
-            else:
-                self._end()
-            raise
-
-    def leave(self, bell):
+    def leave(self, phase):
         with self.lock:
-            if bell is not None:
-                self.bells = [other for other in self.bells if other is not bell]
-            self._end()
+            self.waiting[phase.kind].discard(phase)
+            self.inside.discard(phase)
+            if not self.inside:
+                self._pass_on()
+
+    @staticmethod
+    def _ring(phases, rings):
+        for phase in phases:
+            if phase.bell is not None:
+                phase.bell[0] = rings
 
     def _begin(self, kind):
         if self.kind != kind:
@@ -125,17 +121,12 @@ class _Use:
             if kind == "alone" or self.before:
                 self._apply([_pool()] if _pool() else [])
 
-    def _end(self):
-        self.inside -= 1
-        if self.inside:
-            return
-        last = self.kind
-        following = [kind for kind in sorted(self.waiting, key=lambda kind: kind == last) if self.waiting[kind]]
+    def _pass_on(self):
+        """To those who wait, first of the other kind."""
+        following = [kind for kind in sorted(self.waiting, key=lambda kind: kind == self.kind) if self.waiting[kind]]
         self._begin(following[0] if following else None)
         if following:
-            kind = following[0]
-            self.inside, self.waiting[kind] = self.waiting[kind], 0
-            self.turns[kind] += 1
+            self.inside, self.waiting[self.kind] = self.waiting[self.kind], set()
             self.changed.notify_all()
 
 
@@ -143,18 +134,41 @@ class _Phase:
     """A context in which BLAS is used in one way; within another one of the same thread that one's way holds."""
 
     def __init__(self, kind, bell=None):
-        self.kind, self.bell = kind, bell
+        self.kind, self.bell, self.frame = kind, bell, None
 
     def __enter__(self):
-        self.outermost = not getattr(_USE.own, "inside", False)
-        if self.outermost:
-            _USE.enter(self.kind, self.bell)
-            _USE.own.inside = True
+        outer = getattr(_USE.own, "phase", None)
+        if outer is not None and outer.over():
+            outer.end()
+            outer = None
+        if outer is None:
+            self.frame = sys._getframe(1)
+            try:
+                _USE.own.phase = self
+                _USE.enter(self)
+            except BaseException:  # Ctrl-C
+                self.end()
+                raise
 
     def __exit__(self, *error):
-        if self.outermost:
-            _USE.own.inside = False
-            _USE.leave(self.bell)
+        if self.frame is not None:
+            self.end()
+
+    def end(self):
+        try:
+            _USE.leave(self)
+        except BaseException:  # Ctrl-C
+            _USE.leave(self)
+            raise
+        finally:
+            _USE.own.phase = self.frame = None
+
+    def over(self):
+        """Whether the function whose context it is has ended: by Ctrl-C, before `end` was called."""
+        frame = sys._getframe()
+        while frame is not None and frame is not self.frame:
+            frame = frame.f_back
+        return frame is None
 
 
 def _set_threads(pool, n):
