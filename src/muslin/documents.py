@@ -1,6 +1,8 @@
 """YAML and JSON files that a person wrote: settings, sweeps. They are small, and may be a stranger's."""
 
 import json
+from os import PathLike
+from typing import Any
 
 from muslin.errors import InputError, visible
 from muslin.files import MIB, check_size, read_bytes
@@ -9,7 +11,7 @@ from muslin.files import MIB, check_size, read_bytes
 ITEMS = 100_000
 
 
-def read_document(path, what="file"):
+def read_document(path: str | PathLike[str], what: str = "file") -> Any:
     """The value in a YAML or JSON file. Raises InputError, naming the file and the line, where it is neither, or cannot
     be meant: megabytes, nested a hundred levels deep, aliases that unfold to more than `ITEMS` values."""
     try:

@@ -10,12 +10,20 @@ import platform
 import re
 import secrets
 import stat
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from functools import cache
+from os import PathLike
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from muslin import digests
 from muslin.errors import InputError, note, visible
+
+if TYPE_CHECKING:  # files of text are read without it
+    import numpy as np
+
+AnyPath = str | PathLike[str]
 
 MIB = 1 << 20
 #: bytes of a text of ours, and of a file of tensors, from which on it is refused; levels of lists in lists
@@ -26,7 +34,7 @@ TEXT, TENSORS, DEPTH = 256 * MIB, 16_384 * MIB, 100
 
 
 @contextmanager
-def atomic(path):
+def atomic(path: AnyPath) -> Iterator[Path]:
     """A temporary path beside ``path``, to be written; on success it takes the name, on any error it is removed.
 
     Raises InputError where the folder cannot be written, the disk is full, or the path is no file's: a folder, a
@@ -60,7 +68,7 @@ def _temporary(path):
             temporary.unlink(missing_ok=True)
 
 
-def make_folder(folder):
+def make_folder(folder: Path) -> None:
     """The folder and those above it, each on the disk before anything is written into it. Raises OSError."""
     if not folder.is_dir():
         make_folder(folder.parent)
@@ -103,7 +111,7 @@ LITTER = re.compile(r"\..*\.(?:(?P<host>[A-Za-z0-9]*)-)?(?P<pid>\d+)\.part")
 
 
 @cache
-def remove_litter(folder):
+def remove_litter(folder: Path) -> None:
     """Remove the temporary files in a folder whose writer is gone. Once a process for each folder."""
     for path in folder.glob(".*.part"):
         name = LITTER.fullmatch(path.name)
@@ -122,11 +130,11 @@ def _alive(pid):
     return True
 
 
-def writable(folder):
+def writable(folder: AnyPath) -> bool:
     return os.access(folder, os.W_OK | os.X_OK)
 
 
-def output_folder(folder):
+def output_folder(folder: Path) -> Path:
     """Where pages and pictures of what lies in a folder are written: there or, where it is read-only, beside us."""
     if writable(folder) or not folder.is_dir():
         return folder
@@ -135,14 +143,14 @@ def output_folder(folder):
     return place
 
 
-def as_folder(name, longest=200):
+def as_folder(name: str, longest: int = 200) -> str:
     """A name as that of one folder: without what has a meaning in a path, never hidden, of at most ``longest`` bytes.
     Empty where nothing is left. A space stays one."""
     name = " ".join(re.sub(r"[^\w.+=,@\s-]+", "_", name).split()).strip(". ")
     return name.encode()[:longest].decode(errors="ignore").strip()
 
 
-def expanded(path):
+def expanded(path: AnyPath) -> Path:
     """The path with ~ as the home folder. Raises InputError where there is no such user."""
     try:
         return Path(path).expanduser()
@@ -150,7 +158,7 @@ def expanded(path):
         raise InputError(f"{visible(str(path))}: there is no such home folder.") from error
 
 
-def exists(path):
+def exists(path: AnyPath) -> bool:
     """Whether something is there; nothing can be at a name that is too long, or out of our reach."""
     try:
         return Path(path).exists()
@@ -158,16 +166,16 @@ def exists(path):
         return False
 
 
-def write_text(path, text):
+def write_text(path: AnyPath, text: str) -> None:
     _write(path, text.encode("utf-8", errors="backslashreplace"))
 
 
-def _write(path, *parts):
+def _write(path: AnyPath, *parts: bytes | memoryview) -> None:
     with atomic(path) as temporary, open(temporary, "wb") as file:
         file.writelines(parts)
 
 
-def write_json(path, value):
+def write_json(path: AnyPath, value: object) -> None:
     """Strict JSON: a NaN or infinity becomes null, which every reader understands. An object has its digest in it."""
     if isinstance(value, dict):
         _write(path, digests.stamp(_json(_blank(value), indent=2)))
@@ -175,7 +183,7 @@ def write_json(path, value):
         _write(path, _json(value, indent=2))
 
 
-def write_new_json(path, value):
+def write_new_json(path: AnyPath, value: dict[str, Any]) -> bool:
     """`write_json` of an object where no file is: of several processes one succeeds. Returns whether this one did."""
     with _temporary(path) as temporary:
         temporary.write_bytes(digests.stamp(_json(_blank(value), indent=2)))
@@ -201,7 +209,7 @@ def _link(temporary, path):
 NO_LINKS = errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK
 
 
-def write_json_lines(path, rows):
+def write_json_lines(path: AnyPath, rows: Sequence[dict[str, Any]]) -> None:
     """An object a line; the first has the digest of all in it. No rows, no file."""
     if rows:
         _write(path, digests.stamp(b"".join(map(_json, (_blank(rows[0]), *rows[1:])))))
@@ -219,7 +227,7 @@ def _json(value, indent=None):
     return (text + "\n").encode("utf-8", errors="backslashreplace")
 
 
-def finite(value):
+def finite(value: Any) -> Any:
     """The value with every NaN and infinity in it, at any depth, as None."""
     if isinstance(value, dict):
         return {key: finite(v) for key, v in value.items()}
@@ -228,7 +236,7 @@ def finite(value):
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def write_tensors(path, tensors, metadata):
+def write_tensors(path: AnyPath, tensors: dict[str, "np.ndarray"], metadata: Mapping[str, Any]) -> None:
     """Write {name: array} and {name: JSON value} to a safetensors file."""
     from safetensors.numpy import save
 
@@ -249,7 +257,7 @@ def _parts(data):
 # Reading
 
 
-def read_bytes(path, what="file", limit=TEXT):
+def read_bytes(path: AnyPath, what: str = "file", limit: int = TEXT) -> bytes:
     """The content of a regular file of at most ``limit`` bytes. Raises InputError for any other, named as ``what`` it
     should be: a device never ends, and a pipe may never begin."""
     with opened(path, what) as file:
@@ -262,7 +270,7 @@ def read_bytes(path, what="file", limit=TEXT):
             raise InputError(f"Cannot read the {what} {visible(str(path))}: {error.strerror or error}.") from error
 
 
-def opened(path, what="file"):
+def opened(path: AnyPath, what: str = "file") -> BinaryIO:
     """A regular file, open for reading in binary. Raises InputError where it is missing or anything else."""
     name = visible(str(path))
     try:
@@ -279,14 +287,14 @@ def opened(path, what="file"):
     return os.fdopen(handle, "rb")
 
 
-def read_json(path):
+def read_json(path: AnyPath) -> Any:
     """Raises InputError, naming the file, where it is missing, damaged or no JSON."""
     data = read_bytes(path, "file")
     with digests.checked(data, visible(str(path))):
         return _without_digest(parse_json(data, path))
 
 
-def read_json_lines(path):
+def read_json_lines(path: AnyPath) -> list[Any]:
     data = read_bytes(path, "file")
     with digests.checked(data, visible(str(path))):
         if not data:
@@ -298,7 +306,7 @@ def _without_digest(value):
     return {k: v for k, v in value.items() if k != digests.KEY} if isinstance(value, dict) else value
 
 
-def parse_json(text, where):
+def parse_json(text: str | bytes, where: object) -> Any:
     """The value of a JSON text. Raises InputError, naming ``where`` it stands, for any other text, or deep nesting."""
     try:
         value = json.loads(text)
@@ -310,7 +318,7 @@ def parse_json(text, where):
     return value
 
 
-def check_size(value, where, items=math.inf):
+def check_size(value: object, where: object, items: float = math.inf) -> None:
     """Raises InputError where lists and mappings lie deeper in each other than `DEPTH`, or stand for more than so many
     ``items`` in all: YAML's aliases let 200 bytes stand for 10⁹."""
     measured = {}  # (items, levels) of each list and mapping, by its identity; while it is measured, endless
@@ -339,7 +347,7 @@ def _too_deep(where):
     return InputError(f"{visible(str(where))} has lists or objects nested deeper than {DEPTH} levels.")
 
 
-def read_tensors(path, what):
+def read_tensors(path: AnyPath, what: str) -> tuple[dict[str, "np.ndarray"], dict[str, Any]]:
     """({name: array}, {name: JSON value}) of a safetensors file.
 
     Raises InputError, naming the file and ``what`` it should be, where it is missing, damaged or something else.
@@ -360,5 +368,5 @@ def _metadata(data):
     return json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")]).get("__metadata__", {})
 
 
-def damaged(path, what):
+def damaged(path: AnyPath, what: str) -> str:
     return f"{visible(str(path))} is not a {what} that muslin wrote, or it is damaged."

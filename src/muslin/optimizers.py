@@ -114,7 +114,7 @@ def adamw(theta: Array, g: Array, m: Array, v: Array, *, learning_rate: float, t
 
 
 #: name → rule. A new optimizer is one function and a row here.
-OPTIMIZERS = {
+OPTIMIZERS: dict[str, Callable[..., Any]] = {
     "sgd": sgd,
     "momentum": momentum,
     "nag": nag,

@@ -14,26 +14,26 @@ import numpy as np
 from muslin import activations
 
 
-def softmax(A, Y_hat):
+def softmax(A: np.ndarray, Y_hat: np.ndarray) -> np.ndarray:
     """exp(a) / Σ exp(a) of each column: the probabilities of classes of which one is right. Returns log Ŷ."""
     log_Y_hat = activations.log_softmax(A)
     np.exp(log_Y_hat, out=Y_hat)
     return log_Y_hat
 
 
-def sigmoid(A, Y_hat):
+def sigmoid(A: np.ndarray, Y_hat: np.ndarray) -> np.ndarray:
     """1 / (1 + exp(−a)): of each label the probability that it is there. Returns A = log(Ŷ / (1 − Ŷ))."""
     np.multiply(1.0 + np.tanh(0.5 * A), 0.5, out=Y_hat)
     return A
 
 
-def identity(A, Y_hat):
+def identity(A: np.ndarray, Y_hat: np.ndarray) -> np.ndarray:
     """Numbers of any size, as they are. Returns A."""
     np.positive(A, out=Y_hat)
     return A
 
 
-def exponential(A, Y_hat):
+def exponential(A: np.ndarray, Y_hat: np.ndarray) -> np.ndarray:
     """exp(a): the mean of counts, above 0. Returns A = log Ŷ."""
     np.exp(A, out=Y_hat)
     return A
@@ -52,17 +52,17 @@ class Output(NamedTuple):
     predict: Callable[[np.ndarray], np.ndarray]
 
 
-def most_probable(P):
+def most_probable(P: np.ndarray) -> np.ndarray:
     """The class of each sample, (N,)."""
     return P.argmax(axis=1)
 
 
-def above_half(P):
+def above_half(P: np.ndarray) -> np.ndarray:
     """1 where a label is more likely there than not, else 0: (N × n_L), or (N,) of one label."""
     return columns((P > 0.5).astype(np.int64))
 
 
-def columns(Y):
+def columns(Y: np.ndarray) -> np.ndarray:
     """(N × n_L) as it is, but (N,) where there is one column."""
     return Y[:, 0] if Y.shape[1] == 1 else Y
 

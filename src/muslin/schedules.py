@@ -52,4 +52,10 @@ def warm_up(schedule: Schedule, warmup: float) -> Schedule:
 
 
 #: name → schedule. A new one is one function and a row here.
-SCHEDULES = {"constant": constant, "step": step, "cosine": cosine, "linear": linear, "one_cycle": one_cycle}
+SCHEDULES: dict[str, Schedule] = {
+    "constant": constant,
+    "step": step,
+    "cosine": cosine,
+    "linear": linear,
+    "one_cycle": one_cycle,
+}

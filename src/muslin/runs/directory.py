@@ -11,13 +11,17 @@ runs/<name>/config.json               every setting, versions, data checksums
 import errno
 import re
 import shlex
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import count
+from os import PathLike
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from muslin import datasets
+from muslin.datasets import Dataset, TableFacts
 from muslin.engines import blas
 from muslin.errors import InputError, note, shown
 from muslin.files import (
@@ -36,8 +40,8 @@ from muslin.files import (
 from muslin.network import FeedForwardNeuralNetwork
 from muslin.runs import machine, records
 from muslin.runs.settings import Settings
-from muslin.training import Callback
-from muslin.training.callbacks import best_epoch
+from muslin.training import Callback, State
+from muslin.training.callbacks import OnEpoch, best_epoch
 from muslin.training.metrics import NAMES, measure
 from muslin.training.settings import FULL_BATCH, TrainingSettings
 
@@ -49,7 +53,7 @@ class Run:
     path: Path
 
     @property
-    def facts(self):
+    def facts(self) -> dict[str, Any]:
         """config.json: what the run was begun with. A program's run has {"name", "config", "command"}."""
         if not self.path.is_dir():
             raise InputError(f"There is no run directory {self.path}.")
@@ -58,42 +62,42 @@ class Run:
         return records.config(self.path / "config.json")
 
     @property
-    def ours(self):
+    def ours(self) -> bool:
         """Whether muslin trained it, and no program of the user's."""
         return "config" not in self.facts
 
     @property
-    def config(self):
+    def config(self) -> dict[str, Any]:
         """`facts` of a run of our own."""
         if not self.ours:
             raise InputError(f"{self.path} is the run of a program; muslin knows no network of it.")
         return self.facts
 
     @property
-    def settings(self):
+    def settings(self) -> Settings:
         return Settings.read({k: v for k, v in self.config.items() if k in Settings.model_fields})
 
     @property
-    def name(self):
+    def name(self) -> str:
         return self.config["name"]
 
     @property
-    def history(self):
+    def history(self) -> list[dict[str, Any]]:
         """A dictionary an epoch."""
         read = records.history if self.ours else records.program_history
         return read(self.path / "history.jsonl")
 
     @property
-    def history_so_far(self):
+    def history_so_far(self) -> list[dict[str, Any]]:
         """`history`, or none where no epoch is done yet."""
         return self.history if (self.path / "history.jsonl").exists() else []
 
     @property
-    def finished(self):
+    def finished(self) -> bool:
         return (self.path / "summary.json").exists()
 
     @property
-    def summary(self):
+    def summary(self) -> dict[str, Any]:
         if not self.finished:
             self.facts  # noqa: B018 (says what else may be wrong)
             raise InputError(f"{self.path} has not finished training; go on with: {self.resume_line}")
@@ -101,37 +105,37 @@ class Run:
         return read(self.path / "summary.json")
 
     @property
-    def checkpoint(self):
+    def checkpoint(self) -> Path:
         return self.path / "checkpoint.safetensors"
 
     @property
-    def saved_epochs(self):
+    def saved_epochs(self) -> int:
         """The number of epochs that need not be trained again."""
         return _epochs(self.checkpoint) if self.checkpoint.exists() else 0
 
     @property
-    def resume_line(self):
+    def resume_line(self) -> str:
         """What to type to go on with this run."""
         return shlex.join(["muslin", "train", "--resume", str(self.path)])
 
     @property
-    def table(self):
+    def table(self) -> TableFacts | None:
         """The `muslin.datasets.TableFacts` of the table that it was trained on; None if it was none."""
         path = self.path / "preparation.json"
         return datasets.TableFacts.from_json(read_json(path)) if path.exists() else None
 
     @property
-    def model(self):
+    def model(self) -> FeedForwardNeuralNetwork:
         """The trained network."""
         self.summary  # noqa: B018
         return FeedForwardNeuralNetwork.load(self.path / "model.safetensors")
 
-    def need_directory(self):
+    def need_directory(self) -> None:
         """Raises InputError where it was removed or moved, so that training does not make another one."""
         if not (self.path / "config.json").exists():
             raise InputError(f"The run directory {self.path} is gone: it was removed or moved while it trained.")
 
-    def model_for(self, data):
+    def model_for(self, data: Dataset) -> FeedForwardNeuralNetwork:
         """The trained network. Raises InputError where it has not the inputs and classes of the data set."""
         network, needed = self.model, (data.X_train.shape[1], data.n_outputs)
         if (network.sizes[0], network.sizes[-1]) != needed or network.target != data.target:
@@ -142,7 +146,7 @@ class Run:
             )
         return network
 
-    def dataset(self, quiet=True, data_dir=None):
+    def dataset(self, quiet: bool = True, data_dir: str | None = None) -> Dataset:
         """The data set that the run was trained on. Raises InputError where it is no longer the same."""
         settings = self.settings
         data = settings.load_data(quiet, data_dir)
@@ -151,7 +155,7 @@ class Run:
         return data
 
 
-def default_name(s):
+def default_name(s: Settings) -> str:
     """The course's name of a run: ``hl_3_hn_128_opt_nadam_act_sigmoid_lr_0.001_bs_32_init_xavier_ep_10_l2_0``."""
     size = "-".join(map(str, s.hidden_size)) if isinstance(s.hidden_size, list) else s.hidden_size
     return (
@@ -160,7 +164,13 @@ def default_name(s):
     )
 
 
-def create(settings, data, runs_dir="runs", name=None, numbered=False):
+def create(
+    settings: Settings,
+    data: Dataset,
+    runs_dir: str | PathLike[str] = "runs",
+    name: str | None = None,
+    numbered: bool = False,
+) -> Run:
     """A new run directory with its config.json. A name of the user's own must be free, or be ``numbered`` as the
     default one is. A folder with nothing in it is free: its maker may have been killed.
 
@@ -186,19 +196,19 @@ def create(settings, data, runs_dir="runs", name=None, numbered=False):
     )
 
 
-def _keep_table(run, data):
+def _keep_table(run: Run, data: Dataset) -> None:
     if data.table and run.table is None:
         write_json(run.path / "preparation.json", data.table.to_json())
 
 
-def _numbered(path):
+def _numbered(path: Path) -> Iterator[Path]:
     """runs/x, runs/x-2, runs/x-3, …"""
     yield path
     for number in count(2):
         yield path.with_name(f"{path.name}-{number}")
 
 
-def _claimed(path, config):
+def _claimed(path: Path, config: dict[str, Any]) -> bool:
     """Make the directory this run's, if it is free: the one that puts its config.json there has it."""
     try:
         if path.exists() and not (path.is_dir() and all(LITTER.fullmatch(entry.name) for entry in path.iterdir())):
@@ -211,7 +221,7 @@ def _claimed(path, config):
     return write_new_json(path / "config.json", config)
 
 
-def folder_name(name, what):
+def folder_name(name: str, what: str) -> str:
     """The name as that of one folder: see `muslin.files.as_folder`.
 
     Raises InputError where nothing that could be one is left of it; ``what`` has the name is told.
@@ -221,13 +231,13 @@ def folder_name(name, what):
     return as_folder(name)
 
 
-def split(settings, data):
+def split(settings: Settings, data: Dataset) -> tuple[np.ndarray, np.ndarray]:
     """The rows of the training and of the validation samples that these settings ask for."""
     labels = data.y_train if data.target == "class" else np.zeros(len(data.y_train), np.int64)
     return datasets.split(labels, settings.validation, seed=settings.seed, stratify=settings.stratify)
 
 
-def prolong(run, data, changes):
+def prolong(run: Run, data: Dataset, changes: dict[str, Any]) -> None:
     """Let the run go on for more ``epochs`` or with another ``patience``. Raises InputError where it cannot."""
     if others := changes.keys() - {"epochs", "patience"}:
         raise InputError(f"--resume can change epochs and patience, not {', '.join(sorted(others))}; start a new run.")
@@ -243,7 +253,7 @@ def prolong(run, data, changes):
     (run.path / "summary.json").unlink(missing_ok=True)  # its figures are of another model than the longer run's
 
 
-def train(run, data, callbacks=()):
+def train(run: Run, data: Dataset, callbacks: Iterable[Callback | OnEpoch] = ()) -> dict[str, Any]:
     """Train the run's network, from its last checkpoint if there is one, and write its summary and model.
 
     It goes on with as many threads of BLAS as it was begun with, for the last bits depend on them; what else they
@@ -262,7 +272,7 @@ def train(run, data, callbacks=()):
         return _train(run, settings, network, data, callbacks)
 
 
-def drop_damaged_checkpoint(run):
+def drop_damaged_checkpoint(run: Run) -> None:
     """Remove a checkpoint that cannot be read, and say so: trained from its beginning, the run ends in the same."""
     try:
         run.saved_epochs  # noqa: B018
@@ -271,7 +281,13 @@ def drop_damaged_checkpoint(run):
         note(f"{error} {run.path} is trained from its beginning, to the same result.")
 
 
-def _train(run, settings, network, data, callbacks):
+def _train(
+    run: Run,
+    settings: Settings,
+    network: FeedForwardNeuralNetwork,
+    data: Dataset,
+    callbacks: Iterable[Callback | OnEpoch],
+) -> dict[str, Any]:
     _keep_table(run, data)  # whoever made the directory may have been killed before
     rows, rows_val = split(settings, data)
     saved = {"checkpoint": run.checkpoint, "resume": run.checkpoint.exists()}
@@ -314,28 +330,29 @@ def _train(run, settings, network, data, callbacks):
 _FIGURES = ("loss", "accuracy", "val_loss", *dict.fromkeys(f"val_{name}" for row in NAMES.values() for name in row))
 
 
-def need_test(data):
-    """Raises InputError where the data set has no test part."""
-    if data.X_test is None and data.table:
+def need_test(data: Dataset) -> tuple[np.ndarray, np.ndarray]:
+    """The test part, (X, y). Raises InputError where the data set has none."""
+    if data.X_test is not None and data.y_test is not None:
+        return data.X_test, data.y_test
+    if data.table:
         raise InputError(f"The table {data.name} has no test rows; --test must be a share of them, or another table.")
-    if data.X_test is None:
-        raise InputError(f"The data set {data.name} has no test part; an .npz needs X_test and y_test for that.")
+    raise InputError(f"The data set {data.name} has no test part; an .npz needs X_test and y_test for that.")
 
 
-def need_classes(data):
+def need_classes(data: Dataset) -> None:
     """Raises InputError where the data set has numbers or labels in place of classes."""
     if data.target != "class":
         raise InputError(f"The data set {data.name} has {data.target} to predict; this command is for classes.")
 
 
-def evaluate_test(run, data):
+def evaluate_test(run: Run, data: Dataset) -> tuple[dict[str, Any], np.ndarray]:
     """Evaluate the run's model on the test set; adds the figures to summary.json and returns them.
 
     test_accuracy, test_loss, confusion_matrix [true][predicted], per_class and macro (precision, recall, f1), and the
     predicted classes (not written).
     """
-    need_test(data)
-    figures, predicted = figures_on(run.model_for(data), data.X_test, data.y_test, data.class_names, data.table)
+    X, y = need_test(data)
+    figures, predicted = figures_on(run.model_for(data), X, y, data.class_names, data.table)
     if writable(run.path):
         write_json(run.path / "summary.json", run.summary | figures)
     else:
@@ -343,7 +360,9 @@ def evaluate_test(run, data):
     return figures, predicted
 
 
-def figures_on(network, X, y, names, table):
+def figures_on(
+    network: FeedForwardNeuralNetwork, X: np.ndarray, y: np.ndarray, names: Sequence[str], table: TableFacts | None
+) -> tuple[dict[str, Any], np.ndarray]:
     """({"test_accuracy": …}, predictions) on samples; see `evaluate_test`. Of numbers test_r2, test_mae and test_rmse,
     the last two in the units of the table's target; of labels test_accuracy and test_f1, and F1 of each label."""
     figures, Y_hat = measure(network, X, y)
@@ -384,7 +403,7 @@ def _per_label(Y, predicted, names):
 PER_CLASS = {"class": _per_class, "labels": _per_label}
 
 
-def _check(settings, data):
+def _check(settings: Settings, data: Dataset) -> FeedForwardNeuralNetwork:
     """The network, after everything that training would refuse was refused: before there is a directory."""
     network = settings.network(data.X_train.shape[1], data.n_outputs)
     rows, rows_val = split(settings, data)
@@ -398,15 +417,15 @@ def _check(settings, data):
 class WriteHistory(Callback):
     """Keeps history.jsonl equal to the history, after every epoch."""
 
-    def __init__(self, run):
+    def __init__(self, run: Run):
         self.run = run
 
-    def on_epoch(self, state):
+    def on_epoch(self, state: State) -> None:
         self.run.need_directory()
         write_json_lines(self.run.path / "history.jsonl", state.history)
 
 
-def _epochs(checkpoint):
+def _epochs(checkpoint: Path) -> int:
     """The number of epochs that are done in a checkpoint."""
     epochs = read_tensors(checkpoint, "checkpoint")[1].get("state")
     epochs = epochs.get("epoch") if isinstance(epochs, dict) else None

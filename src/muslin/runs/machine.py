@@ -4,9 +4,12 @@ import os
 import platform
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
 
 from muslin.engines import blas
 from muslin.errors import note
+from muslin.network import FeedForwardNeuralNetwork
 
 VERSIONS = ("muslin", "numpy", "numba", "scikit-learn")
 #: facts that a training which goes on elsewhere is to share with its beginning
@@ -14,18 +17,19 @@ MATTERS = ("processor", "engine", "library", "kernels", "threads")
 
 
 @cache
-def versions():
+def versions() -> dict[str, str | None]:
     """{package: its version, or None where it is not installed}"""
-    found = {"python": platform.python_version()}
-    for name in VERSIONS:
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            found[name] = None
-    return found
+    return {"python": platform.python_version()} | {name: _version(name) for name in VERSIONS}
 
 
-def facts(network):
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
+
+
+def facts(network: FeedForwardNeuralNetwork) -> dict[str, Any]:
     return {
         "system": platform.system(),
         "processor": platform.machine(),
@@ -34,7 +38,7 @@ def facts(network):
     }
 
 
-def note_differences(path, then, now):
+def note_differences(path: Path, then: dict[str, Any], now: dict[str, Any]) -> None:
     """Say in which facts the machine on which the run at the path goes on is another one than that it began on."""
     then, now = ({**facts, **facts.get("blas", {})} for facts in (then, now))
     known = [key for key in MATTERS if then.get(key) is not None]
@@ -44,6 +48,6 @@ def note_differences(path, then, now):
         note(f"{path} goes on with {threads} threads, as it was begun, on {cores()} cores: slower, and exact.")
 
 
-def cores():
+def cores() -> int:
     """The cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

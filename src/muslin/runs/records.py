@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, PlainValidator, ValidationError, create_model, model_validator
-from pydantic_core import PydanticCustomError
+from pydantic_core import ErrorDetails, PydanticCustomError
 
 from muslin.errors import InputError, shown, visible
 from muslin.files import read_json, read_json_lines
@@ -49,16 +49,18 @@ class Machine(Record):
     blas: Blas | None = None
 
 
+class Origin(Record):
+    """What config.json has beside the settings."""
+
+    name: str
+    data_checksums: dict[str, str]
+    versions: dict[str, str | None] = {}
+    machine: Machine = Machine()
+
+
+_SETTINGS: dict[str, Any] = dict.fromkeys(Settings.model_fields, (Setting, None))
 #: config.json of a run of our own
-Config = create_model(
-    "Config",
-    __base__=Record,
-    name=(str, ...),
-    data_checksums=(dict[str, str], ...),
-    versions=(dict[str, str | None], {}),
-    machine=(Machine, Machine()),
-    **dict.fromkeys(Settings.model_fields, (Setting, None)),
-)
+Config = create_model("Config", __base__=Origin, **_SETTINGS)
 
 
 class ProgramConfig(Record):
@@ -177,7 +179,7 @@ def _object(value: object, path: Path) -> dict:
     return value
 
 
-def _sentence(error: dict) -> str:
+def _sentence(error: ErrorDetails) -> str:
     place = ".".join(visible(str(part))[:100] for part in error["loc"])
     if error["type"] == "missing":
         return f"{place} is missing"

@@ -4,8 +4,10 @@ The command line's flags, config files, `config.json` in a run directory and swe
 """
 
 from collections import ChainMap
+from collections.abc import Mapping
 from numbers import Real
-from typing import Any
+from pathlib import Path
+from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model, field_validator, model_validator
 
@@ -23,18 +25,32 @@ from muslin.schedules import SCHEDULES
 from muslin.training.settings import FULL_BATCH, OPTIONS, hyperparameters_of, optional, rule_of
 
 #: setting → the names it may have
-CHOICES = {
+CHOICES: dict[str, Mapping[str, Any]] = {
     "activation": FeedForwardNeuralNetwork.activations,
     "initializer": FeedForwardNeuralNetwork.initializers,
     "normalization": FeedForwardNeuralNetwork.normalizations,
     "output": FeedForwardNeuralNetwork.outputs,
     "loss": FeedForwardNeuralNetwork.losses,
-    "optimizer": ChainMap(FeedForwardNeuralNetwork.optimizers, dict.fromkeys(FULL_BATCH)),  # sees rows that are added
+    # a view: a row more is a choice more
+    "optimizer": ChainMap[str, Any](FeedForwardNeuralNetwork.optimizers, dict.fromkeys(FULL_BATCH)),
     "schedule": SCHEDULES,
     "engine": {"auto": None, **ENGINES},
     "dtype": {"float32": None, "float64": None},
     "task": dict.fromkeys(TASKS),
 }
+
+#: settings that the network is made with
+NETWORK = [
+    "activation",
+    "initializer",
+    "initializer_scale",
+    "normalization",
+    "output",
+    "loss",
+    "seed",
+    "dtype",
+    "engine",
+]
 
 #: kind of target → what a data set has of it
 WORDS = {"class": "classes", "labels": "labels", "numbers": "numbers"}
@@ -159,7 +175,7 @@ def _training_fields():
 _Training = create_model("_Training", __base__=_DataAndNetwork, **dict(_training_fields()))
 
 
-class Settings(_Training):
+class Settings(_Training):  # type: ignore[misc, valid-type]  # its fields are the rows of a table
     """Make one with `Settings.read`, whose errors are sentences."""
 
     seed: int = Field(0, ge=0, description="of everything random")
@@ -168,7 +184,7 @@ class Settings(_Training):
     threads: int | None = Field(None, ge=1, le=1024, description="of BLAS (default all cores)")
 
     @classmethod
-    def read(cls, *sources: dict[str, Any]):
+    def read(cls, *sources: dict[str, Any]) -> Self:
         """The settings from several dictionaries, the later ones first in rank; what they leave out has its default.
 
         Raises InputError with one sentence for the first thing that is wrong.
@@ -251,27 +267,25 @@ class Settings(_Training):
             return {**values, "hidden_layers": len(sizes)}
         return values
 
-    def network(self, n_inputs, outputs):
+    def network(self, n_inputs: int, outputs: int) -> FeedForwardNeuralNetwork:
         """The network that these settings describe."""
         size = self.hidden_size
         hidden = list(size) if isinstance(size, list) else [size] * self.hidden_layers
-        names = ("activation", "initializer", "initializer_scale", "normalization")
-        names += ("output", "loss", "seed", "dtype", "engine")
-        given = {name: getattr(self, name) for name in names}
-        return FeedForwardNeuralNetwork([n_inputs, *hidden, outputs], **given)
+        own = {name: getattr(self, name) for name in NETWORK}
+        return FeedForwardNeuralNetwork([n_inputs, *hidden, outputs], **own)
 
     @property
-    def table(self):
+    def table(self) -> datasets.TableOptions:
         """What is said of a table."""
         drop = tuple(name.strip() for name in (self.drop or "").split(",") if name.strip())
         return datasets.TableOptions(self.target, drop, self.task, self.test)
 
-    def load_data(self, quiet=False, data_dir=None):
+    def load_data(self, quiet: bool = False, data_dir: str | None = None) -> datasets.Dataset:
         """The data set; see `muslin.datasets.load`."""
         data_dir = data_dir or self.data_dir
         return datasets.load(self.dataset, data_dir=data_dir, quiet=quiet, table=self.table)
 
-    def for_target(self, target):
+    def for_target(self, target: str) -> Self:
         """These settings with an output that says the kind of target, and a loss that goes with it, where none was
         named. Raises InputError for one that does not."""
         table, named = FeedForwardNeuralNetwork.outputs, self.model_fields_set
@@ -284,7 +298,7 @@ class Settings(_Training):
         pair(FeedForwardNeuralNetwork.losses, loss, output)
         return self.model_copy(update={"output": output, "loss": loss})
 
-    def training(self):
+    def training(self) -> dict[str, Any]:
         """The arguments of `muslin.training.fit`. A hyperparameter that the optimizer does not have is left out."""
         own = hyperparameters_of(self.optimizer, FeedForwardNeuralNetwork.optimizers)
         names = [*TRAINING, *(name for name in own if getattr(self, name, None) is not None)]
@@ -301,7 +315,7 @@ def _sentence(error):
     return f"{name} is {shown(error['input'])}; it must be {RIGHT.get(name, 'a text')}."
 
 
-def read_file(path):
+def read_file(path: Path) -> dict[str, Any]:
     """The settings in a YAML or JSON file, as a dictionary. Raises InputError, naming the file."""
     values = read_document(path, "config file")
     if not isinstance(values, dict):

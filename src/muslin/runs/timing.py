@@ -1,14 +1,19 @@
 """How long a step of training takes on this machine, and how long the work takes that it cannot do without."""
 
 import time
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
 
 from muslin.memory import Signals
+from muslin.network import FeedForwardNeuralNetwork
 from muslin.optimizers import signature
 
 
-def step_seconds(network, training, samples=16_384, rounds=5):
+def step_seconds(
+    network: FeedForwardNeuralNetwork, training: dict[str, Any], samples: int = 16_384, rounds: int = 5
+) -> tuple[list[float], str | None]:
     """(seconds of a step in each of ``rounds`` epochs on random images, after one that is not counted; why steps were
     not played from tape, or None).
 
@@ -23,7 +28,9 @@ def step_seconds(network, training, samples=16_384, rounds=5):
     return [batch / speed for speed in history["samples_per_second"][1:]], history.engine_note
 
 
-def limit_seconds(network, batch_size, optimizer, steps=100, rounds=5):
+def limit_seconds(
+    network: FeedForwardNeuralNetwork, batch_size: int, optimizer: str, steps: int = 100, rounds: int = 5
+) -> list[float]:
     """Seconds of a step's matrix products alone, through `np.matmul`, and one pass over the optimizer's memory; of each
     of ``rounds``, after one that is not counted.
 
@@ -39,7 +46,7 @@ def limit_seconds(network, batch_size, optimizer, steps=100, rounds=5):
     return found[1:]
 
 
-def least(network, batch_size, optimizer):
+def least(network: FeedForwardNeuralNetwork, batch_size: int, optimizer: str) -> Callable[[], None]:
     """The function that does what `limit_seconds` times, once."""
     products = list(_products(network, batch_size))
     slots = [np.zeros_like(network.theta) for _ in signature(network.optimizers[optimizer])[0]]
@@ -53,7 +60,9 @@ def least(network, batch_size, optimizer):
     return step
 
 
-def _products(network, batch_size):
+def _products(
+    network: FeedForwardNeuralNetwork, batch_size: int
+) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
     """(left, right, result) of every matrix product of a step."""
     s, W = Signals(network.sizes, batch_size, network.dtype), network.weights
     for k in W:
@@ -64,17 +73,17 @@ def _products(network, batch_size):
             yield W[k].T, s.dA[k], s.dH[k - 1]
 
 
-def no_slot(theta, g):
+def no_slot(theta: np.ndarray, g: np.ndarray) -> np.ndarray:
     return theta + 0.0 * g
 
 
-def one_slot(theta, g, u):
+def one_slot(theta: np.ndarray, g: np.ndarray, u: np.ndarray) -> tuple[np.ndarray, ...]:
     return theta + 0.0 * g, u + 0.0 * g
 
 
-def two_slots(theta, g, m, v):
+def two_slots(theta: np.ndarray, g: np.ndarray, m: np.ndarray, v: np.ndarray) -> tuple[np.ndarray, ...]:
     return theta + 0.0 * g, m + 0.0 * g, v + 0.0 * g
 
 
 #: a rule that touches as much memory, by the number of slots
-PASSES = (no_slot, one_slot, two_slots)
+PASSES: tuple[Callable[..., Any], ...] = (no_slot, one_slot, two_slots)

@@ -111,10 +111,14 @@ class Diagnostics(Callback):
         ]
 
 
+#: a function as a callback: an `Callback.on_epoch`; what it returns is a reason to stop, or None
+OnEpoch = Callable[[State], Any]
+
+
 class EachEpoch(Callback):
     """A plain function as a callback."""
 
-    def __init__(self, function: Callable[[State], Any]):
+    def __init__(self, function: OnEpoch):
         if isinstance(function, type) or not callable(function):
             raise InputError(f"{function!r} is no callback; give a Callback object or a function of the state.")
         self.function = function
@@ -126,7 +130,7 @@ class EachEpoch(Callback):
 class Callbacks(Callback):
     """Several as one, called one after the other. The first reason to stop is kept in the state."""
 
-    def __init__(self, callbacks: Iterable[Any]):
+    def __init__(self, callbacks: Iterable[Callback | OnEpoch]):
         self.all = [c if isinstance(c, Callback) else EachEpoch(c) for c in callbacks]
         self.watchers = [c for c in self.all if type(c).on_step is not Callback.on_step]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations  # help(fit) says ArrayLike, and not what that is made of
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import asdict
 from os import PathLike
 from typing import Any
@@ -15,7 +15,7 @@ from muslin.errors import InputError
 from muslin.inputs import Scale, hint_of_scales, hint_of_targets
 from muslin.training.augmentation import Augmentation
 from muslin.training.batches import Batches, Samples, fingerprint
-from muslin.training.callbacks import Callback, Callbacks, Checkpoint, Diagnostics, EarlyStopping
+from muslin.training.callbacks import Callback, Callbacks, Checkpoint, Diagnostics, EarlyStopping, OnEpoch
 from muslin.training.lbfgs import learn_by_lbfgs
 from muslin.training.metrics import RIGHT, Tally, validated
 from muslin.training.progress import progress
@@ -36,7 +36,7 @@ def fit(
     sample_weight: ArrayLike | None = None,
     class_weight: Any = None,
     image_shape: tuple[int, int] | None = None,
-    callbacks: Iterable[Callback | Callable[[State], Any]] = (),
+    callbacks: Iterable[Callback | OnEpoch] = (),
     checkpoint: str | PathLike[str] | None = None,
     resume: bool = False,
     verbose: bool = False,
