@@ -27,7 +27,6 @@ FLOORS = (
     {"muslin"},
     {"datasets", "gradcheck"},
     {"runs"},
-    {"transfer"},
     {"report", "estimators", "recipes"},
     {"tracking"},
     {"sweeps", "studies"},

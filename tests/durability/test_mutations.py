@@ -19,8 +19,8 @@ from muslin.network import FeedForwardNeuralNetwork
 from muslin.report.live import WatchedRun
 from muslin.report.run_report import Facts, contents
 from muslin.runs import Run
-from muslin.transfer.results import read as read_transfer
-from muslin.transfer.results import write as write_transfer
+from muslin.studies.transfer.results import read as read_transfer
+from muslin.studies.transfer.results import write as write_transfer
 
 FEW, MANY = 60, pytest.param(10_000, marks=pytest.mark.slow)
 CELLS = [{"fraction": 0.5, "seed": 1, "contestant": "scratch", "test_accuracy": 0.5}]

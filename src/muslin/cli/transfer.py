@@ -8,11 +8,12 @@ import typer
 from rich.progress import Progress
 from rich.table import Table
 
-from muslin import datasets, runs, transfer
+from muslin import datasets, runs
 from muslin.cli.options import DataDir, Json, RunPath, console, emit, same_command
 from muslin.errors import InputError
-from muslin.report import transfer_plot
 from muslin.runs.directory import folder_name
+from muslin.studies import transfer
+from muslin.studies.transfer import picture
 
 
 def command(
@@ -56,7 +57,7 @@ def command(
         "conclusions": transfer.conclusions(rows, plan.freeze),
     }
     transfer.write(folder / "transfer.json", plan, cells, **results)
-    transfer_plot.curves(results, folder / "transfer.png")
+    picture.curves(results, folder / "transfer.png")
     if json:
         emit({"folder": str(folder)} | results)
     else:

@@ -1,10 +1,16 @@
 """The picture of a study: panels of lines, each labelled where it ends."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from muslin.report.style import DASHES, GREY, INK, SERIES, figure
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 #: eight, for as many optimizers
 COLORS = (*SERIES, GREY)
@@ -24,7 +30,7 @@ class Panel:
     log: bool = False
 
 
-def draw(panels, path):
+def draw(panels: Sequence[Panel], path: Path) -> None:
     """Panels side by side. A line's name has the same color in each."""
     names = list(dict.fromkeys(name for panel in panels for name in panel.lines))
     looks = {
@@ -41,7 +47,7 @@ def draw(panels, path):
             _label(ax, {name: end for name, end in ends.items() if end}, looks)
 
 
-def _line(ax, panel, values, look):
+def _line(ax: "Axes", panel: Panel, values: np.ndarray, look: dict[str, Any]) -> tuple[float, float] | None:
     """Draw one line; returns its last point, None where there is none."""
     values = values[:, ~np.isnan(values).all(axis=0)] if values.size else values
     if not values.size:
@@ -55,7 +61,7 @@ def _line(ax, panel, values, look):
     return x[-1], mean[-1]
 
 
-def _label(ax, ends, looks):
+def _label(ax: "Axes", ends: dict[str, tuple[float, float]], looks: dict[str, dict[str, Any]]) -> None:
     """Each line's name at the right, level with its end, as far as the others leave room."""
     ax.autoscale_view()
     height = [ax.transAxes.inverted().transform(ax.transData.transform(end))[1] for end in ends.values()]
@@ -72,7 +78,7 @@ def _label(ax, ends, looks):
         )
 
 
-def spread(places, gap=0.075):
+def spread(places: Sequence[float], gap: float = 0.075) -> np.ndarray:
     """The places, from 0 to 1, moved apart as far as needed for a gap between neighbors. Their order stays; of equals
     the first is the highest."""
     order, steps = np.argsort(-np.asarray(places), kind="stable")[::-1], gap * np.arange(len(places))

@@ -1,7 +1,10 @@
 """One visual style for every plot: legible in a column of a paper, and without color vision."""
 
 import warnings
+from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
 
 from muslin.files import atomic
 
@@ -16,7 +19,7 @@ WEIGHTS = ("#8a3a00", "#D55E00", "#ffffff", "#0072B2", "#00497a")
 #: right and wrong cells of a matrix
 RIGHT, WRONG = "#0072B2", "Oranges"
 
-STYLE = {
+STYLE: dict[Any, Any] = {
     "figure.dpi": 150,
     "figure.constrained_layout.use": True,
     "font.size": 9,
@@ -42,7 +45,7 @@ STYLE = {
 
 
 @contextmanager
-def figure(path, width, height, **subplots):
+def figure(path: Path, width: float, height: float, **subplots: Any) -> Iterator[Any]:
     """Axes to draw on; on leaving, the figure is written to ``path`` as PNG, whole or not at all. Sizes in inches."""
     import matplotlib as mpl
     from matplotlib.backends.backend_agg import FigureCanvasAgg

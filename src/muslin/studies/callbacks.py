@@ -1,24 +1,21 @@
 """What studies record beside the usual figures. It goes into the history, and so into every checkpoint."""
 
-from types import SimpleNamespace
-
 import numpy as np
 
-from muslin.training import Callback, Diagnostics
+from muslin.datasets import Dataset
+from muslin.training import Callback, Diagnostics, State
 
 
 class AtStart(Callback):
     """Adds `Diagnostics` of the untrained network to the first epoch's figures, as ``at_start``."""
 
-    def __init__(self, data, rows):
+    def __init__(self, data: Dataset, rows: np.ndarray):
         self.diagnostics = Diagnostics(data.X_train, data.y_train, rows)
 
-    def on_begin(self, state):
-        untrained = SimpleNamespace(network=state.network, history=[{}])
-        self.diagnostics.on_epoch(untrained)
-        self.figures = untrained.history[0]
+    def on_begin(self, state: State) -> None:
+        self.figures = self.diagnostics.figures(state.network)
 
-    def on_epoch(self, state):
+    def on_epoch(self, state: State) -> None:
         if state.epoch == 1:
             state.history[-1]["at_start"] = self.figures
 
@@ -30,18 +27,19 @@ class NeuronGradients(Callback):
     ``neuron_spread``     how far these gradients lie from their mean, as a share of their size: 0 where all are equal
     """
 
-    def __init__(self, layer=1, neurons=5, steps=50):
+    def __init__(self, layer: int = 1, neurons: int = 5, steps: int = 50):
         self.layer, self.neurons, self.steps = layer, neurons, steps
-        self.norms, self.spread = [], []
+        self.norms: list[list[float]] = []
+        self.spread: list[float] = []
 
-    def on_step(self, state, samples, loss, correct):
+    def on_step(self, state: State, samples: int, loss: float, correct: int) -> None:
         if state.step <= self.steps:
             gradients = state.network.weight_gradients[self.layer][: self.neurons]
             size = np.linalg.norm(gradients)
             self.norms.append([float(norm) for norm in np.linalg.norm(gradients, axis=1)])
             self.spread.append(float(np.linalg.norm(gradients - gradients.mean(axis=0)) / size) if size else 0.0)
 
-    def on_epoch(self, state):
+    def on_epoch(self, state: State) -> None:
         if self.norms:
             state.history[-1] |= {"neuron_gradients": self.norms, "neuron_spread": self.spread}
             self.norms, self.spread = [], []

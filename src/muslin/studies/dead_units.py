@@ -5,13 +5,14 @@ that is saturated everywhere. No gradient passes through it any more. See `musli
 """
 
 from operator import itemgetter
+from pathlib import Path
 
 import numpy as np
 
 from muslin.evidence import listed
 from muslin.report.study_plots import Panel, draw
 from muslin.studies.callbacks import AtStart
-from muslin.studies.study import Study, curves
+from muslin.studies.study import History, Outcomes, Row, Study, Summary, curves
 
 ACTIVATIONS = {
     "relu": {"activation": "relu", "initializer": "he"},
@@ -19,18 +20,18 @@ ACTIVATIONS = {
 }
 
 
-def dead(row):
+def dead(row: Row) -> float:
     """The share of all hidden units; the layers are of one size."""
     return float(np.mean(row["dead_units"]))
 
 
-def figures(history, summary):
+def figures(history: History, summary: Summary) -> dict[str, float]:
     last = history[-1]
     layers = {f"layer_{k}_dead": share for k, share in enumerate(last["dead_units"], 1)}
     return {"all_dead": dead(last)} | layers | {"val_accuracy": last["val_accuracy"]}
 
 
-def picture(outcomes, path):
+def picture(outcomes: Outcomes, path: Path) -> None:
     shares = curves(outcomes, dead, lambda row: dead(row["at_start"]))
     accuracy = curves(outcomes, itemgetter("val_accuracy"))
     panels = [
@@ -40,7 +41,7 @@ def picture(outcomes, path):
     draw(panels, path)
 
 
-def conclude(outcomes):
+def conclude(outcomes: Outcomes) -> str:
     shares = [f"{o.mean('all_dead'):.1%} with {name} ({o.mean('val_accuracy'):.1%})" for name, o in outcomes.items()]
     return f"Dead hidden units at the end, and validation accuracy: {listed(shares)}."
 

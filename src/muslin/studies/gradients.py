@@ -4,15 +4,19 @@ Each layer multiplies the gradient by W⁽ᵏ⁾ᵀ and by the slope: at most ¼
 Plain gradient descent, whose steps are as short as the gradient; Adam's would hide it.
 """
 
+from pathlib import Path
+
+import numpy as np
+
 from muslin.evidence import listed
 from muslin.report.study_plots import Panel, draw
 from muslin.studies.callbacks import AtStart
-from muslin.studies.study import Study, curves
+from muslin.studies.study import History, Outcomes, Row, Study, Summary, curves
 
 DEPTH = 8
 
 
-def figures(history, summary):
+def figures(history: History, summary: Summary) -> dict[str, float]:
     start, end = history[0]["at_start"]["gradient_norms"], history[-1]["gradient_norms"]
     return {
         "first_layer_at_start": start[0],
@@ -23,13 +27,14 @@ def figures(history, summary):
     }
 
 
-def first(row):
+def first(row: Row) -> float:
     return row["gradient_norms"][0]
 
 
-def picture(outcomes, path):
+def picture(outcomes: Outcomes, path: Path) -> None:
     layers = {
-        name: [h[0]["at_start"]["gradient_norms"] for h in outcome.histories if h] for name, outcome in outcomes.items()
+        name: np.array([h[0]["at_start"]["gradient_norms"] for h in outcome.histories if h])
+        for name, outcome in outcomes.items()
     }
     epochs = curves(outcomes, first, lambda row: first(row["at_start"]))
     panels = [
@@ -39,7 +44,7 @@ def picture(outcomes, path):
     draw(panels, path)
 
 
-def conclude(outcomes):
+def conclude(outcomes: Outcomes) -> str:
     ratios = [f"{o.mean('ratio_at_start'):.2g} with {name}" for name, o in outcomes.items()]
     accuracies = [f"{o.mean('val_accuracy'):.1%} with {name}" for name, o in outcomes.items()]
     return (

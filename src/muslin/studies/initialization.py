@@ -3,27 +3,29 @@
 Neurons that start equal see the same inputs and get the same gradients: they stay equal, and a layer of them is one.
 """
 
+from pathlib import Path
+
 import numpy as np
 
 from muslin.evidence import listed
 from muslin.report.study_plots import Panel, draw
 from muslin.studies.callbacks import NeuronGradients
-from muslin.studies.study import Study
+from muslin.studies.study import History, Outcomes, Study, Summary
 
 STEPS, NEURONS = 50, 5
 
 
-def traced(history, key):
+def traced(history: History, key: str) -> np.ndarray:
     """What was recorded of the first steps, which may have taken several epochs, as one array (steps × …)."""
     return np.array([value for row in history for value in row.get(key, [])])
 
 
-def figures(history, summary):
+def figures(history: History, summary: Summary) -> dict[str, float]:
     spread = traced(history, "neuron_spread")
     return {"spread_at_first": spread[0], "largest_spread": spread.max(), "val_accuracy": history[-1]["val_accuracy"]}
 
 
-def picture(outcomes, path):
+def picture(outcomes: Outcomes, path: Path) -> None:
     panels = []
     for name, outcome in outcomes.items():
         norms = traced(outcome.histories[0], "neuron_gradients").reshape(-1, NEURONS)
@@ -32,7 +34,7 @@ def picture(outcomes, path):
     draw(panels, path)
 
 
-def conclude(outcomes):
+def conclude(outcomes: Outcomes) -> str:
     spreads = [f"at most {o.mean('largest_spread'):.2g} of their size with {name}" for name, o in outcomes.items()]
     accuracies = [f"{o.mean('val_accuracy'):.1%} with {name}" for name, o in outcomes.items()]
     return (

@@ -1,10 +1,11 @@
 """Question 8: cross-entropy against squared error, in two configurations."""
 
 from operator import itemgetter
+from pathlib import Path
 
 from muslin.evidence import clear, listed, points
 from muslin.report.study_plots import Panel, draw
-from muslin.studies.study import Study, curves, summarized
+from muslin.studies.study import Outcome, Outcomes, Study, curves, summarized
 
 LOSSES = ("cross_entropy", "mean_squared_error")
 #: The steps of Adam and Nadam hardly depend on the scale of the loss, so one learning rate is fair to both losses.
@@ -14,18 +15,18 @@ CONFIGURATIONS = {
 }
 
 
-def picture(outcomes, path):
+def picture(outcomes: Outcomes, path: Path) -> None:
     accuracy = curves(outcomes, itemgetter("val_accuracy"))
     lines = {name: {loss: accuracy[f"{name}-{loss}"] for loss in LOSSES} for name in CONFIGURATIONS}
     draw([Panel(name, "epoch", lines[name], "validation accuracy", percent=True) for name in lines], path)
 
 
-def conclude(outcomes):
+def conclude(outcomes: Outcomes) -> str:
     gaps = [_gap(name, *(outcomes[f"{name}-{loss}"] for loss in LOSSES)) for name in CONFIGURATIONS]
     return f"Cross-entropy's validation accuracy minus that of squared error: {listed(gaps)}."
 
 
-def _gap(name, one, other):
+def _gap(name: str, one: Outcome, other: Outcome) -> str:
     accuracies = one.figures["val_accuracy"], other.figures["val_accuracy"], one.validation
     doubt = "" if clear(*accuracies) else ", which may be chance,"
     return f"{points(*accuracies)}{doubt} with {name}"

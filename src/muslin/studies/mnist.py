@@ -1,9 +1,10 @@
 """Question 10: three configurations for MNIST, recommended from what Fashion-MNIST taught. The budget is three runs."""
 
 from operator import itemgetter
+from pathlib import Path
 
 from muslin.report.study_plots import Panel, draw
-from muslin.studies.study import Study, summarized
+from muslin.studies.study import Outcomes, Study, best, means, summarized
 
 #: the test accuracy to reach
 BAR = 0.975
@@ -25,7 +26,7 @@ RECOMMENDED = {
 }
 
 
-def picture(outcomes, path):
+def picture(outcomes: Outcomes, path: Path) -> None:
     lines = {
         f"{name}: test {outcome.mean('test_accuracy'):.2%}": outcome.curve(itemgetter("val_accuracy"))
         for name, outcome in outcomes.items()
@@ -34,12 +35,12 @@ def picture(outcomes, path):
     draw([Panel("Validation accuracy", "epoch", lines, percent=True)], path)
 
 
-def conclude(outcomes):
-    reached = sum(outcome.mean("test_accuracy") >= BAR for outcome in outcomes.values())
-    best = max(outcomes, key=lambda name: outcomes[name].mean("val_accuracy"))
+def conclude(outcomes: Outcomes) -> str:
+    reached = sum(accuracy >= BAR for accuracy in means(outcomes, "test_accuracy").values())
+    first = best(outcomes)
     return (
-        f"{reached} of {len(outcomes)} reach {BAR:.1%} on the test set; {best}, the best one by validation accuracy, "
-        f"has {outcomes[best].mean('test_accuracy'):.2%}."
+        f"{reached} of {len(outcomes)} reach {BAR:.1%} on the test set; {first}, the best one by validation accuracy, "
+        f"has {outcomes[first].mean('test_accuracy'):.2%}."
     )
 
 

@@ -1,10 +1,11 @@
 """The optimizer showdown: the course's six and two more, on one network with one budget."""
 
 from operator import itemgetter
+from pathlib import Path
 
 from muslin.evidence import clear, listed
 from muslin.report.study_plots import Panel, draw
-from muslin.studies.study import Study, curves, summarized
+from muslin.studies.study import Outcomes, Study, best, curves, summarized
 
 #: optimizer → the settings of its own. Rules that divide by the gradient's size move each parameter by about η a step;
 #: sgd moves it by ηg, far less, and wants a larger rate. Momentum 0.9 sums ten gradients: a tenth of sgd's is as far.
@@ -20,23 +21,21 @@ VARIATIONS = {
 }
 
 
-def picture(outcomes, path):
+def picture(outcomes: Outcomes, path: Path) -> None:
     loss, accuracy = (curves(outcomes, itemgetter(figure)) for figure in ("loss", "val_accuracy"))
     draw([Panel("Training loss", "epoch", loss), Panel("Validation accuracy", "epoch", accuracy, percent=True)], path)
 
 
-def conclude(outcomes):
-    best = max(outcomes, key=lambda name: outcomes[name].mean("val_accuracy"))
+def conclude(outcomes: Outcomes) -> str:
+    first = best(outcomes)
     scores = {name: outcome.figures["val_accuracy"] for name, outcome in outcomes.items()}
-    samples = outcomes[best].validation
-    near = [name for name in outcomes if name != best and not clear(scores[best], scores[name], samples)]
-    score = f"{outcomes[best].mean('val_accuracy'):.2%}"
-    return (
-        f"At these learning rates {best} has the best validation accuracy, {score}; {_doubt(near, len(scores[best]))}."
-    )
+    samples = outcomes[first].validation
+    near = [name for name in outcomes if name != first and not clear(scores[first], scores[name], samples)]
+    score, doubt = f"{outcomes[first].mean('val_accuracy'):.2%}", _doubt(near, len(scores[first]))
+    return f"At these learning rates {first} has the best validation accuracy, {score}; {doubt}."
 
 
-def _doubt(near, seeds):
+def _doubt(near: list[str], seeds: int) -> str:
     if seeds == 1:
         return "one seed cannot tell which differences are chance"
     if near:

@@ -8,16 +8,27 @@ runs/study_<name>/<variation>_seed_<n>/   each network is a run directory like a
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from muslin import runs
+from muslin.datasets import Dataset
 from muslin.errors import Diverged
 from muslin.files import write_json
+from muslin.runs import Run
 from muslin.runs.settings import Settings
 from muslin.training import Callback
 
 Outcomes = Mapping[str, "Outcome"]
+#: (variation, settings) of every run
+Plan = list[tuple[str, Settings]]
+#: an epoch's figures, those of all epochs, and those of the run
+Row = dict[str, Any]
+History = list[Row]
+Summary = dict[str, Any]
+#: what is drawn of an epoch
+Figure = Callable[[Row], float]
 
 
 @dataclass(frozen=True)
@@ -38,18 +49,18 @@ class Study:
     """
 
     about: str
-    base: dict
-    variations: dict[str, dict]
-    figures: Callable[[list, dict], dict]
+    base: dict[str, Any]
+    variations: dict[str, dict[str, Any]]
+    figures: Callable[[History, Summary], dict[str, float]]
     draw: Callable[[Outcomes, Path], None]
     conclude: Callable[[Outcomes], str]
     seeds: int = 3
-    callbacks: Callable = lambda data, rows: []
+    callbacks: Callable[[Dataset, np.ndarray], list[Callback]] = lambda data, rows: []
     shown: tuple[str, ...] = ()
     why: dict[str, str] = field(default_factory=dict)
     test: bool = False
 
-    def plan(self, given, seeds):
+    def plan(self, given: dict[str, Any], seeds: int) -> Plan:
         """[(variation, settings)] of every run, seed by seed. ``given``: settings that outrank the study's own."""
         return [
             (name, Settings.read(self.base, own, given, {"seed": seed}))
@@ -64,25 +75,25 @@ class Outcome:
 
     settings: Settings  # of the first seed
     paths: list[Path]
-    histories: list[list[dict]]
+    histories: list[History]
     figures: dict[str, np.ndarray]  # (seeds,)
     diverged: int
     validation: int | None = None  # samples that val_accuracy is a share of
 
-    def mean(self, name):
+    def mean(self, name: str) -> float | None:
         values = self._finite(name)
         return float(values.mean()) if len(values) else None
 
-    def sd(self, name):
+    def sd(self, name: str) -> float | None:
         """The standard deviation over the seeds; None of fewer than two."""
         values = self._finite(name)
         return float(values.std(ddof=1)) if len(values) > 1 else None
 
-    def _finite(self, name):
+    def _finite(self, name: str) -> np.ndarray:
         values = self.figures.get(name, np.empty(0))
         return values[np.isfinite(values)]
 
-    def curve(self, figure, start=None):
+    def curve(self, figure: Figure, start: Figure | None = None) -> np.ndarray:
         """(seeds × epochs): ``figure`` of each epoch's row, NaN after a run diverged. With ``start``, a function of the
         first row, the state before training comes first."""
         lines = [[*([start(h[0])] if start and h else []), *map(figure, h)] for h in self.histories]
@@ -90,24 +101,35 @@ class Outcome:
         return np.array([line + [np.nan] * (longest - len(line)) for line in lines], float)
 
 
-def summarized(*names):
+def summarized(*names: str) -> Callable[[History, Summary], dict[str, float]]:
     """As ``figures`` of a study: these of the run's summary."""
     return lambda history, summary: {name: summary[name] for name in names}
 
 
-def curves(outcomes, figure, start=None):
+def curves(outcomes: Outcomes, figure: Figure, start: Figure | None = None) -> dict[str, np.ndarray]:
     """{variation: its `Outcome.curve`}"""
     return {name: outcome.curve(figure, start) for name, outcome in outcomes.items()}
+
+
+def means(outcomes: Outcomes, name: str) -> dict[str, float]:
+    """{variation: the mean of the figure}, of those that have one"""
+    return {variation: mean for variation, o in outcomes.items() if (mean := o.mean(name)) is not None}
+
+
+def best(outcomes: Outcomes) -> str:
+    """The variation with the highest validation accuracy."""
+    accuracies = means(outcomes, "val_accuracy")
+    return max(accuracies, key=accuracies.__getitem__)
 
 
 class Progress(Callback):
     """Hears of every run, and of its epochs as they are trained. This one is silent."""
 
-    def on_run(self, name, settings, done):
+    def on_run(self, name: str, settings: Settings, done: int) -> None:
         """A run's turn has come; so many of its epochs are done already."""
 
 
-def conduct(study, plan, data, folder, progress=None):
+def conduct(study: Study, plan: Plan, data: Dataset, folder: Path, progress: Progress | None = None) -> Outcomes:
     """Train what is not trained yet; returns {variation: Outcome}. A finished run is read, an interrupted one goes on.
 
     Raises InputError as `muslin.runs` does; a run that diverges is an outcome, too.
@@ -115,7 +137,7 @@ def conduct(study, plan, data, folder, progress=None):
     if study.test:
         runs.need_test(data)
     progress = progress or Progress()
-    done = {name: [] for name in study.variations}
+    done: dict[str, list[Run]] = {name: [] for name in study.variations}
     for name, settings in plan:
         run = _place(settings, data, folder, f"{name}_seed_{settings.seed}")
         progress.on_run(name, settings, run.saved_epochs)
@@ -124,7 +146,7 @@ def conduct(study, plan, data, folder, progress=None):
     return {name: _outcome(study, of_name, data) for name, of_name in done.items()}
 
 
-def _place(settings, data, folder, name):
+def _place(settings: Settings, data: Dataset, folder: Path, name: str) -> Run:
     """The run in the folder that has these settings and data already, else a new one."""
     for path in sorted(folder.glob(f"{name}*")):
         run = runs.Run(path)
@@ -133,11 +155,11 @@ def _place(settings, data, folder, name):
     return runs.create(settings, data, folder, name, numbered=True)
 
 
-def _same(run, settings, data):
+def _same(run: Run, settings: Settings, data: Dataset) -> bool:
     return run.settings == settings and run.config["data_checksums"] == data.checksums
 
 
-def _train(study, run, data, progress):
+def _train(study: Study, run: Run, data: Dataset, progress: Progress) -> None:
     if not run.finished:
         try:
             runs.train(run, data, [*study.callbacks(data, runs.split(run.settings, data)[0]), progress])
@@ -147,7 +169,7 @@ def _train(study, run, data, progress):
         runs.evaluate_test(run, data)
 
 
-def _outcome(study, of_name, data):
+def _outcome(study: Study, of_name: list[Run], data: Dataset) -> Outcome:
     histories = [run.history if (run.path / "history.jsonl").exists() else [] for run in of_name]
     found = [
         study.figures(history, run.summary) if run.finished else {}
@@ -160,13 +182,13 @@ def _outcome(study, of_name, data):
     return Outcome(settings, paths, histories, figures, diverged, len(runs.split(settings, data)[1]) or None)
 
 
-def conclude(study, outcomes):
+def conclude(study: Study, outcomes: Outcomes) -> str:
     """The study's sentence; of a variation without a finished run, that."""
     lost = [name for name, outcome in outcomes.items() if outcome.diverged == len(outcome.paths)]
     return f"Every run of {', '.join(lost)} diverged: nothing is concluded." if lost else study.conclude(outcomes)
 
 
-def record(name, study, outcomes, folder):
+def record(name: str, study: Study, outcomes: Outcomes, folder: Path) -> dict[str, Any]:
     """Draw the picture, write study.json and return what is in it."""
     study.draw(outcomes, folder / "study.png")
     first = next(iter(outcomes.values()))
@@ -184,7 +206,7 @@ def record(name, study, outcomes, folder):
     return facts
 
 
-def _row(study, name, outcome):
+def _row(study: Study, name: str, outcome: Outcome) -> dict[str, Any]:
     means = {key: {"mean": outcome.mean(key), "sd": outcome.sd(key)} for key in outcome.figures}
     each = [
         {"run": str(path)} | {key: values[seed] for key, values in outcome.figures.items()}

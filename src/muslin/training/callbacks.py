@@ -98,17 +98,20 @@ class Diagnostics(Callback):
         self.X, self.y, self.rows = X, y, rows[:: max(1, len(rows) // 1000)][:1000]
 
     def on_epoch(self, state: State) -> None:
-        network = state.network
+        state.history[-1] |= self.figures(state.network)
+
+    def figures(self, network: Any) -> dict[str, list[float]]:
+        """Both, of the network as it is."""
         s = Signals(network.sizes, len(self.rows), network.dtype)
         with blas.together():
             network.engine.gather(self.X, self.rows, s.H[0].T)
             network.forward(s)
             network.backward(s, target_columns(self.y[self.rows], network.sizes[-1], network.dtype))
-        state.history[-1]["gradient_norms"] = [float(np.linalg.norm(dW)) for dW in network.weight_gradients.values()]
-        state.history[-1]["dead_units"] = [
-            float((np.abs(network.slope(s.A[k], s.H[k]) + 0 * s.H[k]) < 1e-6).all(axis=1).mean())
-            for k in range(1, network.L)
-        ]
+        dead = [np.abs(network.slope(s.A[k], s.H[k]) + 0 * s.H[k]) < 1e-6 for k in range(1, network.L)]
+        return {
+            "gradient_norms": [float(np.linalg.norm(dW)) for dW in network.weight_gradients.values()],
+            "dead_units": [float(layer.all(axis=1).mean()) for layer in dead],
+        }
 
 
 #: a function as a callback: an `Callback.on_epoch`; what it returns is a reason to stop, or None

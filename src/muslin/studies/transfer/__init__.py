@@ -11,9 +11,9 @@ differ in this alone:
 The test set measures; nothing is chosen by it.
 """
 
-from muslin.transfer.plan import CONTESTANTS, Transfer, plan
-from muslin.transfer.results import missing, read, train, write
-from muslin.transfer.standings import conclusions, layers, percent, table
+from muslin.studies.transfer.plan import CONTESTANTS, Transfer, plan
+from muslin.studies.transfer.results import missing, read, train, write
+from muslin.studies.transfer.standings import conclusions, layers, percent, table
 
 __all__ = [
     "CONTESTANTS",

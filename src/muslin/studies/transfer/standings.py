@@ -1,17 +1,23 @@
 """What the cells say: who is ahead of scratch, by how much, and whether that could be chance."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
 
 from muslin.evidence import listed, paired, spread
-from muslin.transfer.plan import CONTESTANTS
+from muslin.studies.transfer.plan import CONTESTANTS, Cell
 
 AHEAD, BEHIND, EVEN = "is ahead of scratch", "is behind scratch", "cannot be told from scratch"
+
+#: a fraction: its samples and seeds, and the figures of each contestant
+Row = dict[str, Any]
 
 #: what `paired` gives, by name
 DIFFERENCE = ("difference", "standard_error", "margin")
 
 
-def table(cells, fractions, seeds):
+def table(cells: list[Cell], fractions: Sequence[float], seeds: Sequence[int]) -> list[Row]:
     """A row a fraction. Of each contestant: mean and standard deviation of the test accuracy over the seeds. Of all but
     scratch the difference from it, seed by seed, too: see `paired`."""
     found = {(cell["fraction"], cell["seed"], cell["contestant"]): cell for cell in cells}
@@ -27,13 +33,14 @@ def table(cells, fractions, seeds):
     return rows
 
 
-def conclusions(rows, freeze):
+def conclusions(rows: list[Row], freeze: int) -> list[str]:
     """What the differences from scratch say, a sentence for each of the other contestants."""
     return [_conclusion("Fine-tuning", rows, "fine_tuned"), _conclusion(f"Freezing {layers(freeze)}", rows, "frozen")]
 
 
-def _conclusion(subject, rows, contestant):
-    said, n = {AHEAD: [], BEHIND: [], EVEN: []}, rows[0]["seeds"]
+def _conclusion(subject: str, rows: list[Row], contestant: str) -> str:
+    said: dict[str, list[str]] = {AHEAD: [], BEHIND: [], EVEN: []}
+    n = rows[0]["seeds"]
     for row in rows:
         standing, amount = _standing(**row[contestant])
         said[standing].append(f"{amount}with {percent(row['fraction'])}")
@@ -41,7 +48,7 @@ def _conclusion(subject, rows, contestant):
     return f"{subject} {parts} of the data ({n} seed{'s' * (n > 1)}, ± standard error)."
 
 
-def _standing(difference, standard_error, margin, **_):
+def _standing(difference: float, standard_error: float, margin: float, **_: float) -> tuple[str, str]:
     """(who is ahead, by how much in words): clear is what is longer than its margin."""
     if not abs(difference) > margin:  # nor where it is NaN, of one seed
         return EVEN, ""
@@ -49,9 +56,9 @@ def _standing(difference, standard_error, margin, **_):
     return (AHEAD if difference > 0 else BEHIND), amount
 
 
-def percent(fraction):
+def percent(fraction: float) -> str:
     return f"{100 * fraction:.4g} %"
 
 
-def layers(freeze):
+def layers(freeze: int) -> str:
     return "layer 1" if freeze == 1 else f"layers 1–{freeze}"

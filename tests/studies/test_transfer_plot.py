@@ -8,7 +8,7 @@ import pytest
 from matplotlib.figure import Figure
 from PIL import Image
 
-from muslin.report import transfer_plot
+from muslin.studies.transfer import picture
 
 
 def row(fraction, *accuracies, margin=0.01):
@@ -26,7 +26,7 @@ RESULTS = {"to": "mnist", "freeze": 2, "table": ROWS}
 def axes(monkeypatch):
     """The axes that are drawn on, kept."""
     axes = Figure().subplots(ncols=2)
-    monkeypatch.setattr(transfer_plot, "figure", lambda *_, **__: nullcontext(axes))
+    monkeypatch.setattr(picture, "figure", lambda *_, **__: nullcontext(axes))
     return axes
 
 
@@ -37,7 +37,7 @@ def bars(container):
 
 
 def test_the_lines_are_the_table_s(axes):
-    transfer_plot.curves(RESULTS, "none.png")
+    picture.curves(RESULTS, "none.png")
     left, right = axes
     assert [c.get_label() for c in left.containers] == ["from scratch", "fine-tuned", "layers 1–2 frozen"]
     expected = [[0.80, 0.90, 0.98], [0.85, 0.91, 0.97], [0.70, 0.80, 0.85]]
@@ -50,7 +50,7 @@ def test_the_lines_are_the_table_s(axes):
 
 
 def test_the_axes_are_labelled_in_words_of_the_table(axes):
-    transfer_plot.curves(RESULTS, "none.png")
+    picture.curves(RESULTS, "none.png")
     for ax in axes:
         assert ax.get_xscale() == "log"
         assert [label.get_text() for label in ax.get_xticklabels()] == ["1 %", "20 %", "100 %"]
@@ -71,7 +71,7 @@ def test_the_axes_are_labelled_in_words_of_the_table(axes):
     ids=["three fractions", "one fraction", "one seed", "odd name"],
 )
 def test_something_is_drawn(results, tmp_path):
-    transfer_plot.curves(results, tmp_path / "a.png")
+    picture.curves(results, tmp_path / "a.png")
     with Image.open(tmp_path / "a.png") as image:
         drawn = np.asarray(image.convert("L"))
     assert (drawn < 200).sum() > 300

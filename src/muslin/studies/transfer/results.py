@@ -1,13 +1,24 @@
 """The cells of a transfer and their file, which is whole after each of them."""
 
+from collections.abc import Iterable, Sequence
 from itertools import product
+from pathlib import Path
+from typing import Any
 
 from muslin.errors import InputError
 from muslin.files import damaged, read_json, write_json
-from muslin.transfer.plan import CONTESTANTS
+from muslin.studies.transfer.plan import CONTESTANTS, Cell, Transfer
+from muslin.training import Callback
+from muslin.training.callbacks import OnEpoch
 
 
-def train(transfer, path, fractions, seeds, callbacks=()):
+def train(
+    transfer: Transfer,
+    path: Path,
+    fractions: Sequence[float],
+    seeds: Sequence[int],
+    callbacks: Iterable[Callback | OnEpoch] = (),
+) -> list[Cell]:
     """All cells of the file at ``path``, after those of these fractions and seeds that it lacked were trained."""
     cells = read(path, transfer)
     for cell in missing(cells, fractions, seeds):
@@ -16,14 +27,14 @@ def train(transfer, path, fractions, seeds, callbacks=()):
     return cells
 
 
-def missing(cells, fractions, seeds):
+def missing(cells: list[Cell], fractions: Sequence[float], seeds: Sequence[int]) -> list[tuple[float, int, str]]:
     """[(fraction, seed, contestant)] of what is not there yet, seed by seed."""
     done = {(cell["fraction"], cell["seed"], cell["contestant"]) for cell in cells}
     wanted = ((fraction, seed, name) for seed, fraction, name in product(seeds, fractions, CONTESTANTS))
     return [cell for cell in wanted if cell not in done]
 
 
-def read(path, transfer):
+def read(path: Path, transfer: Transfer) -> list[Cell]:
     """The cells that are done.  Raises InputError where the file is damaged, or its cells are of another transfer."""
     if not path.exists():
         return []
@@ -36,5 +47,5 @@ def read(path, transfer):
     return cells
 
 
-def write(path, transfer, cells, **results):
+def write(path: Path, transfer: Transfer, cells: list[Cell], **results: Any) -> None:
     write_json(path, {**results, "facts": transfer.facts, "cells": cells})

@@ -1,23 +1,29 @@
 """The plot of a transfer: data in, PNG file out."""
 
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 
 from muslin.report.style import GREY, INK, TRAINING, VALIDATION, figure
-from muslin.transfer import layers, percent
+from muslin.studies.transfer.standings import layers, percent
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 #: contestant → how it is drawn
-LOOKS = {
+LOOKS: dict[str, dict[str, Any]] = {
     "scratch": {"color": INK, "marker": "o", "linestyle": "-", "label": "from scratch"},
     "fine_tuned": {"color": TRAINING, "marker": "s", "linestyle": "--", "label": "fine-tuned"},
     "frozen": {"color": VALIDATION, "marker": "^", "linestyle": ":"},
 }
 
 
-def curves(results, path):
+def curves(results: dict[str, Any], path: Path) -> None:
     """Test accuracy against the fraction of the new data (± standard deviation), and beside it, on a scale of its own,
     how far fine-tuning is ahead of scratch (95 % intervals).
 
-    results: {"to", "freeze", "table"}, the table as `muslin.transfer.table` has it.
+    results: {"to", "freeze", "table"}, the table as `muslin.studies.transfer.table` has it.
     """
     rows, looks = results["table"], {**LOOKS}
     looks["frozen"] = LOOKS["frozen"] | {"label": f"{layers(results['freeze'])} frozen"}
@@ -38,5 +44,7 @@ def curves(results, path):
         left.figure.legend(*left.get_legend_handles_labels(), loc="outside lower center", ncols=3)
 
 
-def _points(ax, x, figures, middle, spread, look):
+def _points(
+    ax: "Axes", x: np.ndarray, figures: list[dict[str, float]], middle: str, spread: str, look: dict[str, Any]
+) -> None:
     ax.errorbar(x, [f[middle] for f in figures], [f[spread] for f in figures], capsize=2.5, markersize=4, **look)

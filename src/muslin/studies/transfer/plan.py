@@ -2,7 +2,9 @@
 
 import hashlib
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -10,10 +12,14 @@ from muslin import datasets
 from muslin.engines import blas
 from muslin.errors import InputError
 from muslin.network import FeedForwardNeuralNetwork
-from muslin.runs import need_test
+from muslin.runs import Run, need_test
 from muslin.runs.settings import Settings
-from muslin.training import evaluate
+from muslin.training import Callback, evaluate
+from muslin.training.callbacks import OnEpoch
 from muslin.training.transfer import transplant
+
+#: what one training of one contestant gave
+Cell = dict[str, Any]
 
 #: contestant → (starts from the trained network, keeps the values of its first layers)
 CONTESTANTS = {"scratch": (False, False), "fine_tuned": (True, False), "frozen": (True, True)}
@@ -41,24 +47,24 @@ class Transfer:
     freeze: int
     keep_head: bool
     min_steps: int
-    facts: dict
+    facts: dict[str, Any]
 
-    def seeds(self, n):
+    def seeds(self, n: int) -> list[int]:
         """n seeds. The source's own is left out: with it, a new head would be the one that the source began with."""
         return [seed for seed in range(n + 1) if seed != self.settings.seed][:n]
 
-    def rows(self, fraction, seed):
+    def rows(self, fraction: float, seed: int) -> np.ndarray:
         """The rows of that fraction of the training samples, of each class in proportion to its size."""
         y = self.data.y_train
         return np.arange(len(y)) if fraction == 1 else datasets.split(y, fraction, seed=seed, stratify=True)[1]
 
-    def budget(self, samples):
+    def budget(self, samples: int) -> tuple[int, int]:
         """(epochs, steps) that each contestant has on this many samples."""
         batches = math.ceil(samples / self.settings.batch_size)
         epochs = max(self.settings.epochs, math.ceil(self.min_steps / batches))
         return epochs, epochs * batches
 
-    def cell(self, fraction, seed, contestant, callbacks=()):
+    def cell(self, fraction: float, seed: int, contestant: str, callbacks: Iterable[Callback | OnEpoch] = ()) -> Cell:
         """Train and test one contestant; returns its figures.  Raises what `muslin.training.fit` does."""
         rows, (trained, frozen) = self.rows(fraction, seed), CONTESTANTS[contestant]
         epochs, steps = self.budget(len(rows))
@@ -70,7 +76,8 @@ class Transfer:
         training = settings.training() | ({"freeze": self.freeze} if frozen else {})
         with blas.threads(settings.threads):
             history = network.fit(data.X_train, data.y_train, rows=rows, callbacks=callbacks, **training)
-            test_loss, test_accuracy, _ = evaluate(network, data.X_test, data.y_test)
+            X_test, y_test = need_test(data)
+            test_loss, test_accuracy, _ = evaluate(network, X_test, y_test)
         of = {"fraction": fraction, "seed": seed, "contestant": contestant}
         budget = {"samples": len(rows), "epochs": epochs, "steps": steps, "seconds": sum(history["seconds"])}
         figures = {"loss": history[-1]["loss"], "accuracy": history[-1]["accuracy"]}
@@ -78,11 +85,13 @@ class Transfer:
             of
             | budget
             | figures
-            | {"test_loss": test_loss, "test_accuracy": test_accuracy, "test_samples": len(data.y_test)}
+            | {"test_loss": test_loss, "test_accuracy": test_accuracy, "test_samples": len(y_test)}
         )
 
 
-def plan(run, data, freeze=1, keep_head=False, min_steps=2000, **changes):
+def plan(
+    run: Run, data: datasets.Dataset, freeze: int = 1, keep_head: bool = False, min_steps: int = 2000, **changes: Any
+) -> Transfer:
     """The transfer of a run's network to a data set.  ``changes``: settings that are not to be the run's own.
 
     freeze: by default the first layer alone, for the nearer to the output, the less general is what a layer has learned
@@ -92,13 +101,13 @@ def plan(run, data, freeze=1, keep_head=False, min_steps=2000, **changes):
     need_test(data)
     _check(run, data, freeze, keep_head)
     settings = Settings.read(run.settings.model_dump(), ALIKE, {"dataset": data.name}, changes)
-    own = {"freeze": freeze, "keep_head": keep_head, "min_steps": min_steps}
+    own: dict[str, Any] = {"freeze": freeze, "keep_head": keep_head, "min_steps": min_steps}
     with open(run.path / "model.safetensors", "rb") as file:
         sums = {"model": hashlib.file_digest(file, "sha256").hexdigest(), "data_checksums": data.checksums}
     return Transfer(run.model, data, settings, **own, facts=settings.model_dump() | own | sums)
 
 
-def _check(run, data, freeze, keep_head):
+def _check(run: Run, data: datasets.Dataset, freeze: int, keep_head: bool) -> None:
     (inputs, *hidden, classes), new_inputs, new_classes = run.model.sizes, data.X_train.shape[1], len(data.class_names)
     if inputs != new_inputs:
         raise InputError(

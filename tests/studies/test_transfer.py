@@ -8,9 +8,10 @@ import pytest
 from scipy.stats import ttest_rel
 from toys import bars
 
-from muslin import FeedForwardNeuralNetwork, InputError, datasets, transfer
+from muslin import FeedForwardNeuralNetwork, InputError, datasets
 from muslin.files import write_json
 from muslin.runs import Run
+from muslin.studies import transfer
 from muslin.training import Callback
 
 
