@@ -3,6 +3,7 @@
 import argparse
 import re
 from pathlib import Path
+from typing import Any, NoReturn
 
 from muslin.errors import InputError
 from muslin.runs.settings import CHOICES, Settings
@@ -56,11 +57,11 @@ BEYOND = {
 class Parser(argparse.ArgumentParser):
     """One that says what was wrong as an InputError."""
 
-    def error(self, message):
+    def error(self, message: str) -> NoReturn:
         raise InputError(f"{message[0].upper()}{message[1:].rstrip('.')}; see: python {self.prog} --help")
 
 
-def parser():
+def parser() -> Parser:
     """The parser of train.py. What is not given is not in its namespace, if it is a setting."""
     made = Parser("train.py", description="Train a network, measure it, and show both on W&B.", allow_abbrev=False)
     add_wandb(made)
@@ -78,19 +79,21 @@ def parser():
     return made
 
 
-def add_wandb(parser):
+def add_wandb(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-wp", "--wandb_project", metavar="X", help="of W&B (default: muslin)")
     parser.add_argument("-we", "--wandb_entity", metavar="X", help="of W&B (default: one's own)")
 
 
-def add_runs_dir(parser):
+def add_runs_dir(parser: argparse._ActionsContainer) -> None:
     names = ("--runs-dir", "--runs_dir")
     parser.add_argument(*names, type=Path, metavar="PATH", help="folder that the run directory is made in")
 
 
-def _add(parser, flags, setting, theirs=""):
+def _add(parser: argparse._ActionsContainer, flags: str, setting: str, theirs: str = "") -> None:
     field = Settings.model_fields[setting]
-    several = {"hidden_size": {"nargs": "+"}, "diagnostics": {"nargs": "?", "const": "true"}}.get(setting, {})
+    several: dict[str, Any] = {"hidden_size": {"nargs": "+"}, "diagnostics": {"nargs": "?", "const": "true"}}.get(
+        setting, {}
+    )
     choices = f": {', '.join(CHOICES[setting])}" if setting in CHOICES else ""
     ours = BEST.get(setting, field.default)
     default = f"default {ours}" if ours is not None else ""
@@ -99,20 +102,20 @@ def _add(parser, flags, setting, theirs=""):
     parser.add_argument(*flags.split(), dest=setting, default=argparse.SUPPRESS, metavar="X", help=text, **several)
 
 
-def boolean(word):
+def boolean(word: str) -> bool:
     """A boolean as a W&B agent passes it: ``--test=False``."""
     if word.lower() not in ("true", "false"):
         raise argparse.ArgumentTypeError(f"{word!r} is not true or false")
     return word.lower() == "true"
 
 
-def positive(word):
+def positive(word: str) -> int:
     if not word.isdecimal() or not int(word):
         raise argparse.ArgumentTypeError(f"{word!r} is not a whole number from 1")
     return int(word)
 
 
-def settings(given):
+def settings(given: argparse.Namespace) -> Settings:
     """The settings that parsed arguments mean. Raises InputError."""
     names = {*BEYOND.values(), *(setting for setting, _ in TABLE.values())}
     found = {name: value for name, value in vars(given).items() if name in names}

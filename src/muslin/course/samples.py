@@ -1,5 +1,6 @@
 """datapreprocessing.py: an image of each class, in a file and on W&B."""
 
+from argparse import Namespace
 from pathlib import Path
 
 from muslin import datasets, tracking
@@ -8,7 +9,7 @@ from muslin.course.arguments import Parser, add_wandb
 from muslin.tracking import wandb_run
 
 
-def main(argv=None):
+def main(argv: list[str] | None = None) -> None:
     """Draw, and exit as the commands do."""
     parser = Parser("datapreprocessing.py", description="Draw one image of each class.", allow_abbrev=False)
     add_wandb(parser)
@@ -20,7 +21,7 @@ def main(argv=None):
         draw(parser.parse_args(argv))
 
 
-def draw(given):
+def draw(given: Namespace) -> None:
     tracker = given.tracker or ("wandb" if wandb_run.online() else "none")
     tracking.check(tracker)
     samples.command(given.dataset, given.data_dir, given.out)

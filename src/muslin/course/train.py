@@ -3,8 +3,11 @@
 import json
 import os
 import sys
+from argparse import Namespace
 from pathlib import Path
+from typing import Any
 
+from rich.console import Console
 from rich.table import Table
 
 from muslin import runs, tracking
@@ -14,16 +17,16 @@ from muslin.cli.options import console
 from muslin.cli.train import fit, show
 from muslin.course import arguments
 from muslin.errors import InputError
-from muslin.training import Callback
+from muslin.training import Callback, State
 
 
-def main(argv=None):
+def main(argv: list[str] | None = None) -> None:
     """Train as the arguments say, and exit as the commands do."""
     with exit_codes():
         train(arguments.parser().parse_args(argv))
 
 
-def train(given):
+def train(given: Namespace) -> runs.Run:
     """given: what `arguments.parser` makes of a command line. Returns the run. Raises InputError, Diverged."""
     settings = arguments.settings(given)
     tracker = given.tracker or usual_tracker()
@@ -46,7 +49,7 @@ def train(given):
     return run
 
 
-def usual_tracker():
+def usual_tracker() -> str:
     """W&B where it is installed: online with a key, else in files. Without it there is the run directory."""
     try:
         tracking.check("wandb")
@@ -56,12 +59,12 @@ def usual_tracker():
     return "wandb"
 
 
-def in_sweep():
+def in_sweep() -> bool:
     """Whether this is a trial of a sweep, W&B's or ours."""
     return "WANDB_SWEEP_ID" in os.environ
 
 
-def usual_runs_dir():
+def usual_runs_dir() -> Path:
     """The trials of `muslin sweep` have each a directory of their own."""
     return Path(os.environ.get("WANDB_DIR", "runs") if in_sweep() else "runs")
 
@@ -69,11 +72,11 @@ def usual_runs_dir():
 class Lines(Callback):
     """Prints the figures of each epoch as a line of JSON, which is how `muslin sweep` learns them."""
 
-    def on_epoch(self, state):
+    def on_epoch(self, state: State) -> None:
         print(json.dumps(state.history[-1]), flush=True)
 
 
-def _file(path):
+def _file(path: Path | None) -> Path | None:
     """The file to write the model to, its folder made before hours of training end in there being none."""
     if path is None:
         return None
@@ -82,7 +85,7 @@ def _file(path):
     return place
 
 
-def _show_test(out, figures):
+def _show_test(out: Console, figures: dict[str, Any]) -> None:
     names = ("test accuracy", "test loss", "macro precision", "macro recall", "macro F1")
     table = Table(*names, box=None, pad_edge=False, header_style="bold")
     scores = (figures["test_loss"], *figures["macro"].values())

@@ -2,6 +2,7 @@
 
 import shlex
 import sys
+from argparse import Namespace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,6 +17,7 @@ from muslin.errors import InputError
 from muslin.network import FeedForwardNeuralNetwork
 from muslin.sweeps import directory
 from muslin.sweeps.file import ours, spellings
+from muslin.sweeps.file.schema import Sweep
 from muslin.tracking import wandb_run
 
 
@@ -29,7 +31,7 @@ class Outcome(NamedTuple):
     confusion: np.ndarray
 
 
-def main(default_sweep, argv=None):
+def main(default_sweep: Path, argv: list[str] | None = None) -> Outcome:
     """Do as the arguments say; returns the `Outcome`. Exits as the commands do where it does not get so far."""
     given = ["python", "training.py", *(sys.argv[1:] if argv is None else argv)]
     with exit_codes():
@@ -39,7 +41,7 @@ def main(default_sweep, argv=None):
             raise KeyboardInterrupt(f"Interrupted; what is done is stored. Go on with: {shlex.join(given)}") from None
 
 
-def parser(default_sweep):
+def parser(default_sweep: Path) -> Parser:
     made = Parser("training.py", description="Data, sweep, best model, test: the whole assignment.", allow_abbrev=False)
     made.add_argument("--sweep", type=Path, default=default_sweep, metavar="FILE", help="sweep file (%(default)s)")
     made.add_argument("--count", type=positive, metavar="N", help="trials in all (default: the file's run_cap)")
@@ -54,7 +56,7 @@ def parser(default_sweep):
     return made
 
 
-def work(given):
+def work(given: Namespace) -> Outcome:
     """given: what `parser` makes of a command line. Returns the `Outcome`. Raises InputError, Diverged."""
     engine = given.engine or ("wandb" if wandb_run.online() else "local")
     tracker = given.tracker or ("wandb" if engine.lower() == "wandb" else "none")
@@ -65,7 +67,7 @@ def work(given):
     return _best(directory.SweepDirectory(where), tracker, given)
 
 
-def _show_data(file, where):
+def _show_data(file: Sweep, where: Path) -> None:
     """Get the data that the sweep is about, say how they are split, and draw an image of each class."""
     if file.runs_program:
         raise InputError("The sweep file has a program; only that can train its best configuration again.")
@@ -79,7 +81,7 @@ def _show_data(file, where):
         samples.command(settings.dataset, settings.data_dir, where / "samples.png")
 
 
-def _best(swept, tracker, given):
+def _best(swept: directory.SweepDirectory, tracker: str, given: Namespace) -> Outcome:
     out = console(False)
     trial, _, _ = best.chosen(swept, swept.trials(), given.finalists, given.seeds, given.workers, out)
     run, figures = best.retrain(swept, trial, tracker=tracker)

@@ -5,30 +5,38 @@ with tracker("wandb", run, data) as tracking:
     tracking.trained(summary)
 """
 
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from muslin.datasets import Dataset
 from muslin.errors import lookup
+from muslin.runs import Run
 from muslin.training import Callback
 
 
 class Tracker(Callback):
     """The tracker that does nothing, and what the others override."""
 
-    def __init__(self, run, data, **options):
+    def __init__(self, run: Run, data: Dataset, **options: Any):
         pass
 
-    def __enter__(self):
+    def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind, error, traceback):
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
         """The run ended; ``kind`` is the class of the exception that broke it off, or None."""
 
-    def trained(self, summary):
+    def trained(self, summary: dict[str, Any]) -> None:
         """After training, with the run's summary."""
 
-    def evaluated(self, figures, picture):
+    def evaluated(self, figures: dict[str, Any], picture: Path) -> None:
         """After the test, with its figures and the path of the confusion matrix."""
 
 
-def _wandb():
+def _wandb() -> type[Tracker]:
     from muslin.tracking.wandb_run import WandbTracker
 
     return WandbTracker
@@ -37,7 +45,7 @@ def _wandb():
 TRACKERS = {"none": lambda: Tracker, "wandb": _wandb}
 
 
-def check(name):
+def check(name: str) -> None:
     """Raises InputError for a tracker that is unknown or not installed."""
     if lookup(TRACKERS, "tracker", name) is _wandb:
         from muslin.tracking.wandb_run import wandb
@@ -45,6 +53,6 @@ def check(name):
         wandb()
 
 
-def tracker(name, run, data, **options):
+def tracker(name: str, run: Run, data: Dataset, **options: Any) -> Tracker:
     """The tracker of that name for a run. Options, of wandb: project, entity, group, also."""
     return lookup(TRACKERS, "tracker", name)()(run, data, **options)

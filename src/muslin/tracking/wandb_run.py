@@ -7,22 +7,26 @@ import os
 import secrets
 import shlex
 import sys
+from collections.abc import Callable, Iterator
 from functools import wraps
 from pathlib import Path
+from types import ModuleType, TracebackType
+from typing import Any, Self
 
 import numpy as np
 
+from muslin.datasets import Dataset
 from muslin.errors import InputError
 from muslin.files import read_json, write_json
-from muslin.runs import split
+from muslin.runs import Run, split
 from muslin.tracking import Tracker
-from muslin.training import evaluate
+from muslin.training import State, evaluate
 
 #: seconds that a run waits for the server at its beginning, and for its uploads at its end
 BEGIN, END = 30, 120
 
 
-def wandb():
+def wandb() -> ModuleType:
     """The package. Raises InputError where it is not installed; it is imported (2 s) only where it is asked for."""
     try:
         import wandb
@@ -31,7 +35,7 @@ def wandb():
     return wandb
 
 
-def has_key():
+def has_key() -> bool:
     """Whether W&B knows who we are: WANDB_API_KEY, or a login in netrc."""
     try:
         return wandb().login(prompt=False, verify=False)
@@ -39,7 +43,7 @@ def has_key():
         raise InputError(f"W&B does not take the key: {error}") from error
 
 
-def online():
+def online() -> bool:
     """Whether runs go to W&B's server: it is installed, knows who we are, and was not told to stay offline."""
     if os.environ.get("WANDB_MODE", "online") != "online":
         return False
@@ -51,24 +55,24 @@ def online():
         return False
 
 
-def silence():
+def silence() -> None:
     """W&B's own messages are off; what a person needs is said here."""
     os.environ.setdefault("WANDB_SILENT", "true")
 
 
-def quiet_settings():
+def quiet_settings() -> Any:
     return wandb().Settings(silent=True, console="off", init_timeout=BEGIN, finish_timeout=END)
 
 
-def default_project():
+def default_project() -> str:
     return os.environ.get("WANDB_PROJECT") or "muslin"
 
 
-def say(text):
+def say(text: str) -> None:
     print(f"muslin: {text}", file=sys.stderr, flush=True)
 
 
-def say_where(active):
+def say_where(active: Any) -> None:
     """Where W&B's run is to be seen, or how to upload it."""
     folder = Path(active.dir).parent
     short = folder.relative_to(Path.cwd()) if folder.is_relative_to(Path.cwd()) else folder
@@ -76,7 +80,7 @@ def say_where(active):
     say(f"W&B: {active.url or offline}")
 
 
-def forgiven(method):
+def forgiven(method: Callable[..., None]) -> Callable[..., None]:
     """A method of the tracker that does nothing once W&B has failed, and whose failure is not the run's."""
 
     @wraps(method)
@@ -94,7 +98,7 @@ def forgiven(method):
     return call
 
 
-def stopped_by_agent(error):
+def stopped_by_agent(error: BaseException) -> bool:
     """W&B's agent stops a run by throwing a bare Exception into its thread."""
     return type(error) is Exception
 
@@ -108,11 +112,21 @@ class WandbTracker(Tracker):
     active            W&B's run, where there is one already: its agent's
     """
 
-    def __init__(self, run, data, *, project=None, entity=None, group=None, also=None, active=None):
+    def __init__(
+        self,
+        run: Run,
+        data: Dataset,
+        *,
+        project: str | None = None,
+        entity: str | None = None,
+        group: str | None = None,
+        also: dict[str, str] | None = None,
+        active: Any = None,
+    ):
         self.run, self.data, self.group, self.also, self.active = run, data, group, also or {}, active
         self.where = {"project": project or default_project(), "entity": entity}
 
-    def __enter__(self):
+    def __enter__(self) -> Self:
         silence()
         wandb()  # not to have it is no hiccup
         if self.active is None:
@@ -156,14 +170,14 @@ class WandbTracker(Tracker):
         return read_json(path)["id"]
 
     @forgiven
-    def on_begin(self, state):
+    def on_begin(self, state: State) -> None:
         """What a resumed run has already."""
         for row in state.history:
             if row["epoch"] >= self.active.step:
                 self._log(row)
 
     @forgiven
-    def on_epoch(self, state):
+    def on_epoch(self, state: State) -> None:
         self._log(state.history[-1])
 
     def _log(self, row):
@@ -173,7 +187,7 @@ class WandbTracker(Tracker):
         self.active.log(figures, step=row["epoch"])
 
     @forgiven
-    def trained(self, summary):
+    def trained(self, summary: dict[str, Any]) -> None:
         """The summary, and the confusion matrix of the validation samples."""
         figures = {key: value for key, value in summary.items() if isinstance(value, int | float | str)}
         self.active.summary.update(figures)
@@ -197,21 +211,23 @@ class WandbTracker(Tracker):
         return path
 
     @forgiven
-    def evaluated(self, figures, picture):
+    def evaluated(self, figures: dict[str, Any], picture: Path) -> None:
         row = {key: value for key, value in figures.items() if key.startswith("test_")}
         row |= {f"test_{key}": value for key, value in figures.get("macro", {}).items()}
         drawn = {"confusion_matrix": wandb().Image(str(picture))} if "confusion_matrix" in figures else {}
         self.active.log(row | drawn)
 
     @forgiven
-    def __exit__(self, kind, error, traceback):
-        failed = error is not None and not stopped_by_agent(error)
-        if failed:
-            self.active.summary["failed"] = first_line(error)
-        self.active.finish(exit_code=int(failed))
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        failure = None if error is None or stopped_by_agent(error) else first_line(error)
+        if failure:
+            self.active.summary["failed"] = failure
+        self.active.finish(exit_code=int(failure is not None))
 
 
-def log_samples(data, project=None, entity=None):
+def log_samples(data: Dataset, project: str | None = None, entity: str | None = None) -> None:
     """One training image of each class, as a run of its own."""
     silence()
     where = {"project": project or default_project(), "entity": entity, "job_type": "samples"}
@@ -223,7 +239,7 @@ def log_samples(data, project=None, entity=None):
         say(f"W&B failed ({first_line(error)}).")
 
 
-def samples(data):
+def samples(data: Dataset) -> list[Any]:
     """One training image of each class, with its name."""
     if data.image_shape is None:
         return []
@@ -235,11 +251,11 @@ def samples(data):
     ]
 
 
-def first_line(error):
+def first_line(error: BaseException) -> str:
     return f"{type(error).__name__}: {error}".splitlines()[0][:200]
 
 
-def _flat(row):
+def _flat(row: dict[str, Any]) -> Iterator[tuple[str, Any]]:
     """The figures of an epoch; of a list, each with its number."""
     for key, value in row.items():
         if isinstance(value, list | tuple):
@@ -248,9 +264,9 @@ def _flat(row):
             yield key, value
 
 
-def _image(sample):
+def _image(sample: np.ndarray) -> np.ndarray:
     """Bytes as they are, other numbers stretched from black to white."""
     if sample.dtype == np.uint8:
         return sample
     low, high = float(sample.min()), float(sample.max())
-    return np.uint8(255 * (sample - low) / ((high - low) or 1))
+    return (255 * (sample - low) / ((high - low) or 1)).astype(np.uint8)
