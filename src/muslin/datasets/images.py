@@ -1,9 +1,11 @@
 """Pictures of any size, as the samples that a network was trained on."""
 
 import warnings
+from os import PathLike
 
 import numpy as np
 
+from muslin.datasets.dataset import Dataset
 from muslin.errors import InputError
 from muslin.files import opened
 
@@ -13,7 +15,7 @@ FORMATS = ("PNG", "JPEG", "BMP", "GIF", "WEBP")
 MOST, LARGE = 64_000_000, 1024
 
 
-def read(path, shape, margin=None):
+def read(path: str | PathLike[str], shape: tuple[int, int], margin: int | None = None) -> np.ndarray:
     """A picture file as one sample: (rows · columns,) uint8, light on dark, like the images of the data sets.
 
     A picture of exactly that shape is taken as it is; any other is cut to what is drawn on it, scaled to fit the shape
@@ -57,33 +59,33 @@ def _pixels(image, path):
     return np.asarray(image, float)
 
 
-def margin_of(shape, name=None):
+def margin_of(shape: tuple[int, int], name: str | None = None) -> int:
     """The pixels left empty on each side: a seventh, as in MNIST; none in Fashion-MNIST, which fills the frame."""
     return 0 if name == "fashion_mnist" else min(shape) // 7
 
 
-def limits(data):
+def limits(data: Dataset) -> tuple[float, float]:
     """What black and white are to a network trained on the data set: 0 and 1 if it has bytes, else its extremes."""
     return (0.0, 1.0) if data.X_train.dtype == np.uint8 else (float(data.X_train.min()), float(data.X_train.max()))
 
 
-def opaque(gray, alpha):
+def opaque(gray: np.ndarray, alpha: np.ndarray) -> np.ndarray:
     """The picture laid on white, or on black if it is itself light: (h × w) of 0 … 255 each, (h × w) uint8 back."""
     paper = 255 if np.average(gray, weights=alpha + 1e-9) < 128 else 0
     return np.round(paper + (gray - paper) * (alpha / 255)).astype(np.uint8)
 
 
-def background(array):
+def background(array: np.ndarray) -> float:
     """What most of the border has."""
     return np.median(np.concatenate([array[0], array[-1], array[1:-1, 0], array[1:-1, -1]]))
 
 
-def light_on_dark(array):
+def light_on_dark(array: np.ndarray) -> np.ndarray:
     """The picture, or its negative if its background is light: (h × w) uint8, same back."""
     return 255 - array if background(array) > 127 else array
 
 
-def paper(array):
+def paper(array: np.ndarray) -> np.ndarray | float:
     """The background at every pixel: (h × w) uint8 → float, or a number where it is even.
 
     Under uneven light it is a surface a + bx + cy + dx² + exy + fy², by least squares from the border, then from all
@@ -107,13 +109,13 @@ def paper(array):
 UNEVEN = 4
 
 
-def ink(array):
+def ink(array: np.ndarray) -> np.ndarray:
     """How far each pixel is from the background, as light on black: (h × w) uint8, same back, its largest value 255."""
     distance = np.abs(array - paper(array))
     return np.round(distance * (255 / distance.max())).astype(np.uint8)
 
 
-def framed(array, shape, margin):
+def framed(array: np.ndarray, shape: tuple[int, int], margin: int) -> np.ndarray:
     """What is drawn, cut out, scaled to fit and centered by its mass: (h × w) uint8 → shape."""
     from PIL import Image
 

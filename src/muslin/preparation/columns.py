@@ -1,9 +1,17 @@
 """What each column of a table is, found from its name and its values."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Union
 
 import numpy as np
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+#: a column (N,): of a frame, or an array, or a list
+Values = Union["pd.Series", np.ndarray, Sequence[Any]]
 
 #: words that stand for a value that is missing
 MISSING = {"", "na", "n/a", "#n/a", "nan", "null", "none", "nil", "?", "-", "--", "."}
@@ -39,7 +47,7 @@ class Column:
         return self.kind in USED
 
 
-def describe(values, name: str, decimal_comma: bool = False) -> Column:
+def describe(values: Values, name: str, decimal_comma: bool = False) -> Column:
     """What the column is.  values: (N,) objects or numbers, as a pandas Series gives them."""
     texts, missing = as_texts(values)
     there = texts[~missing]
@@ -77,11 +85,16 @@ def _number(name: str, numbers: np.ndarray, missing: int) -> Column:
     return Column(name, "number", missing, f"{low:,.6g} to {high:,.6g}")
 
 
-def is_truth(values) -> bool:
-    return getattr(getattr(values, "dtype", None), "kind", None) == "b"
+def _kind(values: Values) -> str | None:
+    """NumPy's letter for what the values are: b, i, u, f, M, O, …"""
+    return getattr(getattr(values, "dtype", None), "kind", None)
 
 
-def as_texts(values) -> tuple[np.ndarray, np.ndarray]:
+def is_truth(values: Values) -> bool:
+    return _kind(values) == "b"
+
+
+def as_texts(values: Values) -> tuple[np.ndarray, np.ndarray]:
     """(each value as a text without blanks around it, which are missing), both (N,)."""
     import pandas as pd
 
@@ -91,16 +104,16 @@ def as_texts(values) -> tuple[np.ndarray, np.ndarray]:
     return texts, gone | np.array([text.lower() in MISSING for text in texts], bool)
 
 
-def text_of(value) -> str:
+def text_of(value: object) -> str:
     """A whole number that a gap in its column has made a float is written as one: 3, and not 3.0."""
     if isinstance(value, float | np.floating) and np.isfinite(value) and value == int(value):
         return str(int(value))
     return str(value).strip()
 
 
-def as_numbers(values, decimal_comma: bool = False) -> np.ndarray:
+def as_numbers(values: Values, decimal_comma: bool = False) -> np.ndarray:
     """The values as float64 (N,); NaN where there is none, or another text."""
-    if getattr(values, "dtype", None) is not None and values.dtype.kind in "iuf":
+    if _kind(values) in ("i", "u", "f"):
         return np.array(values, np.float64)  # a copy: a frame's own memory is not written into
     texts, missing = as_texts(values)
     return np.array([_number_of(t, decimal_comma) if not m else np.nan for t, m in zip(texts, missing, strict=True)])
@@ -117,8 +130,8 @@ def _number_of(text: str, decimal_comma: bool) -> float:
         return np.nan
 
 
-def is_date(values, there: np.ndarray) -> bool:
-    if getattr(getattr(values, "dtype", None), "kind", None) == "M":
+def is_date(values: Values, there: np.ndarray) -> bool:
+    if _kind(values) == "M":
         return True
     if not all(DATE.fullmatch(text) for text in there):
         return False
@@ -129,14 +142,14 @@ def is_date(values, there: np.ndarray) -> bool:
     return True
 
 
-def as_days(values, name: str) -> np.ndarray:
+def as_days(values: Values, name: str) -> np.ndarray:
     """Dates as days since 1970-01-01, float64 (N,), NaN where one is missing.
 
     Raises ValueError for a text that is none, or a column in which day and month could be either.
     """
     import pandas as pd
 
-    if getattr(getattr(values, "dtype", None), "kind", None) == "M":
+    if _kind(values) == "M":
         stamps = pd.Series(values)
         stamps = stamps.dt.tz_convert(None) if stamps.dt.tz is not None else stamps
     else:
