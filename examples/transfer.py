@@ -1,7 +1,8 @@
 """Transfer: layers that have learned one task begin another one.
 
 A network learns the ten digits. Then, from twenty pictures, another one is to learn which of them are even: from
-scratch, or with the first layer taken over. The same pictures and steps, five seeds. For whole data sets: `muslin transfer`.
+scratch, or with the first layer taken over. The same pictures and steps, five seeds. For whole data sets:
+`muslin transfer`.
 """
 
 import numpy as np

@@ -7,8 +7,8 @@ EXAMPLES = Path(__file__).parents[1] / "examples"
 
 INTRODUCTION = """# Gallery
 
-Ten short programs that stand alone. Each runs in an empty folder, in seconds, without a download: copy one and change it.
-Tests run all of them."""
+Ten short programs that stand alone. Each runs in an empty folder, in seconds, without a download: copy one and change
+it. Tests run all of them."""
 
 #: in the order of the page; what is not here comes last
 ORDER = [
@@ -26,7 +26,7 @@ ORDER = [
 
 def page():
     """All of the page, Markdown."""
-    paths = sorted(EXAMPLES.glob("*.py"), key=lambda path: (ORDER + [path.stem]).index(path.stem))
+    paths = sorted(EXAMPLES.glob("*.py"), key=lambda path: [*ORDER, path.stem].index(path.stem))
     return "\n\n".join([INTRODUCTION, *map(section, paths), NOTEBOOK]) + "\n"
 
 
@@ -42,8 +42,8 @@ def section(path):
 
 NOTEBOOK = """## Weights & Biases in a notebook, without an account
 
-`examples/wandb_offline.ipynb` runs W&B's own code (`wandb.init`, `log`, `sweep`, `agent`) against a server of muslin's on the
-same machine, in Jupyter or Colab. How it works: [W&B programs offline](offline.md)."""
+`examples/wandb_offline.ipynb` runs W&B's own code (`wandb.init`, `log`, `sweep`, `agent`) against a server of muslin's
+on the same machine, in Jupyter or Colab. How it works: [W&B programs offline](offline.md)."""
 
 if __name__ == "__main__":
     print(page())
