@@ -24,6 +24,7 @@ FLOORS = (
     {"engines", "model_file"},
     {"training"},
     {"network"},
+    {"ensemble"},
     {"muslin"},
     {"datasets", "gradcheck"},
     {"runs"},

@@ -15,13 +15,27 @@ from muslin.memory import Parameters
 
 def save(network: Any, path: str | PathLike[str]) -> None:
     """Write all parameters and the config to a safetensors file, whole or not at all."""
-    tensors = {f"{name}.{k}": np.ascontiguousarray(view) for name, k, view in _views(network)}
-    write_tensors(path, tensors, {"muslin": network.config, "scale": network.scale})
+    write_tensors(path, tensors_of(network), metadata_of(network))
 
 
 def load(kind: type, path: str | PathLike[str], engine: str = "auto") -> Any:
     """The network that `save` wrote. Raises InputError where the file is missing, damaged or none of ours."""
     tensors, metadata = read_tensors(path, "model file")
+    return restored(kind, tensors, metadata, path, engine)
+
+
+def tensors_of(network: Any) -> dict[str, np.ndarray]:
+    return {f"{name}.{k}": np.ascontiguousarray(view) for name, k, view in _views(network)}
+
+
+def metadata_of(network: Any) -> dict[str, Any]:
+    return {"muslin": network.config, "scale": network.scale}
+
+
+def restored(
+    kind: type, tensors: dict[str, np.ndarray], metadata: Any, path: str | PathLike[str], engine: str = "auto"
+) -> Any:
+    """The network of which `tensors_of` and `metadata_of` were read from a file."""
     try:
         network = kind(**metadata["muslin"], engine=engine)
         scale = metadata.get("scale")
@@ -32,7 +46,7 @@ def load(kind: type, path: str | PathLike[str], engine: str = "auto") -> Any:
             view[...] = tensors[f"{name}.{k}"]
     except InputError as error:
         raise InputError(f"{path}: {error}") from error
-    except (KeyError, TypeError) as error:
+    except (KeyError, TypeError, AttributeError) as error:
         raise InputError(damaged(path, "model file")) from error
     return network
 

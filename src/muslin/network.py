@@ -81,7 +81,7 @@ class FeedForwardNeuralNetwork(Storable):
         self.normalization = known(self.normalizations, "normalization", normalization)
         self.normalizer: Any = self.normalizations[self.normalization]
         self.output = known(self.outputs, "output", output)
-        self.output_function, self.target, usual, self._predicted = self.outputs[self.output]
+        self.output_function, self.target, usual, self._predicted = self.outputs[self.output][:4]
         self.loss = known(self.losses, "loss", loss or usual)
         self.seed, self.dtype = as_seed(seed), as_dtype(dtype)
         self.initializer_scale = as_finite(initializer_scale, "initializer_scale")

@@ -39,17 +39,31 @@ def exponential(A: np.ndarray, Y_hat: np.ndarray) -> np.ndarray:
     return A
 
 
+# What a function above returns, of Ŷ alone: of a mean of several Ŷ
+
+
+def log(Y_hat: np.ndarray) -> np.ndarray:
+    return np.log(np.maximum(Y_hat, np.finfo(Y_hat.dtype).tiny))
+
+
+def logit(Y_hat: np.ndarray) -> np.ndarray:
+    """log(ŷ / (1 − ŷ))"""
+    return log(Y_hat) - log(1.0 - Y_hat)
+
+
 class Output(NamedTuple):
     """function  see above
     target    what a sample is to be: a "class" (its number), or a row of "labels", "numbers" or "counts"
     loss      where none is named
     predict   what is predicted, of the rows of Ŷ (N × n_L)
+    before    what ``function`` returns, of Ŷ
     """
 
     function: Callable[..., Any]
     target: str
     loss: str
     predict: Callable[[np.ndarray], np.ndarray]
+    before: Callable[[np.ndarray], np.ndarray] = np.positive
 
 
 def most_probable(P: np.ndarray) -> np.ndarray:
@@ -69,8 +83,8 @@ def columns(Y: np.ndarray) -> np.ndarray:
 
 #: name → row. A new output is one function and a row here.
 OUTPUTS = {
-    "softmax": Output(softmax, "class", "cross_entropy", most_probable),
-    "sigmoid": Output(sigmoid, "labels", "cross_entropy", above_half),
+    "softmax": Output(softmax, "class", "cross_entropy", most_probable, log),
+    "sigmoid": Output(sigmoid, "labels", "cross_entropy", above_half, logit),
     "identity": Output(identity, "numbers", "mean_squared_error", columns),
-    "exponential": Output(exponential, "counts", "poisson", columns),
+    "exponential": Output(exponential, "counts", "poisson", columns, log),
 }

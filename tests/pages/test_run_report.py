@@ -457,7 +457,7 @@ def test_command_json(edited, tmp_path, capsys):
     result = json.loads(out)
     assert result["report"] == str(output)
     assert result["bytes"] == output.stat().st_size
-    names = ("curves", "diagnostics", "weights")
+    names = ("curves", "diagnostics", "weights", "calibration")
     assert result["pictures"] == [str(edited.path / f"{name}.png") for name in names]
     assert len(result["left_out"]) == 1
     assert not (edited.path / "report.html").exists()

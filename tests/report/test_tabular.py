@@ -11,6 +11,7 @@ from muslin.errors import InputError
 from muslin.network import FeedForwardNeuralNetwork
 from muslin.preparation import Target
 from muslin.report import tabular
+from muslin.training import metrics
 
 
 def frame(n=60):
@@ -79,7 +80,7 @@ def test_importance_needs_samples():
 
 def test_calibration_by_hand():
     P = np.array([[0.9, 0.1], [0.95, 0.05], [0.3, 0.7], [0.6, 0.4]])
-    found = tabular.calibration(P, np.array([0, 1, 1, 1]), bins=10)
+    found = metrics.calibration(P, np.array([0, 1, 1, 1]), bins=10)
     rows = [(row["low"], row["samples"], row["right"]) for row in found["bins"]]
     assert rows == [(0.5, 1, 0.0), (0.6, 1, 1.0), (0.8, 1, 1.0), (0.9, 1, 0.0)]  # a bin has its upper end
     assert found["ece"] == pytest.approx((0.6 + 0.3 + 0.1 + 0.95) / 4)
@@ -88,7 +89,7 @@ def test_calibration_by_hand():
 def test_calibration_against_scikit_learn():
     rng = np.random.default_rng(0)
     P, y = rng.dirichlet(np.ones(4), 500), rng.integers(0, 4, 500)
-    found = tabular.calibration(P, y)
+    found = metrics.calibration(P, y)
     right, sure = calibration_curve(P.argmax(axis=1) == y, P.max(axis=1), n_bins=15)
     np.testing.assert_allclose([row["right"] for row in found["bins"]], right)
     np.testing.assert_allclose([row["sure"] for row in found["bins"]], sure)

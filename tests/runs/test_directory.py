@@ -309,11 +309,24 @@ def test_a_damaged_checkpoint_of_a_trial_costs_time_and_no_more(data, tmp_path, 
     with pytest.raises(InputError, match=r"checkpoint\.safetensors is damaged"):
         runs.train(run, data)
     directory.drop_damaged_checkpoint(run)
-    assert "is trained from its beginning, to the same result." in capsys.readouterr().err
     runs.train(run, data)
+    told = capsys.readouterr().err
+    assert "checkpoint.safetensors is damaged" in told
+    assert "is trained from its beginning, to the same result." in told
     assert np.array_equal(run.model.theta, whole.model.theta)
     directory.drop_damaged_checkpoint(run)  # a sound one stays
     assert run.checkpoint.exists()
+
+
+def test_a_checkpoint_that_is_gone_is_told(data, tmp_path, capsys):
+    whole, _ = trained(data, tmp_path, epochs=4)
+    run, _ = trained(data, tmp_path, epochs=4)
+    assert capsys.readouterr().err == ""
+    (run.path / "summary.json").unlink()
+    run.checkpoint.unlink()
+    runs.train(run, data)
+    assert "has no checkpoint to go on from; it is trained from its beginning" in capsys.readouterr().err
+    assert np.array_equal(run.model.theta, whole.model.theta)
 
 
 @pytest.mark.parametrize("named", ["toy.npz", "./toy.npz", "../here/toy.npz"])

@@ -20,6 +20,7 @@ COMMANDS = {
     "train": "Train a network.",
     "evaluate": "Measure a trained network on the test set.",
     "predict": "Name what is on pictures, or predict the rows of a table.",
+    "ensemble": "Let trained networks answer together, as one run.",
     "export": "Write a trained network as ONNX, or for PyTorch.",
     "sweep": "Search for good settings with a W&B sweep file, offline.",
     "offline": "Run a program that uses wandb, sweeps too, without an account.",

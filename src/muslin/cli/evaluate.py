@@ -84,7 +84,9 @@ def show(out, run, figures):
         )
         out.print(f"test       R² {figures['test_r2']:.4f}, loss {figures['test_loss']:.4f}", style="bold")
     else:
-        out.print(f"test       accuracy {figures['test_accuracy']:.2%}, loss {figures['test_loss']:.4f}", style="bold")
+        ece = f", calibration error {figures['test_ece']:.4f}" if "test_ece" in figures else ""
+        line = f"test       accuracy {figures['test_accuracy']:.2%}, loss {figures['test_loss']:.4f}{ece}"
+        out.print(line, style="bold")
 
 
 def _show_classes(out, figures):

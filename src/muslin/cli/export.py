@@ -39,13 +39,15 @@ def _onnx(run: Any, output: Path | None) -> dict[str, Any]:
     from muslin.export import onnx_file
 
     table, network = run.table, run.model
+    looks = network.looks() if run.members else None
     path = _path(output, run.path / "model.onnx", ".onnx")
     if table:
-        made = onnx_file.model(network, names=table.target.classes, preparation=table.preparation, target=table.target)
+        names, of_table = table.target.classes, {"preparation": table.preparation, "target": table.target}
+        made = onnx_file.model(network, names=names, **of_table, looks=looks)
     else:
         data = run.dataset()
         names = data.class_names if network.target == "class" else ()
-        made = onnx_file.model(network, names=names, uint8=data.X_train.dtype == np.uint8)
+        made = onnx_file.model(network, names=names, uint8=data.X_train.dtype == np.uint8, looks=looks)
     onnx_file.save(path, made)
     graph = made.graph
     return {
@@ -61,7 +63,7 @@ def _torch(run: Any, output: Path | None) -> dict[str, Any]:
     path = _path(output, run.path / "model_torch.safetensors", ".safetensors")
     program = path.with_suffix(".py")
     uint8 = not run.table and run.dataset().X_train.dtype == np.uint8
-    torch_file.save(path, program, run.model, uint8)
+    torch_file.save(path, program, run.network, uint8)
     return {"files": [str(path), str(program)]}
 
 

@@ -7,6 +7,7 @@ Outputs  ``label`` and ``probabilities``; or ``number`` (``numbers`` where there
 Operators of the ONNX standard, opset 20, and of its ai.onnx.ml, opset 3. https://onnx.ai/onnx/operators/
 """
 
+from collections.abc import Iterable
 from os import PathLike
 from typing import Any
 
@@ -87,26 +88,43 @@ ACTIVATIONS = {
 
 
 def model(
-    network: Any, *, names: tuple[str, ...] = (), preparation: Any = None, target: Any = None, uint8: bool = False
+    network: Any,
+    *,
+    names: tuple[str, ...] = (),
+    preparation: Any = None,
+    target: Any = None,
+    uint8: bool = False,
+    looks: Iterable[tuple[Any, np.ndarray | None]] | None = None,
 ) -> Any:
-    """The ONNX model of a network, checked by onnx.
+    """The ONNX model of a network or of an ensemble, checked by onnx.
 
     names: of the classes or labels, so that ``label`` is a name and not a number. preparation, target: those of the
-    table that it was trained on. uint8: its input are bytes, scaled by 1/255.
+    table that it was trained on. uint8: its input are bytes, scaled by 1/255. looks: those of the
+    ensemble; see `muslin.ensemble.Ensemble.looks`.
 
     Raises InputError where onnx is missing, or has no operator for the activation.
     """
     g = Graph()
+    X = _prepared(g, preparation, network.dtype) if preparation else _samples(g, network, uint8)
+    each = [_output(g, X, member, pixels) for member, pixels in looks or [(network, None)]]
+    Y_hat = each[0] if len(each) == 1 else g.node("Mean", *each)
+    OUTPUTS[network.output](g, Y_hat, network, names, target)
+    return g.model(repr(network))
+
+
+def _output(g: Graph, X: str, network: Any, pixels: np.ndarray | None) -> str:
+    """Ŷ of the samples, in the view of these pixels if some are given."""
     if network.activation not in ACTIVATIONS:
         raise InputError(f"ONNX has no operator for the activation {network.activation}; it is not exported.")
-    network = folded(network)
-    H = _prepared(g, preparation, network.dtype) if preparation else _samples(g, network, uint8)
+    if pixels is not None:
+        framed = g.node("Pad", X, g.constant(np.array([0, 0, 0, 1])))
+        X = g.node("Gather", framed, g.constant(pixels), axis=1)
+    network, H = folded(network), X
     for k in network.weights:
         W, b = g.constant(np.asarray(network.weights[k])), g.constant(network.biases[k][:, 0].copy())
         A = g.node("Gemm", H, W, b, transB=1)
         H = ACTIVATIONS[network.activation](g, A) if k < network.L else A
-    OUTPUTS[network.output](g, H, network, names, target)
-    return g.model(repr(network))
+    return OUTPUT_FUNCTIONS[network.output](g, H)
 
 
 def save(path: str | PathLike[str], model: Any) -> None:
@@ -186,9 +204,17 @@ COLUMNS = {"number": _number, "category": _category, "date": _date}
 
 # What it says
 
+#: output → what applies it
+OUTPUT_FUNCTIONS = {
+    "softmax": lambda g, A: g.node("Softmax", A, axis=1),
+    "sigmoid": lambda g, A: g.node("Sigmoid", A),
+    "identity": lambda g, A: A,
+    "exponential": lambda g, A: g.node("Exp", A),
+}
 
-def _classes(g: Graph, A: str, network: Any, names: tuple[str, ...], target: Any) -> None:
-    g.node("Softmax", A, axis=1, to="probabilities")
+
+def _classes(g: Graph, Y_hat: str, network: Any, names: tuple[str, ...], target: Any) -> None:
+    g.node("Identity", Y_hat, to="probabilities")
     number = g.node("ArgMax", "probabilities", axis=1, keepdims=0, to=None if names else "label")
     _label(g, number, names)
     g.output("probabilities", network.dtype, network.sizes[-1])
@@ -201,27 +227,23 @@ def _label(g: Graph, number: str, names: tuple[str, ...]) -> None:
     g.output("label", g.onnx.TensorProto.STRING if names else np.int64)
 
 
-def _labels(g: Graph, A: str, network: Any, names: tuple[str, ...], target: Any) -> None:
-    g.node("Sigmoid", A, to="probabilities")
+def _labels(g: Graph, Y_hat: str, network: Any, names: tuple[str, ...], target: Any) -> None:
+    g.node("Identity", Y_hat, to="probabilities")
     there = g.node("Greater", "probabilities", g.constant(network.dtype.type(0.5)))
     g.nodes.append(g.onnx.helper.make_node("Cast", [there], ["label"], to=g.onnx.TensorProto.INT64))
     g.output("label", np.int64, network.sizes[-1])
     g.output("probabilities", network.dtype, network.sizes[-1])
 
 
-def _numbers(g: Graph, A: str, network: Any, names: tuple[str, ...], target: Any) -> None:
+def _numbers(g: Graph, Y_hat: str, network: Any, names: tuple[str, ...], target: Any) -> None:
     name, dtype = ("number" if network.sizes[-1] == 1 else "numbers"), network.dtype
     if target is None:
-        g.node("Identity", A, to=name)
+        g.node("Identity", Y_hat, to=name)
     else:
         center, scale = g.constant(dtype.type(target.center)), g.constant(dtype.type(target.scale))
-        g.node("Add", g.node("Mul", A, scale), center, to=name)
+        g.node("Add", g.node("Mul", Y_hat, scale), center, to=name)
     g.output(name, dtype, network.sizes[-1])
 
 
-def _counts(g: Graph, A: str, network: Any, names: tuple[str, ...], target: Any) -> None:
-    _numbers(g, g.node("Exp", A), network, names, None)
-
-
-#: output → what writes it
-OUTPUTS = {"softmax": _classes, "sigmoid": _labels, "identity": _numbers, "exponential": _counts}
+#: output → what writes what it says
+OUTPUTS = {"softmax": _classes, "sigmoid": _labels, "identity": _numbers, "exponential": _numbers}

@@ -17,7 +17,7 @@ def write(run, data, path, samples=200):
     Returns the number of samples. Raises InputError: not finished, not trained on images, or an activation that
     cannot be translated.
     """
-    network = run.model_for(data)
+    network = run.network_for(data)
     given = contents(network, data, samples)
     render(
         "playground.html",

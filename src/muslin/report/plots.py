@@ -213,7 +213,7 @@ def importance(worth, path, most=30):
 
 
 def calibration(found, path):
-    """The reliability diagram: see `muslin.report.tabular.calibration`."""
+    """The reliability diagram: see `muslin.training.metrics.calibration`."""
     bins = found["bins"]
     with figure(path, 3.6, 3.4) as ax:
         left, right = [row["low"] for row in bins], [row["right"] for row in bins]

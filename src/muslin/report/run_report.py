@@ -17,6 +17,7 @@ from muslin.report.pages import charts, images, render
 from muslin.report.pages.drawing import drawing
 from muslin.runs import directory
 from muslin.runs.settings import Settings
+from muslin.training.metrics import calibration
 
 #: mistakes, units of the first layer, and images of one cell of the confusion matrix that are shown
 MISTAKES, UNITS, CELL = 24, 64, 12
@@ -49,7 +50,7 @@ class Facts:
         self.settings = {name: self.config[name] for name in Settings.model_fields if name in self.config}
         self.history = run.history_so_far
         self.summary = run.summary if run.finished else {}
-        self.network = self._had("network", lambda: run.model if run.finished else _checkpointed(run))
+        self.network = self._had("network", lambda: run.network if run.finished else _checkpointed(run))
         self.data = self._had("data", run.dataset)
         self.probabilities = self._had("test", self._tested)
         self.table = self._had("table", lambda: run.table)
@@ -89,10 +90,10 @@ class Facts:
         return tabular.importance(self._fitting, self.table.preparation, X, y)
 
     def _calibration(self):
-        if not self._of_rows or self.data.target != "class" or self._judged is None:
+        if self.data is None or not self.run.finished or self.data.target != "class" or self._judged is None:
             return None
         which, X, y = self._judged
-        return {"which": which, **tabular.calibration(self._fitting.respond(X), y)}
+        return {"which": which, **calibration(self._fitting.predict_proba(X), y)}
 
     def _residuals(self):
         if not self._of_rows or self.data.target != "numbers" or self._judged is None:
@@ -135,7 +136,7 @@ class Facts:
 
     @property
     def image_shape(self):
-        return None if self.data is None or self.network is None else self.data.image_shape
+        return None if self.data is None else self.data.image_shape
 
 
 def _checkpointed(run):
@@ -168,7 +169,7 @@ PARTS = {
 def contents(facts):
     """What the template run.html is given."""
     tests = _tests(facts) if facts.probabilities is not None and facts.image_shape else None
-    own = {"mistakes": tests} | tabular_parts.of(facts)
+    own = {"mistakes": tests, "training": not facts.run.members} | tabular_parts.of(facts)
     return own | {
         "name": facts.config["name"],
         "intro": _intro(facts),
@@ -177,9 +178,10 @@ def contents(facts):
         "tiles": _tiles(facts),
         "parts": {id: title for id, title in PARTS.items() if own.get(id, True)},
         "missing": {"data": None, "test": None, "importance": None} | facts.missing,
+        "members": [(member["run"], str(member["views"])) for member in facts.run.members],
         "layers": _layers(facts.network) if facts.network else [],
         "drawing": facts.network and drawing(facts.network),
-        "units": _units(facts) if facts.image_shape else None,
+        "units": _units(facts) if facts.network and facts.image_shape else None,
         "charts": _charts(facts.history),
         "epochs": _table(facts.history),
         "names": facts.class_names,
@@ -189,7 +191,7 @@ def contents(facts):
         "alarming": plots.ALARMING,
         "tests": tests,
         "settings": _settings(facts.settings),
-        "command": command_line(facts.settings),
+        "command": ensemble_line(facts) if facts.run.members else command_line(facts.settings),
         "versions": _versions(facts.config),
         "checksums": list(facts.config["data_checksums"].items()),
     }
@@ -197,6 +199,8 @@ def contents(facts):
 
 def _intro(facts):
     s = facts.settings
+    if facts.run.members:
+        return f"the mean of {len(facts.run.members)} networks, trained on {s['dataset']}"
     units = "-".join(map(str, facts.network.sizes)) + " units, " if facts.network else ""
     return f"{units}{s.get('activation')}, trained on {s.get('dataset')} with {s.get('optimizer')}"
 
@@ -221,6 +225,9 @@ def _tiles(facts):
     ]
     if facts.network:
         tiles.append(("parameters", f"{facts.network.theta.size:,}", f"{facts.network.L} layers of weights"))
+    elif facts.run.members:
+        parameters = f"{summary['parameters']:,}" if summary else "–"
+        tiles.append(("parameters", parameters, f"{len(facts.run.members)} networks"))
     if "seconds" in summary:
         speed = f"{summary['samples_per_second']:,.0f} samples/s"
         tiles.append(("time", f"{summary['seconds']:,.1f} s", f"{_epochs(summary['epochs'])}, {speed}"))
@@ -376,6 +383,14 @@ def command_line(settings):
     return shlex.join(["muslin", "train", *(word for name, value in given.items() for word in _flag(name, value))])
 
 
+def ensemble_line(facts):
+    """The ``muslin ensemble`` that makes the run once more."""
+    members, temperature = facts.run.members, facts.summary.get("temperature")
+    views = ["--views"] if any(member["views"] > 1 for member in members) else []
+    divided = ["--temperature", f"{temperature:.6g}"] if temperature else []
+    return shlex.join(["muslin", "ensemble", *(member["run"] for member in members), *views, *divided])
+
+
 def _flag(name, value):
     flag = name.replace("_", "-")
     if isinstance(value, bool):
@@ -404,7 +419,7 @@ def pictures(facts):
         drawn["learning_rate"] = (plots.learning_rate, history)
     if history and "gradient_norms" in history[0]:
         drawn["diagnostics"] = (plots.diagnostics, history)
-    if facts.image_shape:
+    if facts.network and facts.image_shape:
         drawn["weights"] = (plots.weights, facts.network.weights[1], facts.image_shape)
     if facts.probabilities is not None and facts.image_shape:
         drawn["mistakes"] = (plots.mistakes, facts.data, facts.probabilities, facts.mistakes)

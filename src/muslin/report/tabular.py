@@ -9,8 +9,8 @@ from muslin.training.metrics import NAMES, measure
 
 #: permutations of each column; rows; and what bounds the time: passes, and products of a weight and an input, in all
 REPEATS, ROWS, PASSES, PRODUCTS = 10, 5_000, 5_000, 5e10
-#: bins of the reliability diagram, as in the paper; points of a cloud
-BINS, POINTS = 15, 2_000
+#: points of a cloud
+POINTS = 2_000
 #: of the errors: the shares that are below the figures told
 QUANTILES = (0.0, 0.05, 0.25, 0.5, 0.75, 0.95, 1.0)
 
@@ -128,29 +128,6 @@ class _OfColumns:
             X[:, self.features[column]] = self.X[rows[:, column], self.features[column]]
         figure, found = NAMES[self.network.target][0], measure(self.network, X, y)[0]
         return {figure: found[figure], "closeness": -found["loss"]}
-
-
-# Probabilities
-
-
-def calibration(P, y, bins=BINS):
-    """How often the network is right, beside how sure it is.  P: (N × classes) probabilities, y: (N,) classes.
-
-    The samples are put into ``bins`` of equal width by the probability of the class that is predicted. Returns
-    {"ece", "samples", "bins": [{"low", "high", "samples", "sure", "right"}]}, empty bins left out; the expected
-    calibration error is Σ (samples of the bin / N) · |right − sure| (Guo et al. 2017, arXiv:1706.04599, equation 3).
-    """
-    sure, right = P.max(axis=1).astype(np.float64), P.argmax(axis=1) == y
-    place = np.clip(np.ceil(sure * bins).astype(int) - 1, 0, bins - 1)  # a bin has its upper end
-    counts = np.bincount(place, minlength=bins)
-    some = np.flatnonzero(counts)
-    means = [np.bincount(place, values, bins)[some] / counts[some] for values in (sure, right)]
-    ece = float(np.sum(counts[some] * np.abs(means[0] - means[1])) / len(y))
-    rows = [
-        {"low": i / bins, "high": (i + 1) / bins, "samples": int(counts[i]), "sure": float(s), "right": float(r)}
-        for i, s, r in zip(some.tolist(), *means, strict=True)
-    ]
-    return {"ece": ece, "samples": len(y), "bins": rows}
 
 
 # Numbers

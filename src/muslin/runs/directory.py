@@ -11,18 +11,19 @@ runs/<name>/config.json               every setting, versions, data checksums
 import errno
 import re
 import shlex
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import count
 from os import PathLike
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
 from muslin import datasets
 from muslin.datasets import Dataset, TableFacts
 from muslin.engines import blas
+from muslin.ensemble import Ensemble
 from muslin.errors import InputError, note, shown
 from muslin.files import (
     LITTER,
@@ -42,8 +43,11 @@ from muslin.runs import machine, records
 from muslin.runs.settings import Settings
 from muslin.training import Callback, State
 from muslin.training.callbacks import OnEpoch, best_epoch
-from muslin.training.metrics import NAMES, measure
+from muslin.training.metrics import NAMES, calibration, measure
 from muslin.training.settings import FULL_BATCH, TrainingSettings
+
+Model = FeedForwardNeuralNetwork | Ensemble
+M = TypeVar("M", FeedForwardNeuralNetwork, Ensemble, Model)
 
 
 @dataclass(frozen=True)
@@ -99,10 +103,16 @@ class Run:
     @property
     def summary(self) -> dict[str, Any]:
         if not self.finished:
-            self.facts  # noqa: B018 (says what else may be wrong)
+            if self.ours and self.members:
+                raise InputError(f"{self.path} was not made to its end; remove it, and make the ensemble again.")
             raise InputError(f"{self.path} has not finished training; go on with: {self.resume_line}")
-        read = records.summary if self.ours else records.program_summary
-        return read(self.path / "summary.json")
+        return self._records_of_summary(self.path / "summary.json")
+
+    @property
+    def _records_of_summary(self) -> Callable[[Path], dict[str, Any]]:
+        if not self.ours:
+            return records.program_summary
+        return records.ensemble_summary if self.members else records.summary
 
     @property
     def checkpoint(self) -> Path:
@@ -125,19 +135,46 @@ class Run:
         return datasets.TableFacts.from_json(read_json(path)) if path.exists() else None
 
     @property
-    def model(self) -> FeedForwardNeuralNetwork:
-        """The trained network."""
+    def members(self) -> list[dict[str, Any]]:
+        """Of an ensemble what is known of the runs that it was made of; of other runs none."""
+        return self.config.get("members", [])
+
+    @property
+    def model(self) -> Model:
+        """The trained network, or the ensemble."""
         self.summary  # noqa: B018
-        return FeedForwardNeuralNetwork.load(self.path / "model.safetensors")
+        kind: type[Model] = Ensemble if self.members else FeedForwardNeuralNetwork
+        return kind.load(self.path / "model.safetensors")
+
+    @property
+    def network(self) -> FeedForwardNeuralNetwork:
+        """The trained network. Raises InputError where it is an ensemble."""
+        self.need_network()
+        model = self.model
+        assert isinstance(model, FeedForwardNeuralNetwork)
+        return model
+
+    def need_network(self) -> None:
+        """Raises InputError where it is an ensemble of several networks."""
+        if self.members:
+            of = " and ".join(member["run"] for member in self.members[:2]) + ", …" * (len(self.members) > 2)
+            raise InputError(f"{self.path} is an ensemble, of {of}; this is done with one network.")
 
     def need_directory(self) -> None:
         """Raises InputError where it was removed or moved, so that training does not make another one."""
         if not (self.path / "config.json").exists():
             raise InputError(f"The run directory {self.path} is gone: it was removed or moved while it trained.")
 
-    def model_for(self, data: Dataset) -> FeedForwardNeuralNetwork:
-        """The trained network. Raises InputError where it has not the inputs and classes of the data set."""
-        network, needed = self.model, (data.X_train.shape[1], data.n_outputs)
+    def model_for(self, data: Dataset) -> Model:
+        """`model`. Raises InputError where it has not the inputs and classes of the data set."""
+        return self._fitting(self.model, data)
+
+    def network_for(self, data: Dataset) -> FeedForwardNeuralNetwork:
+        """`network`. Raises InputError as `model_for`."""
+        return self._fitting(self.network, data)
+
+    def _fitting(self, network: M, data: Dataset) -> M:
+        needed = data.X_train.shape[1], data.n_outputs
         if (network.sizes[0], network.sizes[-1]) != needed or network.target != data.target:
             of = {"class": "classes"}.get(network.target, network.target)
             raise InputError(
@@ -178,16 +215,16 @@ def create(
     """
     settings = settings.for_target(data.target)
     network = _check(settings, data)
-    first = Path(runs_dir) / folder_name(default_name(settings) if name is None else name, "run")
+    facts = settings.model_dump() | {"versions": machine.versions(), "machine": machine.facts(network)}
+    return place(facts, data, Path(runs_dir), name, default_name(settings), numbered)
+
+
+def place(facts: dict[str, Any], data: Dataset, runs_dir: Path, name: str | None, default: str, numbered: bool) -> Run:
+    """A new run directory; ``facts`` are those of its config.json without the name and the data. See `create`."""
+    first = runs_dir / folder_name(default if name is None else name, "run")
     for path in _numbered(first) if name is None or numbered else [first]:
         own = name if name and path == first else path.name
-        config = {
-            "name": own,
-            **settings.model_dump(),
-            "versions": machine.versions(),
-            "machine": machine.facts(network),
-        }
-        if _claimed(path, config | {"data_checksums": data.checksums}):
+        if _claimed(path, {"name": own, **facts, "data_checksums": data.checksums}):
             run = Run(path)
             _keep_table(run, data)
             return run
@@ -239,6 +276,7 @@ def split(settings: Settings, data: Dataset) -> tuple[np.ndarray, np.ndarray]:
 
 def prolong(run: Run, data: Dataset, changes: dict[str, Any]) -> None:
     """Let the run go on for more ``epochs`` or with another ``patience``. Raises InputError where it cannot."""
+    run.need_network()
     if others := changes.keys() - {"epochs", "patience"}:
         raise InputError(f"--resume can change epochs and patience, not {', '.join(sorted(others))}; start a new run.")
     settings = Settings.read(run.settings.model_dump(), changes)
@@ -267,18 +305,20 @@ def train(run: Run, data: Dataset, callbacks: Iterable[Callback | OnEpoch] = ())
     with blas.threads(settings.threads or begun.get("blas", {}).get("threads")):
         network = settings.network(data.X_train.shape[1], data.n_outputs)
         network.hints = data.table is None
+        if not run.checkpoint.exists() and (run.path / "history.jsonl").exists():
+            note(f"{run.path} has no checkpoint to go on from; it is trained from its beginning, to the same result.")
         if run.checkpoint.exists():
             machine.note_differences(run.path, begun, machine.facts(network))
         return _train(run, settings, network, data, callbacks)
 
 
 def drop_damaged_checkpoint(run: Run) -> None:
-    """Remove a checkpoint that cannot be read, and say so: trained from its beginning, the run ends in the same."""
+    """Remove a checkpoint that cannot be read, and say so; `train` then starts from the beginning."""
     try:
         run.saved_epochs  # noqa: B018
     except InputError as error:
         run.checkpoint.unlink(missing_ok=True)
-        note(f"{error} {run.path} is trained from its beginning, to the same result.")
+        note(str(error))
 
 
 def _train(
@@ -361,13 +401,16 @@ def evaluate_test(run: Run, data: Dataset) -> tuple[dict[str, Any], np.ndarray]:
 
 
 def figures_on(
-    network: FeedForwardNeuralNetwork, X: np.ndarray, y: np.ndarray, names: Sequence[str], table: TableFacts | None
+    network: Model, X: np.ndarray, y: np.ndarray, names: Sequence[str], table: TableFacts | None
 ) -> tuple[dict[str, Any], np.ndarray]:
     """({"test_accuracy": …}, predictions) on samples; see `evaluate_test`. Of numbers test_r2, test_mae and test_rmse,
-    the last two in the units of the table's target; of labels test_accuracy and test_f1, and F1 of each label."""
+    the last two in the units of the table's target; of classes test_accuracy and test_ece; of labels
+    test_accuracy and test_f1, and F1 of each label."""
     figures, Y_hat = measure(network, X, y)
     scale = table.target.scale if table else 1.0
     told = {f"test_{k}": v * (scale if k in ("mae", "rmse") else 1.0) for k, v in figures.items()}
+    if network.target == "class":
+        told["test_ece"] = calibration(Y_hat, y)["ece"]
     predicted = network.outputs[network.output].predict(Y_hat)
     return told | PER_CLASS.get(network.target, lambda *_: {})(y, predicted, names), predicted
 

@@ -49,6 +49,13 @@ class Machine(Record):
     blas: Blas | None = None
 
 
+class Member(Record):
+    """A run that an ensemble was made of."""
+
+    run: str
+    views: Annotated[int, Field(ge=1)]
+
+
 class Origin(Record):
     """What config.json has beside the settings."""
 
@@ -56,6 +63,7 @@ class Origin(Record):
     data_checksums: dict[str, str]
     versions: dict[str, str | None] = {}
     machine: Machine = Machine()
+    members: list[Member] = []
 
 
 _SETTINGS: dict[str, Any] = dict.fromkeys(Settings.model_fields, (Setting, None))
@@ -96,21 +104,15 @@ class ClassFigures(Record):
     samples: Count
 
 
-class Summary(Record):
-    """summary.json of a run of our own."""
+class Tested(Record):
+    """What the test says."""
 
-    epochs: Count
-    best_epoch: Count
-    loss: Number
-    seconds: float
-    samples_per_second: float
     parameters: Count
-    engine: str
-    accuracy: Number = None
     val_loss: Number = None
     val_accuracy: Number = None
     test_loss: Number = None
     test_accuracy: Number = None
+    test_ece: Number = None
     confusion_matrix: list[list[Count]] | None = None
     per_class: list[ClassFigures] | None = None
     macro: dict[str, Number] | None = None
@@ -125,6 +127,24 @@ class Summary(Record):
         return self
 
 
+class Summary(Tested):
+    """summary.json of a run of our own."""
+
+    epochs: Count
+    best_epoch: Count
+    loss: Number
+    seconds: float
+    samples_per_second: float
+    engine: str
+    accuracy: Number = None
+
+
+class EnsembleSummary(Tested):
+    """summary.json of an ensemble."""
+
+    temperature: Number = None
+
+
 def config(path: Path) -> dict:
     """config.json of a run, our own or a program's. Raises InputError where it is missing or damaged."""
     facts = _object(read_json(path), path)
@@ -134,6 +154,11 @@ def config(path: Path) -> dict:
 def summary(path: Path) -> dict:
     """summary.json of a run of our own."""
     return checked(_object(read_json(path), path), Summary, path)
+
+
+def ensemble_summary(path: Path) -> dict:
+    """summary.json of an ensemble."""
+    return checked(_object(read_json(path), path), EnsembleSummary, path)
 
 
 def program_summary(path: Path) -> dict:

@@ -145,6 +145,30 @@ def _measure(network: Any, X: np.ndarray, y: np.ndarray, rows: np.ndarray) -> tu
     return {"loss": total / len(rows)} | FIGURES[network.target](Y_hat, y[rows]), Y_hat
 
 
+#: bins of the reliability diagram, as in the paper
+BINS = 15
+
+
+def calibration(P: np.ndarray, y: np.ndarray, bins: int = BINS) -> dict[str, Any]:
+    """How often the network is right, beside how sure it is.  P: (N × classes) probabilities, y: (N,) classes.
+
+    The samples are put into ``bins`` of equal width by the probability of the class that is predicted. Returns
+    {"ece", "samples", "bins": [{"low", "high", "samples", "sure", "right"}]}, empty bins left out; the expected
+    calibration error is Σ (samples of the bin / N) · |right − sure| (Guo et al. 2017, arXiv:1706.04599, equation 3).
+    """
+    sure, right = P.max(axis=1).astype(np.float64), P.argmax(axis=1) == y
+    place = np.clip(np.ceil(sure * bins).astype(int) - 1, 0, bins - 1)  # a bin has its upper end
+    counts = np.bincount(place, minlength=bins)
+    some = np.flatnonzero(counts)
+    means = [np.bincount(place, values, bins)[some] / counts[some] for values in (sure, right)]
+    ece = float(np.sum(counts[some] * np.abs(means[0] - means[1])) / len(y))
+    rows = [
+        {"low": i / bins, "high": (i + 1) / bins, "samples": int(counts[i]), "sure": float(s), "right": float(r)}
+        for i, s, r in zip(some.tolist(), *means, strict=True)
+    ]
+    return {"ece": ece, "samples": len(y), "bins": rows}
+
+
 #: figure → how it is shown in a line
 FORMS = {
     "loss": "loss {:.4f}",

@@ -104,11 +104,12 @@ def plan(
     own: dict[str, Any] = {"freeze": freeze, "keep_head": keep_head, "min_steps": min_steps}
     with open(run.path / "model.safetensors", "rb") as file:
         sums = {"model": hashlib.file_digest(file, "sha256").hexdigest(), "data_checksums": data.checksums}
-    return Transfer(run.model, data, settings, **own, facts=settings.model_dump() | own | sums)
+    return Transfer(run.network, data, settings, **own, facts=settings.model_dump() | own | sums)
 
 
 def _check(run: Run, data: datasets.Dataset, freeze: int, keep_head: bool) -> None:
-    (inputs, *hidden, classes), new_inputs, new_classes = run.model.sizes, data.X_train.shape[1], len(data.class_names)
+    inputs, *hidden, classes = run.network.sizes
+    new_inputs, new_classes = data.X_train.shape[1], len(data.class_names)
     if inputs != new_inputs:
         raise InputError(
             f"The network of {run.path} has {inputs} inputs, the samples of {data.name} have {new_inputs}; "
