@@ -1,10 +1,11 @@
-"""What the site has beside docs/: the mathematics, made from the code, and a page for each file that is linked."""
+"""What the site has beside docs/: pages made from the code, and a page for each file that is linked."""
 
 import posixpath
 import re
 from pathlib import Path
 
-import mathematics  # beside this file: mkdocs looks there
+import gallery  # beside this file: mkdocs looks there
+import mathematics
 from mkdocs.structure.files import File
 
 ROOT = Path(__file__).parents[1]
@@ -20,7 +21,8 @@ def on_files(files, config):
     }
     for path in sorted(linked):
         files.append(File.generated(config, uri(path), content=page(ROOT / path, path)))
-    files.append(File.generated(config, "mathematics.md", content=mathematics.page()))
+    for made in (gallery, mathematics):
+        files.append(File.generated(config, f"{made.__name__}.md", content=made.page()))
     return files
 
 
