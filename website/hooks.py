@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 
 import gallery  # beside this file: mkdocs looks there
+import licenses
 import mathematics
 from mkdocs.structure.files import File
 
@@ -21,7 +22,7 @@ def on_files(files, config):
     }
     for path in sorted(linked):
         files.append(File.generated(config, uri(path), content=page(ROOT / path, path)))
-    for made in (gallery, mathematics):
+    for made in (gallery, licenses, mathematics):
         files.append(File.generated(config, f"{made.__name__}.md", content=made.page()))
     return files
 

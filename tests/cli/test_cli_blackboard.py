@@ -8,7 +8,7 @@ import pytest
 
 from muslin import FeedForwardNeuralNetwork
 
-README = Path(__file__).parents[2] / "README.md"
+EXTENDING = Path(__file__).parents[2] / "docs" / "extending.md"
 ODD = """
 import numpy as np
 from muslin import FeedForwardNeuralNetwork
@@ -28,8 +28,8 @@ def tables(monkeypatch):
 
 @pytest.fixture
 def eve(alone):
-    """README's Eve in a file of its own."""
-    text = re.findall(r"```python\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)[1]
+    """The Eve of docs/extending.md in a file of its own."""
+    text = re.findall(r"```python\n(.*?)```", EXTENDING.read_text(encoding="utf-8"), re.DOTALL)[0]
     (alone / "eve.py").write_text(text, encoding="utf-8")
     return alone / "eve.py"
 

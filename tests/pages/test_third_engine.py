@@ -28,14 +28,16 @@ CLOSE, CLOSE_AFTER_TRAINING = 1e-12, 1e-9
 
 
 def eve():
-    """The optimizer that README adds."""
-    text = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL)[1]
+    """The optimizer that docs/extending.md adds."""
+    text = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "extending.md").read_text(encoding="utf-8"), re.DOTALL)[
+        0
+    ]
     return text.partition("FeedForwardNeuralNetwork.optimizers")[0]
 
 
 @pytest.fixture(scope="module", autouse=True)
 def own_rows(tmp_path_factory):
-    """README's Eve among the optimizers, as its reader adds it."""
+    """Eve among the optimizers, as its reader adds it."""
     path = tmp_path_factory.mktemp("eve") / "eve_of_readme.py"
     path.write_text(eve(), encoding="utf-8")
     spec = importlib.util.spec_from_file_location("eve_of_readme", path)
