@@ -17,7 +17,7 @@ from muslin.runs.settings import Settings
 from muslin.studies import STUDIES, callbacks
 from muslin.studies.study import Outcome, Progress, Study, conclude, conduct, record
 
-GIVEN = {"epochs": 2, "engine": "numpy"}
+GIVEN = {"batch_size": 32, "epochs": 2, "engine": "numpy"}
 
 
 @pytest.fixture(scope="module")
