@@ -77,7 +77,7 @@ NOT_HERE = {
 
 #: what makes a command small: (which, what is put behind it)
 SMALL = [
-    (r"muslin train --recipe", " -d digits --epochs 12"),
+    (r"muslin train --recipe", " -d digits --epochs 14 --hidden-size 32"),
     (r"muslin train(?!.*(-d |--dataset|--resume|--recipe))", " -d digits"),
     (r"muslin train(?!.*(--resume|--recipe))", " --epochs 4"),
     (r"muslin samples", " -d digits"),
@@ -91,6 +91,12 @@ SMALL = [
 
 #: commands that stay until Ctrl-C
 SERVERS = r"muslin (serve|watch)"
+
+#: what the reader of a page has done before
+FIRST = {
+    "your-data": ["rm -r runs/NAME", "muslin train -d people.csv --target outcome --name NAME"],
+    "accuracy": ["muslin train --recipe fashion-minute --seed 2 --name fashion-minute-2"],
+}
 
 #: a page's block that is a file → its name
 NAMED = {"index-3": "people.yaml"}
@@ -125,6 +131,10 @@ def test_what_is_left_out_is_there():
     assert NAMED.keys() <= blocks("yaml").keys()
     every = [line for found in COMMAND_LINES.values() for line in found]
     assert all(any(re.match(pattern, line) for line in every) for pattern in [*NOT_HERE, SERVERS, *dict(SMALL)])
+
+
+def test_every_command_is_on_its_page():
+    assert COMMANDS.keys() <= {line.split()[1] for line in COMMAND_LINES["commands"]}
 
 
 def test_the_first_page_begins_as_it_says(tmp_path, monkeypatch, capsys):
@@ -162,7 +172,7 @@ def prepared(tmp_path_factory):
     shutil.copy(ROOT / "train.py", folder)
     (folder / "eve.py").write_text(PROGRAMS["extending-0"], encoding="utf-8")
     (folder / "squares.py").write_text(PROGRAMS["sweeps-4"], encoding="utf-8")
-    (folder / "sweep.yaml").write_text(blocks("yaml")["sweeps-5"], encoding="utf-8")
+    (folder / "sweep.yaml").write_text(blocks("yaml")["sweeps-5"] + "run_cap: 2\n", encoding="utf-8")
     (folder / "sweeps").mkdir()
     for file in (ROOT / "sweeps").glob("*.yaml"):
         (folder / "sweeps" / file.name).write_text(yaml.safe_dump(smaller(file)), encoding="utf-8")
@@ -187,10 +197,7 @@ def test_commands_run(page, prepared, tmp_path):
     folder, said = shutil.copytree(prepared, tmp_path / "here"), ""
     for block, name in NAMED.items():
         (folder / name).write_text(blocks("yaml")[block], encoding="utf-8")
-    if page == "your-data":  # where NAME is the run of the table
-        shutil.rmtree(folder / "runs" / "NAME")
-        muslin("muslin train -d people.csv --target outcome --epochs 4 --name NAME", folder)
-    for line in COMMAND_LINES[page]:
+    for line in [*FIRST.get(page, []), *COMMAND_LINES[page]]:
         if why_not(line):
             continue
         words = shlex.split(re.sub(r"\bID\b", "".join(re.findall(r"with ID: (\w+)", said)[-1:]), small(line)))
@@ -249,18 +256,23 @@ def test_commands_and_options_exist(page, line, options):
     assert FILES.keys() <= COMMANDS.keys()
 
 
+#: what a page loads by itself
+LOADED = {"src": ("script", "img", "iframe"), "href": ("link",)}
+
+
 class Page(HTMLParser):
     """The anchors of a page, and where its links lead."""
 
     def __init__(self, text):
         super().__init__()
-        self.anchors, self.links = {""}, []
+        self.anchors, self.links, self.loads = {""}, [], []
         self.feed(text)
 
     def handle_starttag(self, tag, attrs):
         found = dict(attrs)
         self.anchors |= {found[key] for key in ("id", "name") if found.get(key)}
         self.links += [found[key] for key in ("href", "src") if found.get(key)]
+        self.loads += [found[key] for key, tags in LOADED.items() if tag in tags and found.get(key)]
 
 
 @pytest.mark.slow
@@ -276,6 +288,7 @@ def test_the_site_has_no_broken_link(tmp_path):
     ]
     assert not broken
     assert len(pages) > 20
+    assert not [load for page in pages.values() for load in page.loads if urlsplit(load).netloc]
 
 
 def leads(path, link, pages):

@@ -10,6 +10,7 @@ import mathematics
 from mkdocs.structure.files import File
 
 ROOT = Path(__file__).parents[1]
+SHIM = "https://unpkg.com/iframe-worker/shim"
 
 #: a link out of docs/: its path and, it may be, an anchor
 OUT = re.compile(r"\]\(\.\./([^)#\s]*)(#[^)\s]*)?\)")
@@ -25,6 +26,15 @@ def on_files(files, config):
     for made in (gallery, licenses, mathematics):
         files.append(File.generated(config, f"{made.__name__}.md", content=made.page()))
     return files
+
+
+def on_post_page(output, page, config):
+    """The search of a page in a folder: by assets/worker.js, not by a script of another server."""
+    return output.replace(SHIM, posixpath.relpath("assets/worker.js", posixpath.dirname(page.url) or "."))
+
+
+def on_post_template(output, template_name, config):
+    return output.replace(SHIM, "/assets/worker.js")
 
 
 def on_page_markdown(markdown, page, config, files):

@@ -103,3 +103,21 @@ def test_our_own_network(tmp_path):
     assert study.best.value > 0
     with pytest.raises(InputError, match="hiddn"):
         muslin.sweep({"method": "grid", "parameters": {"hiddn_size": {"values": [16]}}}, runs_dir=tmp_path)
+
+
+@pytest.mark.slow
+def test_a_notebook_shows_how_far_it_is(tmp_path):
+    """In a kernel: a bar that moves, no warning. Elsewhere nothing is said."""
+    import nbformat
+    from nbclient import NotebookClient
+
+    program = """import muslin
+metric = {"name": "loss", "goal": "minimize"}
+file = {"method": "grid", "metric": metric, "parameters": {"x": {"values": [1, 2, 3]}}}
+muslin.sweep(file, lambda config: config["x"], name="shown")"""
+    book = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(program)])
+    where = {"metadata": {"path": str(tmp_path)}}
+    NotebookClient(book, timeout=120, resources=where, extra_arguments=["--log-level=ERROR"]).execute()
+    bar, table = book.cells[0].outputs
+    assert bar.data["text/html"] == '<progress value="3" max="3"></progress> 3 of 3 trials, best loss 1 (trial 0)'
+    assert table.output_type == "execute_result"

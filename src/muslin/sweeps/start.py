@@ -10,7 +10,7 @@ from typing import Any
 
 from muslin import tracking
 from muslin.errors import InputError, lookup, note
-from muslin.sweeps import directory, search
+from muslin.sweeps import directory, notebook, search
 from muslin.sweeps.directory import SweepDirectory
 from muslin.sweeps.file import ours, schema, spellings
 from muslin.sweeps.functions import Functions
@@ -85,7 +85,7 @@ def sweep(
     repeats: int | None = None,
     trial_timeout: float | None = None,
     tracker: str = "none",
-    show: Callable[[Scheduler], Any] = lambda scheduler: None,
+    show: Callable[[Scheduler], Any] | None = None,
 ) -> SweepStudy:
     """Search for good settings, as `muslin sweep` does; the same call again goes on.
 
@@ -93,7 +93,7 @@ def sweep(
     function  what a trial calls, ``function(config)``, in this process: it returns the metric, or a dictionary that
               holds it; a generator yields it after each epoch, and so can be stopped early. Without it a trial trains
               muslin's own network, in a process of its own, or the file's program
-    show      called with the scheduler after each event
+    show      called with the scheduler after each event (default: a bar in a notebook, nothing elsewhere)
     The others are the options of the command.
 
     Raises InputError: `InvalidSweep` with all that is wrong in the file, or options that do not go together.
@@ -113,8 +113,8 @@ def sweep(
     where, study = directory.begin(found, name=name or found.name or stem, runs_dir=runs_dir, **place)
     pool = Functions(function, where.metric.name) if function else None
     told = None if function else tracker_arguments(tracker, where)
-    limits = {"count": count, "timeout": trial_timeout}
-    Scheduler(where, study, workers or min(cores(), 8), show=show, pool=pool, tracker=told, **limits).run()
+    limits = {"count": count, "timeout": trial_timeout, "show": show or notebook.shown()}
+    Scheduler(where, study, workers or min(cores(), 8), pool=pool, tracker=told, **limits).run()
     return SweepStudy(where.path, storage)
 
 

@@ -2,6 +2,7 @@
 
 import sqlite3
 import time
+import warnings
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -165,7 +166,9 @@ def together(make, tries=8):
 
 def load_optuna():
     try:
-        import optuna
+        with warnings.catch_warnings():  # tqdm's, in a notebook without widgets
+            warnings.filterwarnings("ignore", "IProgress not found")
+            import optuna
     except ImportError as error:
         raise InputError("Sweeps need Optuna: pip install 'muslin[sweep]'") from error
     optuna.logging.set_verbosity(optuna.logging.WARNING)
