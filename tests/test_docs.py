@@ -84,7 +84,7 @@ SMALL = [
     (r"muslin transfer", " --to digits --fraction 0.2 --seeds 2 --min-steps 20"),
     (r"muslin study \w", " -d digits --epochs 1 --seeds 1"),
     (r"muslin bench", " --rounds 1"),
-    (r"muslin sweep .*--count 500", " --count 3"),
+    (r"muslin sweep .*--count", " --count 2"),
     (r"python train.py (?!--help)", " -d digits -e 2"),
     (r"muslin offline python train.py", " -d digits -e 2"),
 ]
