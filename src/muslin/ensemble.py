@@ -78,6 +78,8 @@ class Ensemble:
     Raises InputError where there is no member, or they do not go together.
     """
 
+    unit: float = 1.0
+
     def __init__(self, members: Sequence[FeedForwardNeuralNetwork], views: Sequence[np.ndarray | None] = ()):
         if not members:
             raise InputError("An ensemble needs one network at least.")

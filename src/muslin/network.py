@@ -58,6 +58,8 @@ class FeedForwardNeuralNetwork(Storable):
     losses: ClassVar = losses.LOSSES
     initializers: ClassVar = initializers.INITIALIZERS
     optimizers: ClassVar = optimizers.OPTIMIZERS
+    #: what an error of 1 is in the unit of the target, in which figures are told: of a standardized one its deviation
+    unit: float = 1.0
     #: whether `fit` says so where the features differ much in scale
     hints: bool = True
 

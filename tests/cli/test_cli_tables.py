@@ -1,12 +1,14 @@
 """Tables on the command line: train, evaluate, predict, export; and forty kinds of table that cannot be."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 from toys import table
 
+from muslin import runs
 from muslin.cli import main
 
 NETWORK = ["-a", "relu", "--hidden-layers", "1", "--hidden-size", "8", "--epochs", "4", "--engine", "numpy"]
@@ -66,6 +68,22 @@ def test_numbers_from_end_to_end(there, capsys):
     assert np.corrcoef(said, true)[0, 1] > 0.7
     assert abs(np.mean(said) - true.mean()) < 15  # in its units
     assert run("report", "runs/size", capsys=capsys)[0] == 0
+
+
+def test_errors_are_told_in_the_unit_of_the_column(there, capsys):
+    """While it trains and after, those of the validation rows and of the test rows."""
+    told = json.loads(trained("size", capsys, "--validation", "0.3", "--evaluate")[1])
+    saved = runs.Run(Path("runs/size"))
+    data, target = saved.dataset(), saved.table.target
+    assert target.scale > 5
+    rows = runs.split(saved.settings, data)[1]
+    for kind, X, y in (("val", data.X_train[rows], data.y_train[rows]), ("test", data.X_test, data.y_test)):
+        errors = target.decode(saved.model.respond(X)) - target.decode(y)
+        assert told[f"{kind}_mae"] == pytest.approx(np.abs(errors).mean(), rel=1e-5)
+        assert told[f"{kind}_rmse"] == pytest.approx(np.sqrt((errors**2).mean()), rel=1e-5)
+    assert saved.history[-1]["val_mae"] == told["val_mae"]
+    assert run("ensemble", "runs/size", capsys=capsys)[0] == 0
+    assert runs.Run(Path("runs/ensemble")).summary["val_mae"] == pytest.approx(told["val_mae"], rel=1e-5)
 
 
 @pytest.mark.parametrize("name", ["t.tsv", "t.parquet", "t.xlsx", "t.jsonl", "t.csv.gz"])

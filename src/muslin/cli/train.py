@@ -113,7 +113,8 @@ def show(out, run, summary):
         validation = f", validation {summary['val_accuracy']:.2%}" if "val_accuracy" in summary else ""
         out.print(f"accuracy   training {summary['accuracy']:.2%}{validation}")
     elif "val_r2" in summary:
-        out.print(f"R²         validation {summary['val_r2']:.4f}")
+        errors = f"errors {summary['val_mae']:.6g} in the mean, {summary['val_rmse']:.6g} in the root mean square"
+        out.print(f"R²         validation {summary['val_r2']:.4f}, {errors}")
     rate = f"{summary['samples_per_second']:,.0f} samples/s"
     out.print(f"time       {summary['seconds']:.1f} s, {rate}, {summary['engine']} engine")
     out.print(f"run        {run.path}")

@@ -219,8 +219,8 @@ def _tiles(facts):
         if f"{kind}accuracy" in last
     ]
     tiles += [
-        (f"{title} R²", _figure(f"{kind}r2", last), f"root mean square error {_figure(f'{kind}rmse', last)}{unit}")
-        for title, kind, unit in (("test", "test_", ""), ("validation", "val_", _deviations(facts)))
+        (f"{title} R²", _figure(f"{kind}r2", last), f"root mean square error {_figure(f'{kind}rmse', last)}")
+        for title, kind in (("test", "test_"), ("validation", "val_"))
         if f"{kind}r2" in last
     ]
     if facts.network:
@@ -232,11 +232,6 @@ def _tiles(facts):
         speed = f"{summary['samples_per_second']:,.0f} samples/s"
         tiles.append(("time", f"{summary['seconds']:,.1f} s", f"{_epochs(summary['epochs'])}, {speed}"))
     return tiles
-
-
-def _deviations(facts):
-    """The unit of an error while a table's target is learned."""
-    return " standard deviations" if facts.table else ""
 
 
 #: figure of the test of numbers or labels → its name

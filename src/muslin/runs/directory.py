@@ -268,6 +268,11 @@ def folder_name(name: str, what: str) -> str:
     return as_folder(name)
 
 
+def unit(table: TableFacts | None) -> float:
+    """What an error of 1 is in the unit of a table's target."""
+    return table.target.scale if table else 1.0
+
+
 def split(settings: Settings, data: Dataset) -> tuple[np.ndarray, np.ndarray]:
     """The rows of the training and of the validation samples that these settings ask for."""
     labels = data.y_train if data.target == "class" else np.zeros(len(data.y_train), np.int64)
@@ -304,7 +309,7 @@ def train(run: Run, data: Dataset, callbacks: Iterable[Callback | OnEpoch] = ())
     settings, begun = run.settings, run.config.get("machine", {})
     with blas.threads(settings.threads or begun.get("blas", {}).get("threads")):
         network = settings.network(data.X_train.shape[1], data.n_outputs)
-        network.hints = data.table is None
+        network.hints, network.unit = data.table is None, unit(data.table)
         if not run.checkpoint.exists() and (run.path / "history.jsonl").exists():
             note(f"{run.path} has no checkpoint to go on from; it is trained from its beginning, to the same result.")
         if run.checkpoint.exists():
@@ -406,9 +411,9 @@ def figures_on(
     """({"test_accuracy": …}, predictions) on samples; see `evaluate_test`. Of numbers test_r2, test_mae and test_rmse,
     the last two in the units of the table's target; of classes test_accuracy and test_ece; of labels
     test_accuracy and test_f1, and F1 of each label."""
+    network.unit = unit(table)
     figures, Y_hat = measure(network, X, y)
-    scale = table.target.scale if table else 1.0
-    told = {f"test_{k}": v * (scale if k in ("mae", "rmse") else 1.0) for k, v in figures.items()}
+    told = {f"test_{name}": value for name, value in figures.items()}
     if network.target == "class":
         told["test_ece"] = calibration(Y_hat, y)["ece"]
     predicted = network.outputs[network.output].predict(Y_hat)

@@ -17,7 +17,7 @@ from muslin.ensemble import Ensemble, views
 from muslin.errors import InputError
 from muslin.files import write_json
 from muslin.runs import machine
-from muslin.runs.directory import Run, place, split
+from muslin.runs.directory import Run, place, split, unit
 from muslin.training.metrics import calibration, measure
 
 #: settings that say what a table's data are; settings that say which samples are for validation
@@ -48,6 +48,7 @@ def make(
     if with_views and all(pixels is None for pixels in seen):
         raise InputError("None of these runs was trained on mirrored or moved pictures; in other views it would err.")
     ensemble, rows = Ensemble([run.network_for(data) for run in members], seen), _validation(members, data)
+    ensemble.unit = unit(data.table)
     X, y = data.X_train[rows], data.y_train[rows]
     figures = _figures(ensemble, X, y)
     if temperature == "fit" and len(rows) < FEW:

@@ -99,6 +99,8 @@ FIGURES: dict[str, Callable[[np.ndarray, np.ndarray], dict[str, float]]] = {
     "numbers": _numbers,
     "counts": _numbers,
 }
+#: figures that have the unit of the target
+ERRORS = ("mae", "rmse")
 #: kind of target → the names of its figures
 NAMES = {"class": ("accuracy",), "labels": ("accuracy", "f1")} | dict.fromkeys(
     ("numbers", "counts"), ("r2", "mae", "rmse")
@@ -142,7 +144,9 @@ def _measure(network: Any, X: np.ndarray, y: np.ndarray, rows: np.ndarray) -> tu
         total += float(network.batch_loss(s, target_columns(y[chunk], network.sizes[-1], network.dtype)))
         Y_hat[done : done + len(chunk)] = s.H[network.L].T
         done += len(chunk)
-    return {"loss": total / len(rows)} | FIGURES[network.target](Y_hat, y[rows]), Y_hat
+    figures = FIGURES[network.target](Y_hat, y[rows])
+    in_units = {name: figures[name] * network.unit for name in ERRORS if name in figures}
+    return {"loss": total / len(rows)} | figures | in_units, Y_hat
 
 
 #: bins of the reliability diagram, as in the paper
