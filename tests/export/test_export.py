@@ -71,6 +71,22 @@ def test_what_is_no_onnx_file(content, tmp_path):
         FeedForwardNeuralNetwork.from_onnx(tmp_path / "a.onnx")
 
 
+def test_what_answers_otherwise_is_not_taken_over(tmp_path):
+    """A softmax over the samples in place of the classes: the same chain of operators."""
+    model = onnx_file.model(network())
+    next(node for node in model.graph.node if node.op_type == "Softmax").attribute[0].i = 0
+    onnx_file.save(tmp_path / "a.onnx", model)
+    with pytest.raises(InputError, match="answers otherwise"):
+        FeedForwardNeuralNetwork.from_onnx(tmp_path / "a.onnx")
+
+
+def test_numbers_that_are_no_logits_are_named_so(tmp_path):
+    ours = network(output="identity")
+    onnx_file.save(tmp_path / "a.onnx", onnx_file.model(ours))
+    again = FeedForwardNeuralNetwork.from_onnx(tmp_path / "a.onnx", output="identity")
+    np.testing.assert_array_equal(again.respond(X), ours.respond(X))
+
+
 @pytest.mark.parametrize("kind", [MLPClassifier, MLPRegressor])
 @pytest.mark.parametrize("activation", ["identity", "logistic", "tanh", "relu"])
 @pytest.mark.parametrize("classes", [2, 3])
@@ -124,3 +140,50 @@ def test_what_torch_has_and_we_have_not_is_named(torch):
         FeedForwardNeuralNetwork.from_torch(nn.Sequential(*layers))
     with pytest.raises(InputError, match="activation"):
         FeedForwardNeuralNetwork.from_torch({"0.weight": torch.zeros(3, 6)})
+
+
+@pytest.fixture(scope="module")
+def layers():
+    """keras.layers, on PyTorch."""
+    pytest.importorskip("torch", reason="pip install torch==2.13.0: parity only")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("KERAS_BACKEND", "torch")
+        yield pytest.importorskip("keras", reason="parity only").layers
+
+
+def keras_model(*layers):
+    import keras
+
+    return keras.Sequential([keras.layers.Input((6,)), *layers])
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("activation", ["linear", "sigmoid", "tanh", "relu", "elu", "silu"])
+def test_from_keras_predicts_the_same(layers, activation):
+    normalized = layers.BatchNormalization(), layers.Activation(activation), layers.Dropout(0.5)
+    hidden = layers.Dense(9), *normalized, layers.Dense(7, activation=activation), layers.GaussianNoise(1.0)
+    theirs = keras_model(*hidden, layers.Dense(3, activation="softmax"))
+    theirs.layers[1].set_weights([rng.uniform(0.5, 2, 9), *rng.normal(size=(2, 9)), rng.uniform(0.5, 2, 9)])
+    ours = FeedForwardNeuralNetwork.from_keras(theirs)
+    np.testing.assert_allclose(ours.predict_proba(X), theirs.predict(X, verbose=0), atol=2e-6)
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")
+def test_what_of_keras_cannot_be(layers):
+    twice = layers.Dense(6, activation="relu")
+    for model, sentence in (
+        (keras_model(twice, twice, layers.Dense(3)), "answers otherwise"),
+        (keras_model(layers.Dense(6), layers.ReLU(max_value=0.1), layers.Dense(3)), "answers otherwise"),
+        (keras_model(layers.Dense(6, activation="gelu"), layers.Dense(3)), "activation gelu is the exact GELU"),
+        (keras_model(layers.Dense(6, activation="mish"), layers.Dense(3)), "activation mish is unknown"),
+        (keras_model(layers.Dense(6, activation="relu"), layers.BatchNormalization()), "without an activation"),
+        (keras_model(layers.LayerNormalization(), layers.Dense(3)), "layer 'LayerNormalization'"),
+        (__import__("keras").Sequential([layers.Dense(3)]), "no weights yet"),
+    ):
+        with pytest.raises(InputError, match=sentence):
+            FeedForwardNeuralNetwork.from_keras(model)
+    numbers = keras_model(layers.Dense(6, activation="relu"), layers.Dense(3))
+    ours = FeedForwardNeuralNetwork.from_keras(numbers, output="identity")
+    np.testing.assert_allclose(ours.predict(X), numbers.predict(X, verbose=0), rtol=1e-4, atol=1e-5)

@@ -1,9 +1,12 @@
 """Dense networks of other libraries as ours: each function is given the class of the network, and the other's model.
 
 What ours cannot be is refused by name: layers of other kinds, activations that differ between layers or that only seem
-the same (the exact GELU, a leaky ReLU of another slope). Dropout does nothing after training and is left out.
+the same (the exact GELU, a leaky ReLU of another slope). Dropout does nothing after training and is left out. A model
+that can be run is run beside the network, and refused where it answers otherwise: a layer that is used twice, an option
+of a layer that is not looked at here.
 """
 
+import copy
 from collections.abc import Callable, Mapping
 from os import PathLike
 from typing import Any
@@ -33,12 +36,12 @@ def from_torch(kind: type, model: Any, activation: str | None = None, output: st
             bias = None if module.bias is None else _array(module.bias)
             chain.layer(_array(module.weight), bias)
         elif name == "BatchNorm1d":
-            chain.normalization(module)
+            chain.normalization(*_batch_norm(module))
         elif name in TORCH:
             chain.function(TORCH[name](module), name)
         elif name not in ("Dropout", "AlphaDropout", "Flatten", "Identity"):
             raise InputError(f"The module {shown(name)} of PyTorch is no part of a dense network of muslin's.")
-    return chain.network(kind, output, activation)
+    return chain.compared(chain.network(kind, output, activation), lambda X: _run_torch(model, X))
 
 
 def from_sklearn(kind: type, model: Any) -> Any:
@@ -51,25 +54,31 @@ def from_sklearn(kind: type, model: Any) -> Any:
     return _network(kind, layers, hidden, output)
 
 
-def from_keras(kind: type, model: Any) -> Any:
-    """The network of a Keras model of Dense layers, one after the other."""
+def from_keras(kind: type, model: Any, output: str | None = None) -> Any:
+    """The network of a Keras model of Dense layers, one after the other; output: as in `from_torch`.
+
+    A BatchNormalization right behind a Dense without an activation is folded into it, as it is after training.
+    """
     chain = _Chain()
     for layer in model.layers:
-        name = type(layer).__name__
+        name, weights = type(layer).__name__, [np.asarray(w) for w in layer.get_weights()]
         if name == "Dense":
-            kernel, *bias = layer.get_weights()
-            chain.layer(np.asarray(kernel).T, np.asarray(bias[0]) if bias else None)
-            chain.function(_keras(getattr(layer.activation, "__name__", str(layer.activation))), name)
+            if not weights:
+                raise InputError("The model has no weights yet: it must have been called, or built.")
+            chain.layer(weights[0].T, weights[1] if len(weights) > 1 else None)
+            chain.function(*_keras(layer.activation, name))
+        elif name == "BatchNormalization":
+            chain.normalization(*_batch_normalization(layer, weights))
         elif name in ("Activation", "ReLU", "Softmax"):
-            function = getattr(layer, "activation", None)
-            chain.function(_keras(getattr(function, "__name__", name.lower())), name)
-        elif name not in ("InputLayer", "Flatten", "Dropout"):
+            chain.function(*_keras(getattr(layer, "activation", None), name))
+        elif name not in NOTHING_IN_KERAS:
             raise InputError(f"The layer {shown(name)} of Keras is no part of a dense network of muslin's.")
-    return chain.network(kind)
+    return chain.compared(chain.network(kind, output), lambda X: _run_keras(model, X))
 
 
-def from_onnx(kind: type, path: str | PathLike[str]) -> Any:
-    """The network of an ONNX file that is a chain of Gemm (or MatMul and Add) and activations."""
+def from_onnx(kind: type, path: str | PathLike[str], output: str | None = None) -> Any:
+    """The network of an ONNX file that is a chain of Gemm (or MatMul and Add) and activations; output: as in
+    `from_torch`."""
     try:
         import onnx
     except ImportError as error:
@@ -83,7 +92,8 @@ def from_onnx(kind: type, path: str | PathLike[str]) -> Any:
             raise ValueError("no node")
     except Exception:  # protobuf raises its own kinds
         raise InputError(f"{path} is no ONNX model, or it is damaged.") from None
-    return _Onnx(onnx, graph).chain().network(kind)
+    chain = _Onnx(onnx, graph).chain()
+    return chain.compared(chain.network(kind, output), lambda X: _run_onnx(data, X))
 
 
 # What the functions have in common
@@ -95,6 +105,7 @@ class _Chain:
     def __init__(self) -> None:
         self.layers: Layers = []
         self.functions: list[str] = []
+        self.logarithm = False  # whether it ends in the logarithm of the last function
 
     def layer(self, W: np.ndarray, b: np.ndarray | None) -> None:
         if self.layers and W.shape[1] != self.layers[-1][0].shape[0]:
@@ -102,14 +113,12 @@ class _Chain:
         self.layers.append((W, np.zeros(len(W), W.dtype) if b is None else b))
         self.functions.append("identity")
 
-    def normalization(self, module: Any) -> None:
-        """Folds an ``nn.BatchNorm1d`` into the layer before it."""
-        if module.running_mean is None or not self.layers or self.functions[-1] != "identity":
-            raise InputError("BatchNorm1d must follow a Linear layer, and have running statistics.")
-        mean, variance = _array(module.running_mean), _array(module.running_var)
-        factor, shift = 1 / np.sqrt(variance + module.eps), np.zeros_like(mean)
-        if module.affine:
-            factor, shift = factor * _array(module.weight), _array(module.bias)
+    def normalization(self, name: str, mean: Any, variance: Any, epsilon: float, gamma: Any, beta: Any) -> None:
+        """Folds γ (a − mean) / √(variance + ε) + β into the layer before it; a γ or β that is None is not there."""
+        if mean is None or not self.layers or self.functions[-1] != "identity":
+            raise InputError(f"{name} must follow a layer without an activation, and have running statistics.")
+        factor = (1.0 if gamma is None else gamma) / np.sqrt(variance + epsilon)
+        shift = 0.0 if beta is None else beta
         W, b = self.layers[-1]
         self.layers[-1] = W * factor[:, None], (b - mean) * factor + shift
 
@@ -122,7 +131,26 @@ class _Chain:
             return
         if self.functions[-1] != "identity":
             raise InputError(f"Two activations follow each other: {self.functions[-1]} and {name}.")
-        self.functions[-1] = name
+        self.functions[-1], self.logarithm = name, theirs == "LogSoftmax"
+
+    def compared(self, network: Any, run: Callable[[np.ndarray], Any]) -> Any:
+        """The network, if it answers as the other does.  run: samples (N × n_0) → what the other says of them."""
+        X = np.random.default_rng(0).standard_normal((8, network.sizes[0])).astype(network.dtype)
+        try:
+            theirs = np.asarray(run(X), network.dtype)
+            theirs = theirs.reshape(len(X), network.sizes[-1])
+        except ImportError:  # of what would run it
+            return network
+        except Exception as error:
+            raise InputError(f"The model does not run on samples of {X.shape[1]} numbers: {shown(error)}") from None
+        if self.logarithm:
+            theirs = np.exp(theirs)
+        elif self.functions[-1] == "identity":
+            network.output_function(theirs.T.copy(), Y_hat := np.empty_like(theirs.T))
+            theirs = Y_hat.T
+        if not np.allclose(network.respond(X), theirs, rtol=1e-3, atol=1e-4):
+            raise InputError("The model answers otherwise than a chain of its layers would; it is not taken over.")
+        return network
 
     def network(self, kind: type, output: str | None = None, activation: str | None = None) -> Any:
         if not self.layers:
@@ -161,6 +189,21 @@ def _modules(model: Any) -> list[Any]:
     return [inner for m in model for inner in (_modules(m) if type(m).__name__ == "Sequential" else [m])]
 
 
+def _batch_norm(module: Any) -> tuple[Any, ...]:
+    """An ``nn.BatchNorm1d``, for `_Chain.normalization`."""
+    arrays = (module.running_mean, module.running_var, module.weight, module.bias)
+    mean, variance, gamma, beta = (None if tensor is None else _array(tensor) for tensor in arrays)
+    return "BatchNorm1d", mean, variance, module.eps, gamma, beta
+
+
+def _run_torch(model: Any, X: np.ndarray) -> np.ndarray:
+    import torch
+
+    model = copy.deepcopy(model).cpu().eval()
+    with torch.no_grad():
+        return _array(model(torch.from_numpy(X).to(next(model.parameters()).dtype)))
+
+
 def _of_state_dict(kind: type, state: Mapping[str, Any], activation: str, output: str | None) -> Any:
     chain = _Chain()
     for name, tensor in state.items():
@@ -193,14 +236,50 @@ TORCH: dict[str, Callable[[Any], str]] = {
 # Keras
 
 
-def _keras(name: str) -> str:
+#: layers that do nothing after training
+NOTHING_IN_KERAS = {
+    "InputLayer",
+    "Flatten",
+    "Dropout",
+    "AlphaDropout",
+    "GaussianDropout",
+    "GaussianNoise",
+    "ActivityRegularization",
+}
+
+
+def _keras(function: Any, layer: str) -> tuple[str, str]:
+    """(the name of ours, or why there is none; theirs) of the function of a layer that may be the function itself."""
+    name = layer.lower() if function is None else getattr(function, "__name__", str(function))
     exact = {"linear": "identity", "swish": "silu", "exponential": "exponential"}
     others = {"gelu": "(is the exact GELU, and ours its form with tanh)", "leaky_relu": "(has another slope)"}
     same = ("sigmoid", "tanh", "relu", "elu", "silu", "softmax")
-    return exact.get(name) or others.get(name) or (name if name in same else "(is unknown)")
+    return exact.get(name) or others.get(name) or (name if name in same else "(is unknown)"), name
+
+
+def _batch_normalization(layer: Any, weights: list[np.ndarray]) -> tuple[Any, ...]:
+    """A Keras BatchNormalization, for `_Chain.normalization`: its weights are γ, β, the mean and the variance."""
+    rest = iter(weights)
+    gamma, beta = (next(rest, None) if there else None for there in (layer.scale, layer.center))
+    return "BatchNormalization", next(rest, None), next(rest, None), layer.epsilon, gamma, beta
+
+
+def _run_keras(model: Any, X: np.ndarray) -> np.ndarray:
+    return model.predict(X.reshape(-1, *model.input_shape[1:]), verbose=0)
 
 
 # ONNX
+
+
+def _run_onnx(data: bytes, X: np.ndarray) -> np.ndarray:
+    """What the first output says that is no label; of a model that takes bytes these are the samples' whole part."""
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(data, providers=["CPUExecutionProvider"])
+    given = session.get_inputs()[0]
+    outputs = [output.name for output in session.get_outputs() if output.type in ("tensor(float)", "tensor(double)")]
+    kind = {"tensor(double)": np.float64}.get(given.type, np.float32)
+    return session.run(outputs[:1], {given.name: X.astype(kind)})[0]
 
 
 class _Onnx:
