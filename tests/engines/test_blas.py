@@ -3,6 +3,7 @@
 import sys
 import threading
 import time
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -35,6 +36,28 @@ def test_without_threadpoolctl(monkeypatch):
     with pytest.raises(InputError, match="pip install 'muslin"):
         blas.threads(1)
     assert blas.description() == {}
+
+
+SYSTEM = "/usr/lib/x86_64-linux-gnu/openblas-pthread/libopenblasp-r0.3.29.so"  # Debian's
+SCIPYS = "/usr/lib/python3/site-packages/scipy.libs/libscipy_openblas-68440149.so"
+NUMPYS = "/usr/lib/python3/site-packages/numpy.libs/libscipy_openblas64_-c4d3ca2f.so"
+
+
+@pytest.mark.parametrize(
+    ("loaded", "numpys"),
+    [
+        ([NUMPYS], NUMPYS),
+        ([SCIPYS, NUMPYS], NUMPYS),
+        ([SYSTEM], SYSTEM),
+        ([SCIPYS, SYSTEM], SYSTEM),
+        ([SCIPYS], None),
+        ([SYSTEM, "/opt/intel/libmkl_rt.so"], None),
+        ([], None),
+    ],
+)
+def test_numpys_blas_among_all(loaded, numpys):
+    found = blas._of_numpy([SimpleNamespace(filepath=path) for path in loaded])
+    assert getattr(found, "filepath", None) == numpys
 
 
 def test_description():

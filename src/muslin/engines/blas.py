@@ -203,16 +203,10 @@ if hasattr(os, "register_at_fork"):
 
 def description():
     """{"library", "kernels", "threads"} of the BLAS in use; results are bit-equal only where all of it is equal."""
-    if find_spec("threadpoolctl") is None:
-        return {}
-    from threadpoolctl import threadpool_info
-
-    pools = [p for p in threadpool_info() if p["user_api"] == "blas" and "numpy" in p["filepath"]]
-    return {
-        key: pools[0].get(name)
-        for key, name in {"library": "internal_api", "kernels": "architecture", "threads": "num_threads"}.items()
-        if pools
-    }
+    found = _pool() if find_spec("threadpoolctl") else None
+    told = found.info() if found else {}
+    names = {"library": "internal_api", "kernels": "architecture", "threads": "num_threads"}
+    return {key: told.get(name) for key, name in names.items() if told}
 
 
 #: what functions are called in one BLAS or another, and the size of its integers
@@ -240,9 +234,15 @@ def n_threads() -> int:
 @cache
 def _pool():
     """threadpoolctl's controller of NumPy's BLAS, or None. NumPy has loaded it for good."""
-    pools = _pools()
+    return _of_numpy(_pools())
+
+
+def _of_numpy(pools):
+    """The one in NumPy's own folder; else the system's, if there is but one. What lies in a folder ``….libs`` came with
+    another package, such as SciPy."""
     numpys = [pool for pool in pools if "numpy" in pool.filepath]
-    return (numpys or (pools if len(pools) == 1 else [None]))[0]
+    systems = [pool for pool in pools if ".libs" not in pool.filepath]
+    return (numpys or (systems if len(systems) == 1 else [None]))[0]
 
 
 def _pools():

@@ -109,6 +109,9 @@ def _cores() -> list[Finding]:
 
 def _blas() -> list[Finding]:
     found = blas.description()
+    if not found and installed("threadpoolctl"):
+        says = "not known to threadpoolctl: training has one thread"
+        return [Finding("BLAS", says, "better", "pip install --ignore-installed numpy")]
     if not found:
         return [Finding("BLAS", "unknown without threadpoolctl", "better", "pip install 'muslin[fast]'")]
     says = f"{found['library']}, kernels {found['kernels']}, {found['threads']} threads"
