@@ -9,6 +9,7 @@ An interpreter that is not on this machine is skipped, and said to be. What an e
 import json
 import shlex
 import time
+import tomllib
 from pathlib import Path
 
 import nox
@@ -27,8 +28,10 @@ FILES = {
 }
 TRAIN = "muslin train --dataset digits --epochs 2 --name run"
 
+NAMES = tomllib.loads(Path("pyproject.toml").read_text(encoding="utf-8"))["project"]["optional-dependencies"]
+
 #: extra → the commands that show that it works
-EXTRAS = {
+EXTRAS = {name: [TRAIN] for name in NAMES} | {
     "fast": [f"{TRAIN} --engine numba"],
     "sweep": ["muslin sweep sweep.yaml --workers 1", "muslin best runs/sweep"],
     "wandb": [f"{TRAIN} --tracker wandb"],

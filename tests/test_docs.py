@@ -13,6 +13,7 @@ import signal
 import subprocess
 import sys
 import time
+import tomllib
 from html.parser import HTMLParser
 from itertools import groupby
 from pathlib import Path
@@ -21,6 +22,8 @@ from urllib.parse import unquote, urlsplit
 import numpy as np
 import pytest
 import yaml
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 from PIL import Image
 
 from muslin.cli import COMMANDS, FILES, _app, main
@@ -258,6 +261,20 @@ def test_commands_and_options_exist(page, line, options):
 
 #: what a page loads by itself
 LOADED = {"src": ("script", "img", "iframe"), "href": ("link",)}
+
+
+def test_licences_of_what_is_needed(monkeypatch):
+    """The table has whatever pyproject.toml names, and says of each what it states."""
+    monkeypatch.syspath_prepend(ROOT / "website")
+    import licenses
+
+    rows = {name: (licence, by) for name, _, licence, by in licenses.packages()}
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert {canonicalize_name(Requirement(text).name) for text in project["dependencies"]} <= rows.keys()
+    assert rows["numpy"][1] == "the core"
+    assert "BSD" in rows["numpy"][0]
+    assert rows["optuna"][1] == "server, sweep"
+    assert "MIT" in rows["optuna"][0]
 
 
 class Page(HTMLParser):

@@ -15,8 +15,6 @@ muslin is under the MIT licence. It contains no code of others; what `pip` insta
 licence that each package states. The core's packages come with `pip install muslin`,
 the others with the extra named."""
 
-EXTRAS = ["fast", "sweep", "wandb", "report", "server", "tables", "onnx"]
-
 
 def page():
     """All of the page, Markdown."""
@@ -28,7 +26,9 @@ def packages():
     """(name, version, licence, what brings it) of each package, the core's first."""
     core = closure("muslin", set())
     brought = dict.fromkeys(sorted(core), "the core")
-    for extra in EXTRAS:
+    for extra in metadata("muslin").get_all("Provides-Extra"):
+        if extra == "all":
+            continue
         for name in sorted(closure("muslin", {extra}) - core):
             brought[name] = f"{brought[name]}, {extra}" if name in brought else extra
     return [(name, metadata(name)["Version"], licence(metadata(name)), by) for name, by in brought.items()]

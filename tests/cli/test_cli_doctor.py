@@ -85,6 +85,13 @@ def test_a_limit_below_the_cores_tells_how_many_threads(muslin, monkeypatch):
     assert findings(muslin)[1]["cores"]["remedy"].endswith("OPENBLAS_NUM_THREADS=1")
 
 
+def test_a_blas_that_is_not_known_is_called_so(muslin, monkeypatch):
+    monkeypatch.setattr(doctor.blas, "description", dict)
+    assert findings(muslin)[1]["BLAS"]["says"].startswith("not known to threadpoolctl")
+    monkeypatch.setattr(doctor, "installed", lambda package: None)
+    assert findings(muslin)[1]["BLAS"]["says"] == "unknown without threadpoolctl"
+
+
 def test_data_without_a_name_lists_what_there_is(muslin):
     code, out, err = muslin("data")
     assert (code, err) == (0, "")
