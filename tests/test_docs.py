@@ -245,6 +245,12 @@ def options():
 
 
 LINES = [(page, line) for page, found in COMMAND_LINES.items() for line in found if line.startswith("muslin ")]
+#: those within sentences, too
+LINES += [
+    (page.stem, " ".join(line.split()))
+    for page in PAGES
+    for line in sorted(set(re.findall(r"`(muslin\s[^`]+)`", BLOCK.sub("", page.read_text(encoding="utf-8")))))
+]
 
 
 @pytest.mark.parametrize(("page", "line"), LINES, ids=[f"{page}: {line}" for page, line in LINES])
