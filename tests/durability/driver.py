@@ -1,84 +1,24 @@
 """Runs commands whose n-th file operation goes wrong, each in a fork of one process that has everything imported.
 
-python driver.py, with shim.so preloaded: reads {"folder", "data", "cases": [[action, how, n], …]} from standard input;
-writes a JSON object a case. An n of 0 counts: {"operations"}. See `attempt` for what the others tell.
+python driver.py, with shim.so (and SQLite) preloaded: reads {"folder", "data", "cases": [[action, how, n], …]} from
+standard input; writes a JSON object a case. An n of 0 counts: {"operations"}. See `attempt` for what the others tell.
 """
 
 import ctypes
 import json
 import os
 import shutil
+import signal
 import sys
 import traceback
+from contextlib import redirect_stderr, redirect_stdout, suppress
 from pathlib import Path
 
-from muslin import datasets, runs
-from muslin.cli import evaluate, main, train  # noqa: F401 (imported before the forks, as the next two)
-from muslin.datasets import cache, idx
-from muslin.datasets.catalogue import Entry
-from muslin.report import plots  # noqa: F401
-from muslin.runs.settings import Settings
-from muslin.training import Callback
+from actions import ACTIONS
 
 SHIM = ctypes.CDLL(None)
-NAME = "run"
-SETTINGS = {"hidden_size": 6, "epochs": 3, "batch_size": 40, "optimizer": "adam", "engine": "numpy", "threads": 1}
-FLAGS = [word for name, value in SETTINGS.items() for word in (f"--{name.replace('_', '-')}", str(value))]
-
-
-def nothing(folder, data):
-    folder.mkdir()
-
-
-def begin(folder, data):
-    """A training, from nothing to its curves."""
-    main(["train", "-d", data, *FLAGS, "--runs-dir", str(folder), "--name", NAME])
-
-
-def broken_off(folder, data):
-    """A run whose first epoch is done."""
-    folder.mkdir()
-    samples = datasets.load(data)
-    run = runs.create(Settings.read(SETTINGS, {"dataset": data}), samples, folder, NAME)
-    runs.train(run, samples, [Break()])
-
-
-class Break(Callback):
-    """Ends the process in the second epoch, as a kill does."""
-
-    def on_progress(self, state, done, loss, accuracy):
-        if state.epoch == 1:
-            os._exit(0)
-
-
-def go_on(folder, data):
-    main(["train", "--resume", str(folder / NAME)])
-
-
-def trained(folder, data):
-    folder.mkdir()
-    begin(folder, data)
-
-
-def measure(folder, data):
-    main(["evaluate", str(folder / NAME)])
-
-
-def fill(folder, data):
-    """The cache, with one file; what comes out of it must be what went in."""
-    os.environ["MUSLIN_CACHE"] = str(folder)
-    array = datasets.load(data).X_train.reshape(-1, 8, 8)
-    entry = Entry(name="tiny", title="Tiny", checksums={"x": idx.digest(array)}, mirrors=(), folders=(), class_names=())
-    sys.exit(0 if (cache.keep(entry, "x", array) == array).all() else 1)
-
-
-#: name → (what is there before, what is done)
-ACTIONS = {
-    "train": (nothing, begin),
-    "resume": (broken_off, go_on),
-    "evaluate": (trained, measure),
-    "cache": (nothing, fill),
-}
+#: seconds after which a command hangs
+PATIENCE = 60
 
 
 def forked(function, *arguments, said=os.devnull):
@@ -87,9 +27,11 @@ def forked(function, *arguments, said=os.devnull):
         handle = os.open(said, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
         os.dup2(handle, 1)
         os.dup2(handle, 2)
+        signal.alarm(PATIENCE)
         code = 70
         try:
             function(*arguments)
+            code = 0
         except SystemExit as end:
             code = end.code
         except BaseException:
@@ -101,37 +43,61 @@ def forked(function, *arguments, said=os.devnull):
     return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
 
 
+def begun(folder, data, prepare):
+    """What is there before: made once, and copied."""
+    shutil.rmtree(folder, ignore_errors=True)
+    kept = folder.with_name(f"{prepare.__name__}.{folder.name}")
+    if not kept.exists():
+        forked(prepare, folder, data, said=f"{folder}.prepared")
+        shutil.copytree(folder, kept) if folder.exists() else kept.mkdir()
+    shutil.rmtree(folder, ignore_errors=True)
+    if any(kept.iterdir()):
+        shutil.copytree(kept, folder)
+
+
 def attempt(folder, data, action, how, n):
     """{"code", "said"} of the action whose n-th operation goes wrong; {"again", "told"} of the same once more, with
-    nothing wrong; the "files" that are there then, and the contents of "model" and "cache", in hexadecimal digits."""
-    shutil.rmtree(folder, ignore_errors=True)
-    prepare, act = ACTIONS[action]
-    forked(prepare, folder, data)
+    nothing wrong; the "files" that are there then, and what the action's `look` "found" in them."""
+    action = ACTIONS[action]
+    begun(folder, data, action.prepare)
     told = Path(f"{folder}.said")
 
     def wrong():
         SHIM.arm(str(folder).encode(), n, how)
-        act(folder, data)
+        action.act(folder, data)
 
     def counting():
-        SHIM.arm(str(folder).encode(), -1, 0)
+        SHIM.arm(str(folder).encode(), -1, how if how in (-4, -5) else 0)
         try:
-            act(folder, data)
+            action.act(folder, data)
         finally:
-            os._exit(SHIM.counted())
+            Path(f"{folder}.count").write_text(str(SHIM.counted()))
 
     if n == 0:
-        return {"operations": forked(counting)}
+        forked(counting, said=told)
+        return {"operations": int(Path(f"{folder}.count").read_text())}
     code, said = forked(wrong, said=told), told.read_text()
-    again = go_on if action == "train" and (folder / NAME / "config.json").exists() else act
-    result = {"code": code, "said": said, "again": forked(again, folder, data, said=told), "told": told.read_text()}
-    result["files"] = sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
-    for name, file in (("model", f"{NAME}/model.safetensors"), ("cache", "tiny/x.npy")):
-        result[name] = (folder / file).read_bytes().hex() if (folder / file).exists() else None
+    result = {"code": code, "said": said, "again": forked(action.again, folder, data, said=told)}
+    result["told"] = told.read_text()
+    found = Path(f"{folder}.found")
+    found.unlink(missing_ok=True)
+    forked(lambda: found.write_text(json.dumps(action.look(folder))), said=f"{found}.said")
+    files = [path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()]
+    result["files"] = sorted(name for name in files if not name.endswith(action.ignored))
+    result["found"] = json.loads(found.read_text()) if found.exists() else Path(f"{found}.said").read_text()
     return result
+
+
+def warm(folder, data, actions):
+    """Do each once in this process: what is imported on the way is imported for all forks."""
+    folder.mkdir()
+    for name in actions:
+        with open(os.devnull, "w") as nowhere, redirect_stdout(nowhere), redirect_stderr(nowhere), suppress(SystemExit):
+            ACTIONS[name].act(folder / name, data)
 
 
 if __name__ == "__main__":
     task = json.loads(sys.stdin.readline())
+    warm(Path(task["folder"] + ".warm"), task["data"], dict.fromkeys(case[0] for case in task["cases"]))
     for case in task["cases"]:
         print(json.dumps(attempt(Path(task["folder"]), task["data"], *case)), flush=True)

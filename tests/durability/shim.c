@@ -1,7 +1,11 @@
 /* Preloaded into a process, it lets the n-th operation on a file below a folder fail, fall short, or be the last.
 
-   arm(folder, n, how): how > 0 is the errno that the operation fails with; KILL_BEFORE and KILL_AFTER it; SHORT: half of
-   what is to be written is. Operations are counted from 1: open for writing, write, fsync, rename, link, unlink, mkdir. */
+   arm(folder, n, how): how > 0 is the errno that the operation fails with, and from STAYS on all that follow, too (of
+   errno how - STAYS); KILL_BEFORE and KILL_AFTER it; SHORT: half of what is to be written is. Operations are counted
+   from 1: open for writing, write, fsync, truncate, rename, link, unlink, mkdir. With KILL_BEFORE_SQL and KILL_AFTER_SQL
+   the steps of SQLite's statements that write, COMMIT too, are counted in their place; SQLite is preloaded, too, for that.
+
+   A fork inherits the count, so the n-th operation may be the worker's of a parent, too; of both, one alone goes wrong. */
 
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -10,25 +14,35 @@
 #include <limits.h>
 #include <signal.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { KILL_BEFORE = -1, KILL_AFTER = -2, SHORT = -3 };
+enum { KILL_BEFORE = -1, KILL_AFTER = -2, SHORT = -3, KILL_BEFORE_SQL = -4, KILL_AFTER_SQL = -5, STAYS = 1000 };
 
 static char folder[PATH_MAX];
-static long count, chosen;
+static atomic_long count;
+static long chosen;
 static int how;
+static struct { atomic_long most; atomic_int gone_wrong; } *shared; /* by the process that was armed and its forks */
 
 void arm(const char *path, long n, int what) {
+    shared = mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    count = 0;
+    chosen = n, how = what;
     snprintf(folder, sizeof folder, "%s", path);
-    count = 0, chosen = n, how = what;
 }
 
-long counted(void) { return count; }
+/* how many operations there were, in the process that did the most */
+long counted(void) { return shared->most; }
 
-static int below(const char *path) { return *folder && path && !strncmp(path, folder, strlen(folder)); }
+static int below(const char *path) {
+    size_t n = strlen(folder);
+    return n && path && !strncmp(path, folder, n) && (!path[n] || path[n] == '/');
+}
 
 static int below_handle(int handle) {
     char link[64], path[PATH_MAX];
@@ -37,15 +51,22 @@ static int below_handle(int handle) {
     return n > 0 && (path[n] = 0, below(path));
 }
 
-static int due(int concerned) { return concerned && ++count == chosen; }
+static int of_sql(void) { return how == KILL_BEFORE_SQL || how == KILL_AFTER_SQL; }
+
+static int due(int concerned) {
+    if (!concerned || !*folder) return 0;
+    long n = ++count;
+    if (n > shared->most) shared->most = n;
+    return n == chosen ? !atomic_exchange(&shared->gone_wrong, 1) : how > STAYS && shared->gone_wrong;
+}
 
 static void die(void) { raise(SIGKILL); }
 
 #define REAL(name) __typeof__(&name) real = (__typeof__(&name))dlsym(RTLD_NEXT, #name)
 
 #define DO(concerned, call)                                   \
-    if (!due(concerned)) return call;                         \
-    if (how > 0) return errno = how, -1;                      \
+    if (of_sql() || !due(concerned)) return call;             \
+    if (how > 0) return errno = how % STAYS, -1;              \
     if (how == KILL_BEFORE) die();                            \
     __typeof__(call) result = call;                           \
     if (how == KILL_AFTER) die();                             \
@@ -77,9 +98,30 @@ ssize_t write(int handle, const void *data, size_t size) {
     DO(how != SHORT && below_handle(handle), real(handle, data, size));
 }
 
+ssize_t pwrite64(int handle, const void *data, size_t size, off64_t at) {
+    REAL(pwrite64);
+    if (how == SHORT && size > 1 && due(below_handle(handle))) return real(handle, data, size / 2, at);
+    DO(how != SHORT && below_handle(handle), real(handle, data, size, at));
+}
+
 int fsync(int handle) {
     REAL(fsync);
     DO(below_handle(handle), real(handle));
+}
+
+int fdatasync(int handle) {
+    REAL(fdatasync);
+    DO(below_handle(handle), real(handle));
+}
+
+int ftruncate64(int handle, off64_t size) {
+    REAL(ftruncate64);
+    DO(below_handle(handle), real(handle, size));
+}
+
+int truncate64(const char *path, off64_t size) {
+    REAL(truncate64);
+    DO(below(path), real(path, size));
 }
 
 int rename(const char *from, const char *to) {
@@ -100,4 +142,17 @@ int unlink(const char *path) {
 int mkdir(const char *path, mode_t mode) {
     REAL(mkdir);
     DO(below(path), real(path, mode));
+}
+
+int sqlite3_step(void *statement) {
+    static int (*real)(void *);
+    static const char *(*text)(void *);
+    if (!real) real = dlsym(RTLD_NEXT, "sqlite3_step"), text = dlsym(RTLD_NEXT, "sqlite3_sql");
+    if (!of_sql()) return real(statement);
+    const char *sql = text(statement);
+    if (!due(sql && !strchr("SsPp", *sql))) return real(statement);
+    if (how == KILL_BEFORE_SQL) die();
+    int result = real(statement);
+    die();
+    return result;
 }

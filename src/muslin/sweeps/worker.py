@@ -29,7 +29,7 @@ from muslin.training.callbacks import Callback
 
 #: how the reasons begin that the parent gives; those of a run's own early stopping do not
 EARLY = "hyperband:"
-FATAL = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM}
+FATAL = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO}
 
 
 def main():

@@ -4,6 +4,7 @@ import base64
 import json
 import urllib.error
 import urllib.request
+from contextlib import contextmanager
 
 import pytest
 
@@ -55,6 +56,18 @@ class Client:
 def host(tmp_path):
     with Host(tmp_path / "runs").aside() as served:
         yield served
+
+
+@pytest.fixture
+def serving():
+    """A context in which there is a client of a server of a folder."""
+
+    @contextmanager
+    def serving(folder):
+        with Host(folder).aside() as host:
+            yield Client(host.url, host.key)
+
+    return serving
 
 
 @pytest.fixture

@@ -14,9 +14,9 @@ import secrets
 import sys
 import traceback
 import zlib
-from contextlib import suppress
 
 from muslin.errors import InputError
+from muslin.files import atomic
 from muslin.sweeps.server import graph as graphql
 from muslin.sweeps.server.links import Links, confined
 from muslin.sweeps.server.pages import Pages
@@ -238,20 +238,17 @@ async def body(request, most):
 
 async def receive(request, path):
     """Write the body to the path, whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name[:100]}.{secrets.token_hex(4)}.part")
+    from starlette.concurrency import run_in_threadpool
+
     length = 0
-    try:
-        with open(temporary, "xb") as file:
-            async for part in request.stream():
-                length += len(part)
-                if length > FILE:
-                    raise InputError(f"A file may have {FILE >> 30} GB.")
-                file.write(part)
-        os.replace(temporary, path)
-    finally:
-        with suppress(OSError):
-            temporary.unlink(missing_ok=True)
+    with atomic(path) as temporary, open(temporary, "wb") as file:
+        async for part in request.stream():
+            length += len(part)
+            if length > FILE:
+                raise InputError(f"A file may have {FILE >> 30} GB.")
+            await run_in_threadpool(file.write, part)
+        file.flush()
+        await run_in_threadpool(os.fsync, file.fileno())  # which may take long: here no one else waits
 
 
 def _object(text):

@@ -11,7 +11,7 @@ from functools import cached_property
 from pathlib import PurePosixPath
 
 from muslin.errors import InputError
-from muslin.files import read_json, write_json
+from muslin.files import atomic, read_json, write_json
 from muslin.sweeps.server import nodes
 from muslin.sweeps.server.links import confined, facts
 from muslin.sweeps.server.store import folder_name
@@ -182,8 +182,8 @@ def _add_base(graph, row, base):
         source = confined(graph.desk.root / base["folder"], name)
         target = confined(graph.desk.root / row["folder"], name)
         if source.is_file() and not target.exists():
-            target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(source, target)
+            with atomic(target) as temporary:
+                shutil.copyfile(source, temporary)
 
 
 def _names(graph, row):

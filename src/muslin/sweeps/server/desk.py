@@ -16,7 +16,7 @@ from muslin.errors import InputError
 from muslin.files import finite, write_json
 from muslin.sweeps.server import trials
 from muslin.sweeps.server.logs import LineFile, rows
-from muslin.sweeps.server.store import Store, folder_name, fresh_id
+from muslin.sweeps.server.store import Book, Store, folder_name, fresh_id
 
 ENTITY = "local"
 PROJECT = "uncategorized"
@@ -39,13 +39,14 @@ class Desk:
     def __init__(self, root, storage=None, listener=None):
         self.root, self.storage, self.listener = Path(root), storage, listener
         self.store = Store(self.root / ".server" / "state.db")
+        self.book = Book(self.store, self.root)
         self.start, self.started = secrets.token_hex(8), time.time()
         self.files, self.led, self.locks, self.lock = {}, {}, {}, threading.RLock()
 
     def lines(self, path):
         """The line file at the path, one object a path, so that it knows where its lines are."""
         with self.lock:
-            return self.files.setdefault(Path(path), LineFile(path))
+            return self.files.setdefault(Path(path), LineFile(path, self.book))
 
     def lock_of(self, run):
         with self.lock:
@@ -152,6 +153,7 @@ class Desk:
         return self.lines(self.path(run) / "history.jsonl")
 
     def history_rows(self, run, start=0):
+        self.history(run).lines()  # or it raises: damage is seen
         return rows(self.path(run) / "history.jsonl", start)
 
     def state(self, run):

@@ -4,10 +4,13 @@ import json
 import os
 import threading
 from functools import wraps
+from hashlib import sha256
+from io import BytesIO
 from pathlib import Path
 
 from muslin import digests
-from muslin.files import atomic, write_json_lines
+from muslin.errors import InputError
+from muslin.files import atomic, make_folder, write_json_lines
 
 SEALED = digests.KEY.encode()
 
@@ -25,11 +28,16 @@ def alone(method):
 
 class LineFile:
     """``count`` lines, each ending in a newline. A last line that a kill has torn is cut off; the client, who was not
-    told that it is there, sends it again."""
+    told that it is there, sends it again.
 
-    def __init__(self, path):
-        self.path, self.lock = Path(path), threading.RLock()
-        self.size, self.count, self.sealed = 0, 0, False
+    ``book.noted(path)`` is what `book.note(path, size, digest)` was told last: the digest of so many first bytes, by
+    which damage is seen that came while no server ran. A file that is `seal`-ed has its digest in itself.
+    Everything raises InputError where the file is damaged.
+    """
+
+    def __init__(self, path, book=None):
+        self.path, self.book, self.lock = Path(path), book, threading.RLock()
+        self.size, self.count, self.sealed, self.digest = 0, 0, False, sha256()
 
     def _look(self):
         """Learn what is there, if that is not what we left."""
@@ -37,10 +45,26 @@ class LineFile:
         if size == self.size:
             return
         data = self.path.read_bytes() if size else b""
+        self.sealed = SEALED in data.partition(b"\n")[0]
+        self._check(data)
         whole = data.rfind(b"\n") + 1
         if whole < size:
             os.truncate(self.path, whole)
-        self.size, self.count, self.sealed = whole, data.count(b"\n"), SEALED in data.partition(b"\n")[0]
+        self.size, self.count, self.digest = whole, data.count(b"\n"), sha256(data[:whole])
+
+    def _check(self, data):
+        if self.sealed:
+            with digests.checked(data, self.path):
+                return
+        size, digest = (self.book and data and self.book.noted(self.path)) or (0, sha256().hexdigest())
+        if len(data) < size or sha256(data[:size]).hexdigest() != digest:
+            raise InputError(
+                f"{self.path} is damaged: its content is not what the server wrote. (To go on without it, remove it.)"
+            )
+
+    def _note(self):
+        if self.book:
+            self.book.note(self.path, self.size, self.digest.hexdigest())
 
     @alone
     def lines(self):
@@ -54,16 +78,26 @@ class LineFile:
         self._open()
         lines = [b""] * max(0, offset - self.count) + [line.encode(errors="replace") for line in lines]
         at = self._place(min(offset, self.count))
+        if at < self.size or not at:  # of what is behind, or of a file that was removed, nothing is to be known
+            self.size, self.digest = at, self._digest(at)
+            self._note()
         data = b"".join(line + b"\n" for line in lines)
-        self.path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(self.path.parent)
         with open(self.path, "r+b" if self.path.exists() else "w+b", buffering=0) as file:
-            if at < self.size:
-                file.truncate(at)
+            file.truncate(at)
             file.seek(at)
             view = memoryview(data)
             while view:
                 view = view[file.write(view) :]
+            os.fsync(file.fileno())
         self.size, self.count = at + len(data), min(offset, self.count) + len(lines)
+        self.digest.update(data)
+        self._note()
+
+    def _digest(self, size):
+        """Of so many first bytes."""
+        with open(self.path, "rb") if size else BytesIO() as file:
+            return sha256(file.read(size))
 
     def _place(self, number):
         """Where that line begins, in bytes."""
@@ -78,18 +112,22 @@ class LineFile:
     @alone
     def seal(self):
         """Give the rows a digest, as every file of ours has one; what is written later takes it away."""
-        found = list(rows(self.path, blank=True))
-        if found:
-            write_json_lines(self.path, found)
-            self.size, self.sealed = self.path.stat().st_size, True
+        self._look()
+        if self.sealed or not self.size:
+            return
+        self._check(self.path.read_bytes())
+        write_json_lines(self.path, list(rows(self.path, blank=True)))
+        self.size, self.sealed, self.digest = self.path.stat().st_size, True, self._digest(self.path.stat().st_size)
 
     def _open(self):
         """Take the digest away: there will be other rows."""
         if self.sealed:
             data = b"".join(json.dumps(row, ensure_ascii=False).encode() + b"\n" for row in rows(self.path, blank=True))
+            self.size, self.digest = len(data), sha256(data)
+            self._note()  # before: until then, the file knows by itself
             with atomic(self.path) as temporary:
                 temporary.write_bytes(data)
-            self.size, self.sealed = len(data), False
+            self.sealed = False
 
     @alone
     def tail(self, most):

@@ -290,6 +290,7 @@ class Run:
         return [json.dumps(row) for row in found]
 
     def events(self, samples=None):
+        self.events_line_count()
         found = list(rows(self.desk.path(self.row) / "events.jsonl"))
         return [json.dumps(row) for row in _sampled(found, samples or SAMPLES)]
 

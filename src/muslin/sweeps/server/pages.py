@@ -17,7 +17,7 @@ from muslin.report.pages import charts, page
 from muslin.sweeps.analysis import findings, measured
 from muslin.sweeps.report import contents
 from muslin.sweeps.scheduler import best
-from muslin.sweeps.server.desk import ENTITY
+from muslin.sweeps.server.desk import ENTITY, STREAMS
 from muslin.sweeps.server.trials import UNBEGUN
 from muslin.sweeps.watched import WatchedSweep
 
@@ -268,6 +268,8 @@ class ShownRun(LoggedRun):
     def __init__(self, pages, run):
         super().__init__(pages.desk.path(run))
         self.pages, self.id = pages, run["id"]
+        for name in STREAMS.values():
+            pages.desk.lines(self.path / name).lines()  # or it raises: damage is seen
 
     @property
     def row(self):

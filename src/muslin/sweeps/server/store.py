@@ -38,6 +38,7 @@ CREATE TABLE IF NOT EXISTS artifacts (
   step INTEGER, base INTEGER, folder TEXT UNIQUE, created REAL, updated REAL, size INTEGER DEFAULT 0,
   files INTEGER DEFAULT 0);
 CREATE INDEX IF NOT EXISTS artifacts_of_collection ON artifacts (collection);
+CREATE TABLE IF NOT EXISTS lines (file TEXT PRIMARY KEY, size INTEGER, digest TEXT);
 CREATE TABLE IF NOT EXISTS artifact_types (project INTEGER, name TEXT, description TEXT, PRIMARY KEY (project, name));
 CREATE TABLE IF NOT EXISTS outputs (run INTEGER, artifact INTEGER, PRIMARY KEY (run, artifact));
 CREATE TABLE IF NOT EXISTS uses (run INTEGER, artifact INTEGER, PRIMARY KEY (run, artifact));
@@ -132,6 +133,22 @@ class Store:
             number += 1
             taken = f"{wanted}-{number}"
         return taken
+
+
+class Book:
+    """Size and digest of what was last written to each file of lines below a folder: see `logs.LineFile`."""
+
+    def __init__(self, store, root):
+        self.store, self.root = store, root
+
+    def noted(self, path):
+        """(size, digest), or None where nothing is known."""
+        row = self.store.get("lines", file=str(path.relative_to(self.root)))
+        return row and (row["size"], row["digest"])
+
+    def note(self, path, size, digest):
+        query = "INSERT OR REPLACE INTO lines (file, size, digest) VALUES (?, ?, ?)"
+        self.store.rows(query, str(path.relative_to(self.root)), size, digest)
 
 
 def folders(path):

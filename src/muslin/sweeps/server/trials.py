@@ -253,8 +253,9 @@ class LedSweep:
 
     def _read(self, trial):
         """Its values as its file has them."""
-        found = list(rows(self.directory.path / trial.run / "history.jsonl"))
-        self.lines[trial.run] = self.server.lines(self.directory.path / trial.run / "history.jsonl").lines()
+        path = self.directory.path / trial.run / "history.jsonl"
+        self.lines[trial.run] = self.server.lines(path).lines()  # first: damage is seen
+        found = list(rows(path))
         trial.history = self._values(found) or ([] if trial.state == "running" else trial.history)
 
     def _values(self, found):
