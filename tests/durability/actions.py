@@ -15,19 +15,23 @@ import urllib.request
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 
+import uvicorn.protocols.http.auto  # noqa: F401 (as above)
 import yaml
 
 import muslin
+import muslin.cli.sweep
 from muslin import datasets, runs
-from muslin.cli import best, evaluate, main, sweep, sweep_view, train  # noqa: F401 (imported before the forks)
+from muslin.cli import best, evaluate, main, sweep_view, train  # noqa: F401 (imported before the forks)
 from muslin.datasets import cache, idx
 from muslin.datasets.catalogue import Entry
-from muslin.report import plots  # noqa: F401
 from muslin.files import read_json, read_json_lines
+from muslin.report import plots  # noqa: F401
 from muslin.runs.settings import Settings
 from muslin.sweeps import analysis, pool, search, worker
 from muslin.sweeps.directory import SweepDirectory
+from muslin.sweeps.server import graph, host  # noqa: F401
 from muslin.sweeps.server.store import Store
 from muslin.training import Callback
 
@@ -85,7 +89,7 @@ def go_on(folder, data):
     main(["train", "--resume", str(folder / NAME)])
 
 
-def begin_or_go_on(folder, data):
+def train_again(folder, data):
     (go_on if (folder / NAME / "config.json").exists() else begin)(folder, data)
 
 
@@ -272,8 +276,8 @@ class Client:
     """What W&B's client and agent send, one after the other; what is not answered, or with 5xx, is sent again."""
 
     def __init__(self, folder):
-        self.folder, self.kept = folder, folder.with_name("said.json")
-        self.known = json.loads(self.kept.read_text()) if self.kept.exists() and folder.exists() else {"said": 0}
+        self.folder, self.kept = folder, Path(f"{folder}.said.json")
+        self.known = json.loads(self.kept.read_text()) if self.kept.exists() else {"said": 0}
 
     def say_all(self):
         while self.known["said"] < len(SAID):
@@ -339,7 +343,7 @@ class Client:
 
     def beat(self, *runs):
         query = "mutation($a: ID!, $r: JSONString) { agentHeartbeat(input: {id: $a, runState: $r}) { commands } }"
-        for _ in range(100):  # no command where it is not clear what became of a run
+        for _ in range(1000):  # no command where it is not clear what became of a run
             state = json.dumps(dict.fromkeys(runs, True))
             found = json.loads(self.ask(query, a=self.known["agent"], r=state)["agentHeartbeat"]["commands"])
             if found or runs:
@@ -380,8 +384,7 @@ SAID = [
 
 def served(folder):
     """What the server keeps of the run and of the sweep, without what depends on the time."""
-    said = json.loads(folder.with_name("said.json").read_text())
-    folder.with_name("said.json").unlink()
+    said = json.loads(Path(f"{folder}.said.json").read_text())
     run, where = folder / "p" / "r", SweepDirectory(folder / "p" / said["sweep"])
     store = Store(folder / ".server" / "state.db")
     rows = store.rows("SELECT name, folder, state, config, summary, exitcode FROM runs ORDER BY id")
@@ -405,7 +408,7 @@ OF_SQLITE = ("-wal", "-shm", "-journal", "workers.log")
 
 #: name → what is there before, what is done, what is done again
 ACTIONS = {
-    "train": Action(nothing, begin, begin_or_go_on, model),
+    "train": Action(nothing, begin, train_again, model),
     "resume": Action(broken_off, go_on, go_on, model),
     "evaluate": Action(trained, measure, measure, model),
     "cache": Action(nothing, fill, fill, cached),

@@ -1,7 +1,7 @@
 """Runs commands whose n-th file operation goes wrong, each in a fork of one process that has everything imported.
 
 python driver.py, with shim.so (and SQLite) preloaded: reads {"folder", "data", "cases": [[action, how, n], …]} from
-standard input; writes a JSON object a case. An n of 0 counts: {"operations"}. See `attempt` for what the others tell.
+standard input; writes a JSON object a case. An n of 0 counts: {"operations", "seconds"}. See `attempt` for the others.
 """
 
 import ctypes
@@ -10,6 +10,7 @@ import os
 import shutil
 import signal
 import sys
+import time
 import traceback
 from contextlib import redirect_stderr, redirect_stdout, suppress
 from pathlib import Path
@@ -17,12 +18,15 @@ from pathlib import Path
 from actions import ACTIONS
 
 SHIM = ctypes.CDLL(None)
+#: killed from outside, after n microseconds
+KILL_LATER = -6
 #: seconds after which a command hangs
-PATIENCE = 60
+PATIENCE = 300
 
 
-def forked(function, *arguments, said=os.devnull):
-    """The exit code of the function in a fork; minus the signal that ended it. What it says goes into a file."""
+def forked(function, *arguments, said=os.devnull, kill_after=None):
+    """The exit code of the function in a fork; minus the signal that ended it, such as the SIGKILL that is sent after
+    so many seconds. What it says goes into a file."""
     if (pid := os.fork()) == 0:
         handle = os.open(said, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
         os.dup2(handle, 1)
@@ -40,12 +44,17 @@ def forked(function, *arguments, said=os.devnull):
             sys.stderr.flush()
             sys.stdout.flush()
             os._exit(code if isinstance(code, int) else 0)
+    if kill_after is not None:
+        time.sleep(kill_after)
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
     return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
 
 
 def begun(folder, data, prepare):
     """What is there before: made once, and copied."""
     shutil.rmtree(folder, ignore_errors=True)
+    Path(f"{folder}.said.json").unlink(missing_ok=True)
     kept = folder.with_name(f"{prepare.__name__}.{folder.name}")
     if not kept.exists():
         forked(prepare, folder, data, said=f"{folder}.prepared")
@@ -67,16 +76,20 @@ def attempt(folder, data, action, how, n):
         action.act(folder, data)
 
     def counting():
-        SHIM.arm(str(folder).encode(), -1, how if how in (-4, -5) else 0)
+        SHIM.arm(str(folder).encode(), -1, how)
         try:
             action.act(folder, data)
         finally:
             Path(f"{folder}.count").write_text(str(SHIM.counted()))
 
     if n == 0:
+        start = time.monotonic()
         forked(counting, said=told)
-        return {"operations": int(Path(f"{folder}.count").read_text())}
-    code, said = forked(wrong, said=told), told.read_text()
+        return {"operations": int(Path(f"{folder}.count").read_text()), "seconds": time.monotonic() - start}
+    if how == KILL_LATER:
+        code, said = forked(action.act, folder, data, said=told, kill_after=n / 1e6), told.read_text()
+    else:
+        code, said = forked(wrong, said=told), told.read_text()
     result = {"code": code, "said": said, "again": forked(action.again, folder, data, said=told)}
     result["told"] = told.read_text()
     found = Path(f"{folder}.found")
@@ -89,15 +102,16 @@ def attempt(folder, data, action, how, n):
 
 
 def warm(folder, data, actions):
-    """Do each once in this process: what is imported on the way is imported for all forks."""
-    folder.mkdir()
+    """Do each once in this process: what is imported on the way is imported for all forks. The server has threads."""
     for name in actions:
+        begun(folder, data, ACTIONS[name].prepare)
         with open(os.devnull, "w") as nowhere, redirect_stdout(nowhere), redirect_stderr(nowhere), suppress(SystemExit):
-            ACTIONS[name].act(folder / name, data)
+            if name != "serve":
+                ACTIONS[name].act(folder, data)
 
 
 if __name__ == "__main__":
     task = json.loads(sys.stdin.readline())
-    warm(Path(task["folder"] + ".warm"), task["data"], dict.fromkeys(case[0] for case in task["cases"]))
+    warm(Path(task["folder"]), task["data"], dict.fromkeys(case[0] for case in task["cases"]))
     for case in task["cases"]:
         print(json.dumps(attempt(Path(task["folder"]), task["data"], *case)), flush=True)

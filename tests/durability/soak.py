@@ -64,7 +64,7 @@ def figures(folder):
         "MiB": int(status["VmRSS"].split()[0]) / 1024,
         "descriptors": len(os.listdir("/proc/self/fd")),
         "threads": int(status["Threads"]),
-        "files": sum(1 for _ in folder.parent.rglob("*")) + len(os.listdir("/dev/shm")),
+        "files": sum(1 for _ in folder.rglob("*")),
     }
 
 
@@ -76,8 +76,10 @@ def soak(minutes):
             with tempfile.TemporaryDirectory(dir=place) as folder:
                 once(Path(folder), number)
             gc.collect()
-            rows.append(figures(Path(place) / "any"))
-            print(number, " ".join(f"{key} {value:.1f}" for key, value in rows[-1].items()), file=sys.stderr, flush=True)
+            rows.append(figures(Path(place)))
+            print(
+                number, " ".join(f"{key} {value:.1f}" for key, value in rows[-1].items()), file=sys.stderr, flush=True
+            )
             number += 1
     quarter = max(1, number // 4)
     then, now = rows[quarter : 2 * quarter], rows[-quarter:]

@@ -23,7 +23,7 @@ from muslin.studies.transfer.results import read as read_transfer
 from muslin.studies.transfer.results import write as write_transfer
 
 FEW, MANY = 60, pytest.param(10_000, marks=pytest.mark.slow)
-CELLS = [{"fraction": 0.5, "seed": 1, "contestant": "scratch", "test_accuracy": 0.5}]
+CELLS = [{"fraction": 0.5, "seed": 1, "contestant": "scratch", "test_accuracy": 0.5, "samples": 10}]
 
 
 class Plan:

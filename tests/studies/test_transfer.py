@@ -243,8 +243,9 @@ def test_seed_by_seed():
     ],
 )
 def test_the_cells_of_another_transfer_are_refused(options, named, plan, finished, tmp_path):
-    transfer.write(tmp_path / "x.json", plan, [{"a": 1}])
-    assert transfer.read(tmp_path / "x.json", plan) == [{"a": 1}]
+    cells = [{"fraction": 0.5, "seed": 1, "contestant": "frozen", "samples": 2, "test_accuracy": 0.5}]
+    transfer.write(tmp_path / "x.json", plan, cells)
+    assert transfer.read(tmp_path / "x.json", plan) == cells
     other = transfer.plan(finished, DATA, **{"epochs": 2, "min_steps": 30} | options)
     with pytest.raises(InputError, match=f"another {named}; choose another --name"):
         transfer.read(tmp_path / "x.json", other)

@@ -11,6 +11,7 @@ files/         what was uploaded: media, tables, saved files
 import json
 import math
 from array import array
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from html import escape
 from itertools import pairwise
@@ -28,6 +29,8 @@ from muslin.report.pages import charts, page, render
 POINTS, CURVES, PICTURES = 1000, 60, 24
 #: rows of a table, lines of the console, files that a page shows
 ROWS, LINES, FILES = 100, 300, 200
+#: bins of a histogram that can be meant; W&B's client takes 512 at most
+BINS = 10_000
 #: what W&B's client adds to each row of a history
 OWN = ("_step", "_timestamp", "_runtime", "_wandb")
 #: the kind of a logged medium → how it is shown
@@ -61,6 +64,18 @@ def _relative(path, folder):
     return f"{os.path.relpath(path / 'files', folder)}/"
 
 
+#: what comes of a value that is not what W&B's client writes there
+ODD = (TypeError, ValueError, LookupError, AttributeError, OverflowError, RecursionError)
+
+
+def _object(path):
+    """The JSON object in a file. Raises InputError where it is something else."""
+    found = read_json(path)
+    if not isinstance(found, dict):
+        raise InputError(f"{path} is damaged: it must hold a JSON object.")
+    return found
+
+
 class LoggedRun:
     """What the directory tells by now. It reads on from where it stopped: to ask again costs what is new."""
 
@@ -70,7 +85,7 @@ class LoggedRun:
 
     @property
     def config(self):
-        return read_json(self.path / "config.json")
+        return _object(self.path / "config.json")
 
     @property
     def finished(self):
@@ -80,7 +95,7 @@ class LoggedRun:
     def summary(self):
         """That of the end; before, the last value of each metric."""
         if self.finished:
-            return flat(read_json(self.path / "summary.json"))
+            return flat(_object(self.path / "summary.json"))
         return {key: values[-1] for key, (_, values) in self.curves.update().numbers.items()}
 
     @property
@@ -155,9 +170,10 @@ class Curves:
     def _add(self, line):
         try:
             row = json.loads(line) if line.strip() else {}
-        except ValueError:
+        except (ValueError, RecursionError):
             row = {}
-        step = row.get("_step", row.get("epoch", self.rows) if isinstance(row, dict) else self.rows)
+        row = row if isinstance(row, dict) else {}
+        step = row.get("_step", row.get("epoch", self.rows))
         step = step if is_number(step) else self.rows
         self.rows += 1
         for key, value in flat(row).items():
@@ -191,23 +207,23 @@ def flat(row, before=""):
 def contents(run, files):
     """What the template logged.html is given. ``files`` leads from the page to the run's files."""
     config = run.config
-    curves, about = run.curves.update(), config.get("wandb") or {}
-    summary = run.summary
+    about, settings = (found if isinstance(found := config.get(key), dict) else {} for key in ("wandb", "config"))
+    curves, summary = run.curves.update(), run.summary
     run.left_out = []
     media, plots = _media(run, files), _plots(run, config)
     return {
         "name": str(config.get("name") or run.path.name),
         "about": _about(about, config),
         "notes": about.get("notes"),
-        "tags": about.get("tags") or [],
+        "tags": about["tags"] if isinstance(about.get("tags"), list) else [],
         "tiles": _tiles(run, summary, about),
         "groups": _groups(run, curves),
         "machine": _machine(run),
         "media": media,
-        "histograms": _histograms(curves),
+        "histograms": _histograms(run, curves),
         "plots": plots,
         "tables": _tables(run, files, {plot["key"] for plot in plots}),
-        "config": [(key, _text(value)) for key, value in sorted(flat(config.get("config") or {}).items())],
+        "config": [(key, _text(value)) for key, value in sorted(flat(settings).items())],
         "summary": [
             (key, _text(v)) for key, v in sorted(summary.items()) if key not in OWN and v is not None and not _medium(v)
         ],
@@ -215,6 +231,15 @@ def contents(run, files):
         "files": _files(run.path / "files", files),
         "left_out": run.left_out,
     }
+
+
+@contextmanager
+def _odd(run, what):
+    """What is not as W&B's client writes it is left out of the page, and that is said."""
+    try:
+        yield
+    except ODD:
+        run.left_out.append(f"{what} is not as W&B's client writes it, and is left out.")
 
 
 def _medium(value):
@@ -235,7 +260,8 @@ def _about(about, config):
         for key, title in (words | {"host": "host", "revision": "revision"}).items()
         if about.get(key)
     ]
-    return found or ([("command", " ".join(map(str, config["command"])))] if config.get("command") else [])
+    command = config.get("command")
+    return found or ([("command", " ".join(map(str, command)))] if isinstance(command, list) else [])
 
 
 def _tiles(run, summary, about):
@@ -244,9 +270,10 @@ def _tiles(run, summary, about):
     tiles = [("state", state, f"exit code {code}" if code else ""), ("steps", f"{run.curves.rows:,}", "logged")]
     if is_number(summary.get("seconds")):
         tiles.append(("time", duration(max(0, summary["seconds"])), ""))
-    if about.get("created"):
-        begun = datetime.fromtimestamp(about["created"], UTC)
-        tiles.append(("begun", f"{begun:%H:%M}", f"{begun:%Y-%m-%d}, UTC"))
+    with _odd(run, "The time of its beginning"):
+        if about.get("created"):
+            begun = datetime.fromtimestamp(about["created"], UTC)
+            tiles.append(("begun", f"{begun:%H:%M}", f"{begun:%Y-%m-%d}, UTC"))
     return tiles
 
 
@@ -311,12 +338,13 @@ def _media(run, files):
     """{key: [{"kind", "at" its address, "caption", "step"}]}, the latest first."""
     shown = {}
     for key, logged in sorted(run.curves.media.items()):
-        found = [item for step, value in reversed(logged[-PICTURES:]) for item in _items(step, value, files)]
-        more = sum(max(1, value.get("count", 1)) for _, value in logged) - len(found[:PICTURES])
-        if found:
-            shown[key] = found[:PICTURES]
-        if found and more > 0:
-            run.left_out.append(f"{more} earlier ones of {key} are in {run.path / 'files' / 'media'}.")
+        with _odd(run, key):
+            found = [item for step, value in reversed(logged[-PICTURES:]) for item in _items(step, value, files)]
+            more = sum(max(1, value.get("count", 1)) for _, value in logged) - len(found[:PICTURES])
+            if found:
+                shown[key] = found[:PICTURES]
+            if found and more > 0:
+                run.left_out.append(f"{more} earlier ones of {key} are in {run.path / 'files' / 'media'}.")
     return shown
 
 
@@ -331,24 +359,28 @@ def _items(step, value, files):
         yield {"kind": kind, "at": files + quote(str(path)), "caption": caption or "", "step": f"{step:g}"}
 
 
-def _histograms(curves):
+def _histograms(run, curves):
     """[(id, title, figure)] of the last one of each key."""
     found = []
     for key, logged in sorted(curves.media.items()):
         step, value = logged[-1]
         if value["_type"] == "histogram":
-            counts, edges = value.get("values") or [], value.get("bins") or _edges(value)
-            middles = [(a + b) / 2 for a, b in pairwise(edges)]
-            bars = {"type": "bar", "x": middles, "y": counts, "marker": {"color": charts.TRAINING}}
-            drawn = charts.figure(
-                [bars], height=230, bargap=0, showlegend=False, margin={"l": 8, "r": 12, "t": 8, "b": 8}
-            )
-            found.append((f"histogram-{len(found)}", f"{key}, step {step:g}", drawn))
+            with _odd(run, key):
+                found.append((f"histogram-{len(found)}", f"{key}, step {step:g}", _histogram(value)))
     return found
+
+
+def _histogram(value):
+    counts, edges = value.get("values") or [], value.get("bins") or _edges(value)
+    middles = [(a + b) / 2 for a, b in pairwise(edges)]
+    bars = {"type": "bar", "x": middles, "y": counts, "marker": {"color": charts.TRAINING}}
+    return charts.figure([bars], height=230, bargap=0, showlegend=False, margin={"l": 8, "r": 12, "t": 8, "b": 8})
 
 
 def _edges(value):
     packed = value.get("packedBins") or {"min": 0, "size": 1, "count": len(value.get("values") or [])}
+    if packed["count"] > BINS:
+        raise ValueError("so many bins cannot be meant")
     return [packed["min"] + packed["size"] * i for i in range(packed["count"] + 1)]
 
 
@@ -367,15 +399,10 @@ def _tables(run, files, drawn):
         ours = value["_type"] in TABLES and key.removesuffix("_table") not in drawn
         found = _table(run, value) if ours else None
         if found:
-            cells = [[_cell(cell, files) for cell in row] for row in found["data"][:ROWS]]
-            shown.append(
-                {
-                    "key": f"{key}, step {step:g}",
-                    "columns": found["columns"],
-                    "rows": cells,
-                    "count": len(found["data"]),
-                }
-            )
+            with _odd(run, key):
+                cells = [[_cell(cell, files) for cell in row] for row in found["data"][:ROWS]]
+                facts = {"columns": found["columns"], "rows": cells, "count": len(found["data"])}
+                shown.append({"key": f"{key}, step {step:g}"} | facts)
     return shown
 
 
@@ -387,25 +414,30 @@ def _cell(value, files):
 
 def _plots(run, config):
     """W&B's own charts (`wandb.plot`): {"title", and "figure" or "matrix"} of each, from its table."""
-    client = config.get("client") or {}
-    asked = (client.get("value", client) if isinstance(client, dict) else {}).get("visualize") or {}
     found = []
-    for key, chart in sorted(asked.items()):
-        settings = chart.get("panel_config") or chart
-        fields, texts = settings.get("fieldSettings") or {}, settings.get("stringSettings") or {}
-        logged = run.curves.media.get(f"{key}_table") or run.curves.media.get(f"{key}.table")
-        table = _table(run, logged[-1][1]) if logged else None
-        kind = str(settings.get("panelDefId", ""))
-        made = table and _plot(kind, table, fields)
-        if made:
-            found.append({"key": key, "title": texts.get("title") or key, "id": f"plot-{len(found)}"} | made)
+    for key, chart in _asked(config):
+        with _odd(run, key):
+            settings = chart.get("panel_config") or chart
+            fields, texts = settings.get("fieldSettings") or {}, settings.get("stringSettings") or {}
+            logged = run.curves.media.get(f"{key}_table") or run.curves.media.get(f"{key}.table")
+            table = _table(run, logged[-1][1]) if logged else None
+            made = table and _plot(str(settings.get("panelDefId", "")), table, fields)
+            if made:
+                found.append({"key": key, "title": texts.get("title") or key, "id": f"plot-{len(found)}"} | made)
     for key, logged in sorted(run.curves.media.items()):
-        figure = _figure(run, logged[-1][1])
-        if figure:
-            found.append(
-                {"key": key, "title": f"{key}, step {logged[-1][0]:g}", "id": f"plot-{len(found)}", "figure": figure}
-            )
+        with _odd(run, key):
+            if figure := _figure(run, logged[-1][1]):
+                title = f"{key}, step {logged[-1][0]:g}"
+                found.append({"key": key, "title": title, "id": f"plot-{len(found)}", "figure": figure})
     return found
+
+
+def _asked(config):
+    """(key, settings) of the charts that the client asks for."""
+    client = config.get("client")
+    client = client.get("value", client) if isinstance(client, dict) else {}
+    asked = client.get("visualize") if isinstance(client, dict) else {}
+    return sorted(asked.items()) if isinstance(asked, dict) else []
 
 
 def _figure(run, value):
@@ -428,7 +460,7 @@ def _logged_file(run, value):
         return None
     try:
         return json.loads((run.path / "files" / name).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return None
 
 

@@ -65,6 +65,10 @@ class SweepDirectory:
 
     def study(self, storage=None, open=Study.open):
         """The study of a sweep that has begun. Raises InputError where it cannot be opened."""
+        if "storage" not in self.facts:
+            raise InputError(
+                f"The trials of {self.path} are at W&B ({self.facts['sweep']}); there is no study of them."
+            )
         url = storage or self.facts["storage"] or usual_storage(self.path)
         if "***" in url:
             raise InputError(f"The sweep {self.path} is stored at {url}; give --storage with the password.")

@@ -1,11 +1,13 @@
 """The page of a sweep: its runs as a table, what they teach, and what to try next."""
 
+import json
 import os
 from collections import Counter
 from pathlib import Path
 from urllib.parse import quote
 
 import yaml
+from pydantic import BaseModel, FiniteFloat, ValidationError
 
 from muslin.files import read_json, writable
 from muslin.report import pages, sweep_charts
@@ -27,7 +29,7 @@ def write(path, output=None, storage=None):
     directory = SweepDirectory(Path(path))
     output = Path(output or directory.path / "report.html")
     study = directory.study_to_read(storage)
-    if writable(directory.path) and _kept(directory, measured(study)) is None:
+    if writable(directory.path) and _kept(directory, study, measured(study)) is None:
         analyse(directory, study)
     found = contents(directory, study, output.parent)
     pages.render("sweep.html", output, **found)
@@ -92,7 +94,7 @@ def _row(trial, names, sweep, folder):
 def _charts(directory, study, trials, names, found=None):
     """{name: figure}; those of importance and correlation only where there are enough trials."""
     metric, scales = directory.metric, logarithmic(directory.sweep.space)
-    found = found or _kept(directory, trials) or findings(directory, study, trials)
+    found = found or _kept(directory, study, trials) or findings(directory, study, trials)
     states = [trial.state for trial in trials]
     rows = found["parallel_coordinates"]
     charts = {"best_so_far": sweep_charts.best_so_far(found["best_so_far"], states, metric)}
@@ -105,8 +107,35 @@ def _charts(directory, study, trials, names, found=None):
     return charts
 
 
-def _kept(directory, trials):
-    """analysis.json, which `muslin sweep` writes at its end, if there was no trial since."""
+class Shares(BaseModel):
+    fanova: dict[str, FiniteFloat]
+    ped_anova: dict[str, FiniteFloat]
+
+
+class Strength(BaseModel):
+    name: str
+    value: str | None
+    r: FiniteFloat
+
+
+class Costly(BaseModel):
+    """What of analysis.json takes its time."""
+
+    importance: Shares
+    correlation: list[Strength]
+
+
+def _kept(directory, study, trials):
+    """analysis.json, which `muslin sweep` writes at its end, if it is of these very trials."""
     path = directory.path / "analysis.json"
-    found = read_json(path) if path.exists() else {"trials": None}
-    return found if found["trials"] == len(trials) else None
+    found = read_json(path) if path.exists() else None
+    fresh = json.loads(json.dumps(findings(directory, study, trials, costly=False)))
+    if not isinstance(found, dict) or fresh != {key: found.get(key) for key in fresh}:
+        return None
+    if not found.keys() & Costly.model_fields.keys():
+        return found
+    try:
+        Costly.model_validate(found, strict=True)
+    except ValidationError:
+        return None
+    return found

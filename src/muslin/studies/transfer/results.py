@@ -40,11 +40,21 @@ def read(path: Path, transfer: Transfer) -> list[Cell]:
         return []
     known = read_json(path)
     facts, cells = (known.get(key) for key in ("facts", "cells")) if isinstance(known, dict) else (None, None)
-    if not isinstance(facts, dict) or not isinstance(cells, list):
+    if not isinstance(facts, dict) or not isinstance(cells, list) or not all(map(_whole, cells)):
         raise InputError(damaged(path, "transfer"))
     if others := [name for name, value in transfer.facts.items() if facts.get(name) != value]:
         raise InputError(f"{path} is of a transfer with another {', '.join(others)}; choose another --name.")
     return cells
+
+
+def _whole(cell: Any) -> bool:
+    """Whether it is what `Transfer.cell` gives."""
+    numbers = {"fraction": float, "seed": int, "samples": int, "test_accuracy": float}
+    return (
+        isinstance(cell, dict)
+        and all(type(cell.get(key)) in (kind, int) for key, kind in numbers.items())
+        and cell.get("contestant") in list(CONTESTANTS)
+    )
 
 
 def write(path: Path, transfer: Transfer, cells: list[Cell], **results: Any) -> None:

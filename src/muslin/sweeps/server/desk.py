@@ -12,7 +12,9 @@ import threading
 import time
 from pathlib import Path
 
-from muslin.errors import InputError
+from pydantic import BaseModel, Field, ValidationError
+
+from muslin.errors import InputError, visible
 from muslin.files import finite, write_json
 from muslin.sweeps.server import trials
 from muslin.sweeps.server.logs import LineFile, rows
@@ -22,6 +24,8 @@ ENTITY = "local"
 PROJECT = "uncategorized"
 #: seconds without a word after which a run counts as crashed
 CRASHED = 300
+#: lines of a file that can be meant
+LINES = 10**9
 #: a client's file → ours
 STREAMS = {"wandb-history.jsonl": "history.jsonl", "wandb-events.jsonl": "events.jsonl", "output.log": "log.txt"}
 #: a GraphQL input's field → the column
@@ -31,6 +35,28 @@ FIELDS = {
 }  # fmt: skip
 ADJECTIVES = "amber bold brisk calm clever crisp dapper deft early fair fine fresh glad grand keen light neat quick"
 NOUNS = "bobbin button cloth collar cuff dart fold hem lace loom needle pattern pleat pocket seam sleeve spool thread"
+
+
+class Part(BaseModel):
+    content: list[str] | None = None
+    offset: int | None = Field(None, ge=0, le=LINES)
+
+
+class Piece(BaseModel):
+    """What a client sends of a run's files."""
+
+    files: dict[str, Part] | None = None
+    complete: bool | None = None
+    exitcode: int | None = Field(None, ge=-(2**31), lt=2**31)
+
+
+def _piece(sent):
+    try:
+        return Piece.model_validate(sent)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"])) or "it"
+        raise InputError(f"A piece of a stream has the wrong form: {visible(where)[:200]}: {first['msg']}.") from None
 
 
 class Desk:
@@ -113,9 +139,9 @@ class Desk:
         if fields.get("sweep") and not run["sweep"]:
             changes["sweep"] = fields["sweep"]
         if fields.get("config") is not None:
-            changes["config"] = json.dumps(_object(fields["config"], "config"))
+            changes["config"] = json.dumps(object_of(fields["config"], "config"))
         if fields.get("summaryMetrics") is not None:
-            changes["summary"] = json.dumps(_object(fields["summaryMetrics"], "summaryMetrics"))
+            changes["summary"] = json.dumps(object_of(fields["summaryMetrics"], "summaryMetrics"))
         if run["ended"] and not inserted and fields.get("name") and fields.get("config") is not None:  # it goes on
             changes |= {"state": "running", "ended": None, "exitcode": None, "stop": 0}
         if fields.get("state") and fields["state"] != "running":
@@ -184,7 +210,10 @@ class Desk:
     # What a run streams
 
     def stream(self, entity, project, name, sent):
-        """A piece of a run's file stream; returns the answer. A run that is not known is begun: better than lost."""
+        """A piece of a run's file stream; returns the answer. A run that is not known is begun: better than lost.
+
+        Raises InputError where it is none."""
+        piece = _piece(sent)
         run = (
             self.run(entity, project, name)
             or self.upsert_run({"entityName": entity, "modelName": project, "name": name})[0]
@@ -193,19 +222,19 @@ class Desk:
         with self.lock_of(run):
             if run["state"] == "crashed":
                 changes |= {"state": "running", "ended": None}
-            for file, part in (sent.get("files") or {}).items():
-                content, offset = part.get("content") or [], int(part.get("offset") or 0)
+            for file, part in (piece.files or {}).items():
+                content, offset = part.content or [], part.offset or 0
                 if file == "wandb-summary.json" and content:
-                    changes["summary"] = json.dumps(_object(content[-1], "summary"))
+                    changes["summary"] = json.dumps(object_of(content[-1], "summary"))
                 elif file in STREAMS:
                     rows = self._write(run, file, offset, content)
                     logged = (offset, rows) if file == "wandb-history.jsonl" else logged
             self.store.change("runs", {"id": run["id"]}, **changes)
         if logged:  # without the lock: a sweep has one of its own, under which it may want the run's
             self._logged(run, *logged)
-        if sent.get("complete"):
-            self._complete(run, sent.get("exitcode") or 0)
-        return {"stopped": True} if run["stop"] and not sent.get("complete") else {}
+        if piece.complete:
+            self._complete(run, piece.exitcode or 0)
+        return {"stopped": True} if run["stop"] and not piece.complete else {}
 
     def _write(self, run, file, offset, content):
         """Keep the lines of one file; returns its rows."""
@@ -302,7 +331,7 @@ def _row(line):
     return finite(row) if isinstance(row, dict) else {}
 
 
-def _object(text, what):
+def object_of(text, what):
     """The JSON object in a text. NaN and infinities stay, as W&B's words for them."""
     try:
         found = json.loads(text) if isinstance(text, str) else text

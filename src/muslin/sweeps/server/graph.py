@@ -32,7 +32,7 @@ from graphql.utilities import type_from_ast
 
 from muslin.errors import InputError
 from muslin.sweeps.server import artifacts
-from muslin.sweeps.server.desk import ENTITY, worded
+from muslin.sweeps.server.desk import ENTITY, object_of, worded
 from muslin.sweeps.server.nodes import Agent, Entity, Project, Run, Sweep, User, page, snake
 
 #: a field that every type has, null: what is asked for and not there is answered with it
@@ -288,7 +288,7 @@ class Graph:
         return {"agent": Agent(self, self.desk.create_agent(led.id, input.get("host")))}
 
     def agent_heartbeat(self, input):
-        named = {key for key, there in json.loads(input.get("runState") or "{}").items() if there}
+        named = {key for key, there in object_of(input.get("runState") or "{}", "runState").items() if there}
         row, commands = self.desk.heartbeat(input["id"], named)
         agent = Agent(self, row) if row else {"id": input["id"]}
         return {"agent": agent, "commands": json.dumps(worded(commands))}
@@ -337,4 +337,6 @@ def _sweep_file(text):
         found = yaml.safe_load(text or "")
     except yaml.YAMLError as error:
         raise InputError(f"The sweep is not valid YAML: {' '.join(str(error).split())}") from error
-    return {key: value for key, value in found.items() if value is not None} if isinstance(found, dict) else found
+    if not isinstance(found, dict):
+        raise InputError("The sweep must be a YAML mapping, with a method and parameters.")
+    return {key: value for key, value in found.items() if value is not None}
