@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PEERS := .venv-bench
 
-.PHONY: setup browser run test test-all notebook docs bench bench-quick lint format clean
+.PHONY: setup browser run test test-all notebook docs pictures bench bench-quick lint format clean
 
 setup: $(VENV)/.installed
 
@@ -40,6 +40,10 @@ notebook: setup
 docs: setup
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --group docs
 	@NO_MKDOCS_2_WARNING=true $(BIN)/mkdocs build --quiet
+
+# The pictures of pages in the README and in docs/: trains, writes the pages, looks at them with Chromium (two minutes).
+pictures: setup browser
+	@$(BIN)/python website/pictures.py
 
 # The comparison with PyTorch, JAX and scikit-learn, which live in an environment of their own.
 $(PEERS)/.installed: benchmarks/requirements.txt
