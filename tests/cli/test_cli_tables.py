@@ -48,7 +48,7 @@ def test_classes_from_end_to_end(there, capsys):
     pd.read_csv("new.csv")[columns].to_csv("other.csv", index=False, sep=";")
     code, out, err = run("predict", "runs/kind", "other.csv", "--out", "said.csv", capsys=capsys)
     assert code == 0, err
-    said = pd.read_csv("said.csv", sep=";", decimal=",")
+    said = pd.read_csv("said.csv", sep=";")
     assert list(said.columns[: len(columns)]) == columns
     assert (said["predicted kind"] == said["kind"]).mean() == pytest.approx(by_table)
     shares = said[["probability of large", "probability of small"]]
@@ -130,7 +130,16 @@ def test_onnx_takes_the_columns_as_they_are(there, capsys):
 
 GOOD = "a,b,y\n" + "".join(f"{i % 7},{i % 5}.5,{'pq'[i % 2]}\n" for i in range(40))
 
-#: name → (content, more arguments, words of the message)
+FRAME = pd.DataFrame({"a": np.arange(40) % 7, "b": np.arange(40) % 5 + 0.5, "y": np.where(np.arange(40) % 2, "q", "p")})
+
+
+def _sheets(path, **frames):
+    with pd.ExcelWriter(path) as file:
+        for sheet, frame in frames.items():
+            frame.to_excel(file, sheet_name=sheet, index=False)
+
+
+#: name → (content, or what writes the file, more arguments, words of the message)
 BAD = {
     "no target": (GOOD, (), "--target must name the column"),
     "unknown target": (GOOD, ("--target", "yy"), "Did you mean 'y'"),
@@ -170,6 +179,45 @@ BAD = {
     "u.jsonl": ('{"a": [1], "y": "p"}\n', ("--target", "y"), "row 1"),
     "v.jsonl": ("3\n4\n", ("--target", "y"), "row 1"),
     "t.csv.gz": (b"\x1f\x8b not really", ("--target", "y"), "does not unpack"),
+    "names once more": (GOOD + GOOD, ("--target", "y"), "row 41 below the names"),
+    "values as names": (GOOD[6:].replace(",p", ",q", 1), ("--target", "q"), "no names of columns"),
+    "a title": ("Sales 2024\n\n" + GOOD, ("--target", "y"), "lines before the names"),
+    "parted by blanks": (GOOD.replace(",", " "), ("--target", "y"), "one column only"),
+    "apostrophes": ("'a','y'\n" + "'1','p'\n'2','q'\n" * 20, ("--target", "y"), "between apostrophes"),
+    "a quote that begins": (GOOD.replace("4.5,", '"4.5,', 1), ("--target", "y"), "lines"),
+    "Excel as CSV": (b"PK\x03\x04\x14\0", ("--target", "y"), "an Excel file"),
+    "UTF-32": (GOOD.encode("utf-32"), ("--target", "y"), "no text"),
+    "too large": ("a,y\n" + "1e300,p\n2,q\n" * 20, ("--target", "y"), "up to 1e+300"),
+    "a target too large": (
+        "a,y\n" + "".join(f"{i % 7},{i}.5e200\n" for i in range(40)),
+        ("--target", "y"),
+        "another unit",
+    ),
+    "a word in numbers": (
+        "a,y\n" + "".join(f"{i % 7},{'new' if i == 4 else i * 1.5}\n" for i in range(60)),
+        ("--target", "y"),
+        "'new' in row 5",
+    ),
+    "w.jsonl": ('{"a": 1, "a": 2, "y": "p"}\n', ("--target", "y"), "a key twice"),
+    "x.jsonl": ('{"a": "\\ud800", "y": "p"}\n', ("--target", "y"), "half a character"),
+    "two sheets.xlsx": (lambda path: _sheets(path, A=FRAME, B=FRAME), ("--target", "y"), "2 sheets"),
+    "nothing.xlsx": (lambda path: _sheets(path, A=FRAME[:0].iloc[:, :0]), ("--target", "y"), "is empty"),
+    "a name twice.xlsx": (
+        lambda path: _sheets(path, A=FRAME.set_axis(["a", "a", "y"], axis=1)),
+        ("--target", "y"),
+        "two columns",
+    ),
+    "lists.parquet": (
+        lambda path: FRAME.assign(a=[[1, 2]] * 40).to_parquet(path),
+        ("--target", "y"),
+        "lists or objects",
+    ),
+    "objects.parquet": (
+        lambda path: FRAME.assign(a=[{"b": 1}] * 40).to_parquet(path),
+        ("--target", "y"),
+        "lists or objects",
+    ),
+    "no rows.parquet": (lambda path: FRAME[:0].to_parquet(path), ("--target", "y"), "no rows"),
     "a folder": (None, ("--target", "y"), "a folder"),
     "no table": (GOOD, ("--target", "y", "-d", "digits"), "are for tables"),
 }
@@ -182,6 +230,8 @@ def test_a_table_that_cannot_be(name, tmp_path, monkeypatch, capsys):
     file = tmp_path / (name if "." in name else "t.csv")
     if content is None:
         file.mkdir()
+    elif callable(content):
+        content(file)
     else:
         file.write_bytes(content.encode() if isinstance(content, str) else content)
     code, out, err = run("train", "-d", file.name, *NETWORK, "--batch-size", "8", *arguments, capsys=capsys)
@@ -196,7 +246,8 @@ NEW = {
     "a column missing": (lambda t: t.drop(columns="x"), "lacks the column 'x'"),
     "another case": (lambda t: t.rename(columns={"x": "X"}), "lacks the column 'x'"),
     "a text among numbers": (lambda t: t.assign(x="tall"), "'x' holds 'tall' in row 1"),
-    "no date": (lambda t: t.assign(day="soon"), "'soon', which is no date"),
+    "no date": (lambda t: t.assign(day="soon"), "'soon' in row 1 below the names; it must be a date"),
+    "a number too large": (lambda t: t.assign(x=1e300), "too large"),
     "no rows": (lambda t: t[:0], "no rows"),
     "a prediction's name": (lambda t: t.assign(**{"predicted kind": 1}), "has a column 'predicted kind' already"),
 }
@@ -217,6 +268,27 @@ def test_a_table_to_predict_that_cannot_be(there, capsys):
     code, _, err = run("evaluate", "runs/kind", "bad.csv", capsys=capsys)
     assert code == 2
     assert "must be one of large, small" in err
+
+
+def test_what_a_person_should_know_of_the_target_is_said(there, capsys):
+    made = table()
+    made.loc[:1, "kind"], made.loc[2, "kind"], made.loc[3, "kind"] = "none", "Large", "huge"
+    made.to_csv("t.csv", index=False)
+    code, _, err = trained("kind", capsys)
+    assert code == 0
+    assert "2 rows without a value in kind" in err
+    assert "of them 'none'" in err
+    assert "'Large', 'huge': one row" in err
+    assert "'Large', 'large': classes that differ by letter case" in err
+
+
+def test_of_many_columns_the_first_are_shown(there, capsys):
+    pd.DataFrame({f"c{i}": np.arange(9) % (i + 2) for i in range(100)}).to_csv("wide.csv", index=False)
+    code, out, err = run("data", "wide.csv", capsys=capsys)
+    assert code == 0, err
+    assert "c59" in out
+    assert "c60" not in out
+    assert "and 40 more: 40 number" in out
 
 
 def test_a_damaged_preparation(there, capsys):

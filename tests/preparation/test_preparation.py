@@ -13,6 +13,7 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from muslin import InputError
 from muslin.preparation import Preparation, Target, describe, fit
 from muslin.preparation.target import find_target
+from muslin.preparation.values import as_numbers, has_decimal_comma
 
 rng = np.random.default_rng(0)
 N = 300
@@ -50,6 +51,21 @@ TABLE = pd.DataFrame(
         ([f"user {i}" for i in range(40)], "id", 0),
         ([str(x) for x in rng.permutation(40) * 7.5], "number", 0),
         ([*map(str, range(100, 139)), "unknown"], "number", 1),
+        (["$1,234.50", "$7", "-$3"], "number", 0),
+        (["$5", "€7", "$9"], "category", 0),
+        (["12 %", "7.5%", "100%"], "number", 0),
+        (["50%", "0.5", "20%"], "category", 0),
+        (["1 234", "12 345 678.5", "7"], "number", 0),
+        (["1'234", "2\u202f345.5"], "number", 0),
+        (["(12)", "7", "\u22123"], "number", 0),
+        (["inf", "1", "2", "#DIV/0!"], "number", 2),
+        (["01067", "80331", "04109"], "category", 0),
+        (["007", "42", "9"], "number", 0),
+        (["0,126", "2", "3"], "category", 0),
+        (["2024-02-30", *(f"2024-02-{d:02}" for d in range(1, 29))], "date", 1),
+        (["soon", *(f"{d:02}.02.2024" for d in range(1, 29))], "date", 1),
+        (["2024-02-01", "01.02.2024"], "category", 0),
+        (["0001-01-01", "9999-12-31"], "date", 0),
     ],
 )
 def test_what_a_column_is(values, kind, missing):
@@ -61,6 +77,65 @@ def test_words_among_numbers_are_told():
     found = describe(pd.Series([*map(str, range(100, 199)), "unknown"]), "column")
     assert found.words == ("unknown",)
     assert "unknown" in found.about
+
+
+@pytest.mark.parametrize(
+    ("texts", "comma", "numbers"),
+    [
+        (["1.234,56", "7"], True, [1234.56, 7]),
+        (["1.234", "948"], True, [1234, 948]),
+        (["1.234", "0.5"], True, [1.234, 0.5]),
+        (["3,5", "1.234.567"], True, [3.5, 1234567]),
+        (["1,234", "1.5"], False, [1234, 1.5]),
+        (["3,5 €", "1.234,00 €"], True, [3.5, 1234]),
+        (["(1,234)", "0,126"], False, [-1234, np.nan]),
+    ],
+)
+def test_how_numbers_are_written(texts, comma, numbers):
+    np.testing.assert_array_equal(as_numbers(pd.Series(texts, dtype=object), comma), numbers)
+
+
+@pytest.mark.parametrize(
+    ("texts", "comma"),
+    [
+        (["3,5", "1.234"], True),
+        (["3.5", "1,234"], False),
+        (["1.234", "1,234"], None),
+        (["3,5", "3.5"], None),
+        (["1.234,5"], True),
+        (["1,234.5"], False),
+        (["red", "7"], None),
+        (["3,50 €"], True),
+    ],
+)
+def test_whether_a_comma_is_the_point(texts, comma):
+    assert has_decimal_comma(texts) is comma
+
+
+@pytest.mark.parametrize(
+    ("texts", "words"),
+    [
+        ([f"{h} cm" for h in range(40)], "without 'cm'"),
+        ([f"Jan {d}, 2024" for d in range(1, 29)], "2024-01-31"),
+        ([f"{d}/01/24" for d in range(1, 29)], "2024-01-31"),
+        ([f"202401{d}" for d in range(10, 29)], "2024-01-31"),
+        ([*(str(d) for d in range(20)), "a", "b", "c", "d"], "20 are numbers, 'a', 'b', 'c', … not"),
+        ([*(str(d % 9) for d in range(20)), "-999", "-999"], "-999 in 2 rows"),
+    ],
+)
+def test_hints(texts, words):
+    assert words in describe(pd.Series(texts, dtype=object), "column").about
+
+
+def test_the_order_of_day_and_month_is_that_of_training():
+    made, _ = fit(pd.DataFrame({"day": ["31/01/2024", "01/02/2024", "05/03/2024"], "x": ["1", "2", "3"]}))
+    new = pd.DataFrame({"day": ["05/03/2024"], "x": ["3"]})
+    made = Preparation.from_json(json.loads(json.dumps(made.to_json())))
+    np.testing.assert_array_equal(
+        made.transform(new), made.transform(pd.DataFrame({"day": ["05/03/2024", "31/01/2024"], "x": ["3", "1"]}))[:1]
+    )
+    with pytest.raises(InputError, match="the day first as in training"):
+        made.transform(pd.DataFrame({"day": ["01/31/2024"], "x": ["3"]}))
 
 
 def test_an_id_goes_by_its_name():

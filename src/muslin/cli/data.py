@@ -7,7 +7,7 @@ import numpy as np
 import typer
 
 from muslin import datasets
-from muslin.cli.columns import columns_table
+from muslin.cli.columns import show_columns
 from muslin.cli.options import DataDir, Json, console, emit
 from muslin.datasets import tables
 from muslin.preparation import describe
@@ -73,11 +73,11 @@ def _list(json):
 
 
 def _describe(path, json):
-    table, comma = tables.read(path)
+    table, (_, comma) = tables.read(path)
     columns = [describe(table[name], name, comma) for name in table.columns]
     if json:
         emit({"dataset": str(path), "rows": len(table), "columns": [vars(column) for column in columns]})
         return
     out = console(json)
-    out.print(columns_table(columns))
+    show_columns(out, columns)
     out.print(f"{path}: {len(table):,} rows; to learn one of its columns: muslin train -d {path} --target COLUMN")

@@ -20,14 +20,14 @@ def predict(run, path, out, json):
         raise InputError(
             f"{run.path} was trained on a table, and {path} is none; {', '.join(tables.READERS)} is right."
         )
-    table, comma = tables.read(path)
-    X = facts.preparation.transform(table, visible(str(path)))
+    table, marks = tables.read(path, facts.preparation.decimal_comma)
+    X = facts.preparation.transform(table, visible(str(path)), marks.decimal_comma)
     columns = predictions(facts.target, network.respond(X))
     if taken := [name for name in columns if name in table.columns]:
         raise InputError(f"{path} has a column {taken[0]!r} already, which is a prediction's; rename it.")
     result = table.assign(**columns)
     if out is not None:
-        tables.write(result, out, ";" if comma else ",")
+        tables.write(result, out, marks)
     if json:
         rows = [
             dict(zip(columns, row, strict=True)) for row in zip(*(c.tolist() for c in columns.values()), strict=True)

@@ -6,9 +6,9 @@ from typing import Annotated
 import typer
 
 from muslin import recipes, runs, tracking
-from muslin.cli.columns import columns_table
+from muslin.cli.columns import show_columns
 from muslin.cli.options import Json, console, emit, with_settings
-from muslin.errors import InputError
+from muslin.errors import InputError, visible
 from muslin.runs.settings import Settings, read_file
 from muslin.training.progress import TrainingProgress
 
@@ -96,12 +96,15 @@ def fit(run, data, tracked, *callbacks):
 def show_table(out, data):
     """What each column of a table is, before training."""
     facts = data.table
-    out.print(columns_table(facts.columns))
+    show_columns(out, facts.columns)
     target, test = facts.target, 0 if data.X_test is None else len(data.X_test)
-    what = f"{len(target.classes)} classes: {', '.join(target.classes[:8])}" + ", …" * (len(target.classes) > 8)
+    some = ", ".join(visible(name[:30]) for name in target.classes[:8])
+    what = f"{len(target.classes)} classes: {some}" + ", …" * (len(target.classes) > 8)
     out.print(f"target     {target.name}: {what if target.classes else 'numbers'} ({target.task})", style="bold")
     if facts.without_target:
         out.print(f"left out   {facts.without_target:,} rows without a value in {target.name}")
+    for note in facts.notes:
+        out.print(f"note       {visible(note)}")
     out.print(f"rows       {len(data.X_train):,} for training and validation, {test:,} for the test")
     out.print(f"inputs     {data.X_train.shape[1]} numbers, made of {len(facts.preparation.columns)} columns")
 

@@ -14,8 +14,8 @@ from muslin.datasets.splits import split
 from muslin.errors import InputError, shown, unknown, visible
 from muslin.files import opened
 from muslin.preparation import Column, Preparation, Target
-from muslin.preparation.columns import as_texts
 from muslin.preparation.target import find_target
+from muslin.preparation.values import as_texts
 
 #: share of the rows that test, where nothing else is said
 TEST = 0.2
@@ -60,25 +60,27 @@ class TableFacts:
 
     def samples(self, path: Path) -> np.ndarray:
         """The rows of another table as inputs (N × features). Raises InputError where it does not fit."""
-        table, _ = tables.read(path)
-        return self.preparation.transform(table, visible(str(path)))
+        table, marks = tables.read(path, self.preparation.decimal_comma)
+        return self.preparation.transform(table, visible(str(path)), marks.decimal_comma)
 
     def samples_and_targets(self, path: Path) -> tuple[np.ndarray, np.ndarray]:
         """The rows of another table that has the target: (inputs, targets)."""
-        table, _ = tables.read(path)
+        table, (_, comma) = tables.read(path, self.preparation.decimal_comma)
         where = visible(str(path))
         if self.target.name not in table.columns:
             raise InputError(f"{where} lacks the column {shown(self.target.name)}, which is to be predicted.")
-        comma = self.preparation.decimal_comma
-        return self.preparation.transform(table, where), self.target.encode(table[self.target.name], where, comma)
+        return self.preparation.transform(table, where, comma), self.target.encode(
+            table[self.target.name], where, comma
+        )
 
 
 def load(path: Path, options: TableOptions) -> Dataset:
     """The data set in a table. Raises InputError, with one sentence, for whatever is unfit."""
     where = visible(str(path))
-    table, comma = tables.read(path)
+    table, (_, comma) = tables.read(path)
     target = _target_name(table, options, where)
     checksums = {path.name: _digest(path)}
+    every = table[target]
     table, lost = _with_target(table, target, where)
     found = find_target(table[target], target, options.task, where, comma)
     X, names = table.drop(columns=[target, *_dropped(table, options, target, where)]), table[target]
@@ -90,7 +92,7 @@ def load(path: Path, options: TableOptions) -> Dataset:
     prepared, columns = preparation.fit(X.iloc[rows], comma)
     if found.task == "regression":
         found = find_target(names.iloc[rows], target, "regression", where, comma)
-    facts = TableFacts(prepared, found, tuple(columns), lost)
+    facts = TableFacts(prepared, found, tuple(columns), lost, target_notes(every, bool(found.classes)))
     X_test, y_test = None, None
     if other is not None:
         X_test, y_test = facts.samples_and_targets(other)
@@ -112,6 +114,11 @@ def load(path: Path, options: TableOptions) -> Dataset:
 
 def _target_name(table: Any, options: TableOptions, where: str) -> str:
     columns = list(table.columns)
+    if len(columns) == 1 and options.target not in (None, columns[0]):
+        raise InputError(
+            f"{where} has one column only, {shown(columns[0])}; the values of a line must be parted by commas, "
+            "semicolons, tabs or |."
+        )
     if options.target is None:
         some = ", ".join(columns[:12]) + ", …" * (len(columns) > 12)
         raise InputError(f"{where} is a table: --target must name the column to predict, one of {some}.")
@@ -127,6 +134,29 @@ def _with_target(table: Any, target: str, where: str) -> tuple[Any, int]:
     if len(kept) < 2:
         raise InputError(f"{where}: {len(kept)} of its rows has a value in {shown(target)}; at least two are needed.")
     return kept, int(missing.sum())
+
+
+def target_notes(values: Any, classes: bool) -> tuple[str, ...]:
+    """What a person should know of a column that is to be predicted: words taken for missing values; classes of a
+    single row; classes that differ by capital letters only."""
+    texts, missing = as_texts(values)
+    words = sorted({*texts[missing].tolist()} - {""})
+    lost = f"of them {_listed(words)}" if words else ""
+    if not classes:
+        return (lost,) if lost else ()
+    names, counts = np.unique(texts[~missing].astype(str), return_counts=True)
+    single = [name for name, count in zip(names.tolist(), counts, strict=True) if count == 1]
+    lost = lost and f"{lost}: write another word where that is a class"
+    few = f"{_listed(single)}: one row, too few to learn from and to test with" if single else ""
+    lower = [name.lower() for name in names.tolist()]
+    alike = [name for name in names.tolist() if lower.count(name.lower()) > 1]
+    return tuple(
+        note for note in (lost, few, alike and f"{_listed(alike)}: classes that differ by letter case") if note
+    )
+
+
+def _listed(names: list[str]) -> str:
+    return ", ".join(map(shown, names[:5])) + ", …" * (len(names) > 5)
 
 
 def _dropped(table: Any, options: TableOptions, target: str, where: str) -> list[str]:

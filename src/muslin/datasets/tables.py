@@ -10,15 +10,19 @@ import io
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
+from muslin.datasets.table_checks import check_names, check_values, names_of
 from muslin.errors import InputError, shown, visible
 from muslin.files import MIB, atomic, opened
+from muslin.preparation.values import has_decimal_comma
 
 #: bytes from which on a table is refused: it is read into memory
 LIMIT = 4096 * MIB
 #: what may part the values of a line
 SEPARATORS = ",;\t|"
+#: what some programs leave before the first name: marks of the order of bytes, blanks of no width
+INVISIBLE = "\ufeff\u200b\u2060"
 ENCODINGS = {b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16", b"\xef\xbb\xbf": "utf-8-sig"}
 
 
@@ -32,9 +36,17 @@ def suffix(path: Path) -> str:
     return Path(name.removesuffix(".gz")).suffix
 
 
-def read(path: Path) -> tuple[Any, bool]:
-    """(the table as a pandas frame, whether its numbers have a comma in place of the point).
+class Marks(NamedTuple):
+    """What parts the values of a line, and whether a comma stands in numbers in place of the point."""
 
+    separator: str = ","
+    decimal_comma: bool = False
+
+
+def read(path: Path, decimal_comma: bool | None = None) -> tuple[Any, Marks]:
+    """(the table as a pandas frame, its marks).
+
+    decimal_comma: of a text in which no number can tell (1,234); None: where semicolons part the values.
     Raises InputError, naming the file and what is wrong, for whatever is no table with named columns and rows.
     """
     try:
@@ -42,33 +54,23 @@ def read(path: Path) -> tuple[Any, bool]:
     except ImportError as error:
         raise InputError("Tables need pandas: pip install 'muslin[tables]'.") from error
     name = visible(str(path))
-    table, decimal_comma = READERS[suffix(path)](path, name)
-    columns = [str(column) for column in table.columns]
-    _check_names(columns, name)
-    table.columns = columns
+    table, separator = READERS[suffix(path)](path, name)
+    if not len(table.columns):
+        raise InputError(f"{name} has no columns.")
     if not len(table):
         raise InputError(f"{name} has names of columns but no rows.")
-    return table, decimal_comma
+    table.columns = names_of(table, name)
+    check_names(list(table.columns), name)
+    check_values(table, name)
+    return table, Marks(separator or ",", bool(separator) and _decimal_comma(table, separator, decimal_comma))
 
 
-def _check_names(columns: list[str], name: str) -> None:
-    if not columns:
-        raise InputError(f"{name} has no columns.")
-    if empty := [i for i, column in enumerate(columns, 1) if not column.strip() or column.startswith("Unnamed: ")]:
-        raise InputError(f"{name}: column {empty[0]} has no name; the first line must name every column.")
-    if twice := next((column for column in columns if columns.count(column) > 1), None):
-        raise InputError(f"{name} has two columns named {shown(twice)}; each needs a name of its own.")
-    if all(_is_number(column) for column in columns):
-        first = ", ".join(columns[:3]) + ", …" * (len(columns) > 3)
-        raise InputError(f"{name} has no names of columns: its first line is {first}; it must name the columns.")
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
+def _decimal_comma(table: Any, separator: str, otherwise: bool | None) -> bool:
+    texts = (text for column in table.columns for text in table[column])
+    found = has_decimal_comma(texts)
+    if found is None:
+        found = otherwise
+    return separator == ";" if found is None else found
 
 
 def _bytes(path: Path, name: str) -> bytes:
@@ -91,6 +93,8 @@ def _bytes(path: Path, name: str) -> bytes:
 
 def _text(path: Path, name: str) -> str:
     data = _bytes(path, name)
+    if data.startswith(b"PK\x03\x04"):
+        raise InputError(f"{name} is no text: it is a zip or an Excel file; the name of an Excel file ends in .xlsx.")
     encoding = next((e for mark, e in ENCODINGS.items() if data.startswith(mark)), "utf-8")
     try:
         text = data.decode(encoding)
@@ -99,10 +103,10 @@ def _text(path: Path, name: str) -> str:
         raise InputError(f"{name}, line {line}: not a text in UTF-8; save the table as UTF-8.") from None
     if "\0" in text:
         raise InputError(f"{name} is no text: it has a null in it; is it a file of another kind?")
-    return text
+    return text.lstrip(INVISIBLE)
 
 
-def _separated(path: Path, name: str) -> tuple[Any, bool]:
+def _separated(path: Path, name: str) -> tuple[Any, str]:
     import pandas as pd
 
     text = _text(path, name)
@@ -110,14 +114,21 @@ def _separated(path: Path, name: str) -> tuple[Any, bool]:
         raise InputError(f"{name} is no table: it begins with {text.lstrip()[0]!r}, as a web page or JSON does.")
     separator = "\t" if suffix(path) == ".tsv" else _separator(text)
     rows = _rows(text, separator, name)
-    header = [cell.strip() for cell in rows.pop(0)[1]]
+    header = [cell.strip().strip(INVISIBLE) for cell in rows.pop(0)[1]]
+    if all(len(cell) > 1 and cell[0] == cell[-1] == "'" for cell in header):
+        raise InputError(f"{name} has its texts between apostrophes ('); double quotes, or none, are right.")
     for line, row in rows:
         if len(row) != len(header):
+            title = "; lines before the names of the columns must go" if len(header) == 1 else ""
             raise InputError(
-                f"{name}, line {line}: {len(row)} values, but the first line names {len(header)} columns "
-                f"(the values are parted by {separator!r})."
+                f"{name}, line {line}: {_count(len(row), 'value')}, but the first line names "
+                f"{_count(len(header), 'column')} (the values are parted by {separator!r}{title})."
             )
-    return pd.DataFrame([row for _, row in rows], columns=header, dtype=object), separator == ";"
+    return pd.DataFrame([row for _, row in rows], columns=header, dtype=object), separator
+
+
+def _count(n: int, what: str) -> str:
+    return f"{n} {what}{'s' * (n != 1)}"
 
 
 def _separator(text: str) -> str:
@@ -127,16 +138,23 @@ def _separator(text: str) -> str:
 
 
 def _rows(text: str, separator: str, name: str) -> list[tuple[int, list[str]]]:
-    """(number of the line, values) of each row; empty lines are none, but of a table of one column."""
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
+    """(number of its last line, values) of each row; empty lines are none. Blanks before a value, or its quote, go."""
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True, skipinitialspace=True)
+    rows: list[tuple[int, list[str]]] = []
+    begin = 1
     try:
         csv.field_size_limit(16 * MIB)
-        return [(reader.line_num, row) for row in reader if row]
+        for row in reader:
+            begin = reader.line_num + 1
+            if row:
+                rows.append((reader.line_num, row))
     except csv.Error as error:
-        raise InputError(f"{name}, line {reader.line_num}: {error}; a quoted text must end with its quote.") from None
+        where = f"line {begin}" if reader.line_num <= begin else f"lines {begin} to {reader.line_num}"
+        raise InputError(f"{name}, {where}: {error}; a quoted text must end with its quote.") from None
+    return rows
 
 
-def _json_lines(path: Path, name: str) -> tuple[Any, bool]:
+def _json_lines(path: Path, name: str) -> tuple[Any, str]:
     import pandas as pd
 
     text = _text(path, name)
@@ -148,38 +166,66 @@ def _json_lines(path: Path, name: str) -> tuple[Any, bool]:
     for i, row in enumerate(rows, 1):
         if not isinstance(row, dict) or any(isinstance(v, dict | list) for v in row.values()):
             raise InputError(f"{name}, row {i}: each row must be an object of texts, numbers and truth values.")
-    return pd.DataFrame(rows), False
+    return pd.DataFrame(rows), ""
 
 
 def _json(text: str, name: str, line: int) -> Any:
     try:
-        return json.loads(text)
+        value = json.loads(text, object_pairs_hook=lambda pairs: _object(pairs, name, line))
+        if "\\ud" in text.lower():
+            json.dumps(value, ensure_ascii=False).encode()
+        return value
+    except InputError:
+        raise
+    except UnicodeEncodeError:
+        raise InputError(f"{name}, line {line}: a text in it has half a character, an escape \\ud… alone.") from None
     except (ValueError, RecursionError):
         raise InputError(f"{name}, line {line}: not valid JSON; each line must be an object.") from None
 
 
-def _parquet(path: Path, name: str) -> tuple[Any, bool]:
-    return _by_pandas("read_parquet", path, name, "pyarrow"), False
+def _object(pairs: list[tuple[str, Any]], name: str, line: int) -> dict[str, Any]:
+    made = dict(pairs)
+    if len(made) < len(pairs):
+        raise InputError(f"{name}, line {line}: an object has a key twice; each must stand once.")
+    return made
 
 
-def _excel(path: Path, name: str) -> tuple[Any, bool]:
-    return _by_pandas("read_excel", path, name, "openpyxl"), False
+def _parquet(path: Path, name: str) -> tuple[Any, str]:
+    table = _by_pandas("read_parquet", path, name, "pyarrow")
+    named = [level for level in table.index.names if level is not None]
+    return (table.reset_index() if named else table), ""
 
 
-def _by_pandas(function: str, path: Path, name: str, library: str) -> Any:
+def _excel(path: Path, name: str) -> tuple[Any, str]:
+    sheets = _by_pandas("read_excel", path, name, "openpyxl", sheet_name=None, header=None, dtype=object)
+    filled = {sheet: cells.dropna(how="all") for sheet, cells in sheets.items() if cells.notna().to_numpy().any()}
+    if len(filled) > 1:
+        raise InputError(
+            f"{name} has {len(filled)} sheets with something in them ({', '.join(map(shown, [*filled][:5]))}); keep "
+            "one, or save the one that is meant as .csv."
+        )
+    if not filled:
+        raise InputError(f"{name} is empty; a table has a line of names and at least one row.")
+    (cells,) = filled.values()
+    table = cells.iloc[1:].reset_index(drop=True)
+    table.columns = cells.iloc[0]
+    return table.infer_objects(), ""
+
+
+def _by_pandas(function: str, path: Path, name: str, library: str, **options: Any) -> Any:
     import pandas as pd
 
     data = io.BytesIO(_bytes(path, name))
     try:
-        return getattr(pd, function)(data)
+        return getattr(pd, function)(data, **options)
     except ImportError as error:
         raise InputError(f"{name} needs {library}: pip install 'muslin[tables]'.") from error
     except Exception:  # a damaged file makes these libraries raise about anything
         raise InputError(f"{name} is damaged or no {suffix(path)} file.") from None
 
 
-#: end of the name → what reads it: (path, name for messages) → (frame, decimal comma)
-READERS: dict[str, Callable[[Path, str], tuple[Any, bool]]] = {
+#: end of the name → what reads it: (path, name for messages) → (frame, what parts the values of a text)
+READERS: dict[str, Callable[[Path, str], tuple[Any, str]]] = {
     ".csv": _separated,
     ".tsv": _separated,
     ".tab": _separated,
@@ -194,7 +240,7 @@ READERS: dict[str, Callable[[Path, str], tuple[Any, bool]]] = {
 # Writing
 
 
-def write(table: Any, path: Path, separator: str = ",") -> None:
+def write(table: Any, path: Path, marks: Marks) -> None:
     """Write a frame, whole or not at all, in the format of the name's end.
 
     Raises InputError where there is none for it, or the file cannot be written.
@@ -202,16 +248,18 @@ def write(table: Any, path: Path, separator: str = ",") -> None:
     if suffix(path) not in WRITERS:
         raise InputError(f"{path} cannot be written; its name must end in {', '.join(WRITERS)}.")
     with atomic(path) as temporary, open(temporary, "wb") as file:
-        WRITERS[suffix(path)](table, file, separator)
+        WRITERS[suffix(path)](table, file, marks)
 
 
 #: end of the name → what writes it
 WRITERS: dict[str, Callable[[Any, Any, str], Any]] = {
-    ".csv": lambda table, file, separator: table.to_csv(
-        file, index=False, sep=separator, decimal="," if separator == ";" else "."
+    ".csv": lambda table, file, marks: table.to_csv(
+        file, index=False, sep=marks.separator, decimal="," if marks.decimal_comma else "."
     ),
-    ".tsv": lambda table, file, separator: table.to_csv(file, index=False, sep="\t"),
-    ".parquet": lambda table, file, separator: table.to_parquet(file, index=False),
-    ".xlsx": lambda table, file, separator: table.to_excel(file, index=False),
-    ".jsonl": lambda table, file, separator: table.to_json(file, orient="records", lines=True),
+    ".tsv": lambda table, file, marks: table.to_csv(
+        file, index=False, sep="\t", decimal="," if marks.decimal_comma else "."
+    ),
+    ".parquet": lambda table, file, marks: table.to_parquet(file, index=False),
+    ".xlsx": lambda table, file, marks: table.to_excel(file, index=False),
+    ".jsonl": lambda table, file, marks: table.to_json(file, orient="records", lines=True),
 }

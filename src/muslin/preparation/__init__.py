@@ -1,5 +1,6 @@
 """Tables: what each column is, and how it becomes numbers that a network learns from well.
 
+    values       what people write, as texts, numbers and days
     columns      what each column of a table is: number, category, date, …; shown before training
     preparation  imputed, scaled, one-hot: fitted once, kept with the model as JSON, applied to every table after it
     target       the column to predict, as classes or numbers, and back

@@ -17,13 +17,16 @@ from typing import Any, Self
 import numpy as np
 
 from muslin.errors import InputError, shown
-from muslin.preparation.columns import Column, as_days, as_numbers, as_texts, describe
+from muslin.preparation.columns import Column, describe
+from muslin.preparation.values import as_days, as_numbers, as_texts, date_order
 
 #: values of a category that have a feature each, at most; share of the rows, and rows, below which a value is rare
 LEVELS, RARE, FEW = 50, 0.005, 2
 #: days in a year and in a week
 CYCLES = {"year": 365.2425, "week": 7.0}
 MISSING_LEVEL = "(missing)"
+#: numbers up to which mean and deviation can be computed
+LARGEST = 1e150
 
 
 @dataclass(frozen=True)
@@ -32,6 +35,7 @@ class Prepared:
 
     center, scale  of each of its numbers; fill: what a gap is filled with; gaps: whether a gap has a feature
     levels         of a category: the values that have a feature; rare: whether all others have one
+    words, order   texts taken for missing; of dates, what stands first (see `values.date_order`)
     """
 
     name: str
@@ -43,6 +47,7 @@ class Prepared:
     levels: tuple[str, ...] = ()
     rare: bool = False
     words: tuple[str, ...] = ()
+    order: str = ""
 
     @property
     def features(self) -> list[str]:
@@ -63,17 +68,19 @@ class Preparation:
     def features(self) -> list[str]:
         return [name for column in self.columns for name in column.features]
 
-    def transform(self, table: Any, where: str = "The table") -> np.ndarray:
+    def transform(self, table: Any, where: str = "The table", decimal_comma: bool | None = None) -> np.ndarray:
         """The table (N rows, a pandas frame) as (N × features) float32. Columns may stand in any order.
 
+        decimal_comma: whether its numbers have a comma in place of the point; None: as those of training.
         Raises InputError: a column that is missing, or a value that it cannot have.
         """
         self.check(table, where)
+        comma = self.decimal_comma if decimal_comma is None else decimal_comma
         X = np.empty((len(table), len(self.features)), np.float32)
         at = 0
         for column in self.columns:
-            for feature in TRANSFORM[column.kind](column, table[column.name], self.decimal_comma, where):
-                X[:, at] = feature
+            for feature in TRANSFORM[column.kind](column, table[column.name], comma, where):
+                X[:, at] = _float32(feature, column, where)
                 at += 1
         return X
 
@@ -108,6 +115,17 @@ class Preparation:
         return made
 
 
+def _float32(feature: np.ndarray, column: Prepared, where: str) -> np.ndarray:
+    wrong = ~(np.abs(feature) <= np.finfo(np.float32).max)
+    if wrong.any():
+        row = int(wrong.argmax()) + 1
+        raise InputError(
+            f"{where}: the column {shown(column.name)} has a number in row {row} below the names that is too large; "
+            "single precision holds up to 3e38 of its standard deviations."
+        )
+    return feature
+
+
 def _tuples(kind: type, value: dict[str, Any]) -> Any:
     return kind(**{k: tuple(v) if isinstance(v, list) else v for k, v in value.items()})
 
@@ -136,6 +154,11 @@ def _fit_number(column: Column, values: Any, decimal_comma: bool) -> Prepared:
     X[~np.isfinite(X)] = np.nan
     imputer = SimpleImputer(strategy="median", add_indicator=True).fit(X)
     filled = imputer.transform(X)
+    if not np.abs(filled).max() <= LARGEST:
+        raise InputError(
+            f"The column {shown(column.name)} holds numbers up to {np.abs(filled).max():.0e}; up to {LARGEST:.0e} is "
+            "right: take their logarithms, or leave it out with --drop."
+        )
     center, scale = _standard(filled)
     gaps = filled.shape[1] > 1
     return Prepared(column.name, "number", center, scale, float(imputer.statistics_[0]), gaps, words=column.words)
@@ -157,11 +180,13 @@ def _fit_category(column: Column, values: Any, decimal_comma: bool) -> Prepared:
 def _fit_date(column: Column, values: Any, decimal_comma: bool) -> Prepared:
     from sklearn.impute import SimpleImputer
 
-    days = as_days(values, column.name)[:, None]
+    days = as_days(values)[:, None]
     imputer = SimpleImputer(strategy="median").fit(days)
     fill, gaps = float(imputer.statistics_[0]), bool(np.isnan(days).any())
     center, scale = _standard(np.column_stack(list(_dated(days[:, 0], fill, gaps))))
-    return Prepared(column.name, "date", center, scale, fill, gaps)
+    there = as_texts(values)[0][np.isfinite(days[:, 0])]
+    order = "" if getattr(values, "dtype", None).kind == "M" else date_order(there)
+    return Prepared(column.name, "date", center, scale, fill, gaps, words=column.words, order=order)
 
 
 def _standard(X: np.ndarray) -> tuple[tuple[float, ...], tuple[float, ...]]:
@@ -192,21 +217,11 @@ def _category(column: Prepared, values: Any, decimal_comma: bool, where: str) ->
 
 
 def _date(column: Prepared, values: Any, decimal_comma: bool, where: str) -> Iterator[np.ndarray]:
-    try:
-        days = as_days(values, column.name)
-    except ValueError:
-        texts, missing = as_texts(values)
-        first = next((t for t in texts[~missing] if not _is_day(t)), texts[~missing][0])
-        raise InputError(f"{where}: the column {shown(column.name)} holds {shown(first)}, which is no date.") from None
+    days = as_days(values, column.order)
+    texts, missing = as_texts(values)
+    right = f"a date, the {column.order} first as in training" if column.order else "a date"
+    _refuse_texts(column, texts, np.isnan(days) & ~missing & ~np.isin(texts, column.words), where, right)
     yield from _scaled(column, _dated(days, column.fill, column.gaps))
-
-
-def _is_day(text: str) -> bool:
-    try:
-        as_days(np.array([text], object), "")
-    except ValueError:
-        return False
-    return True
 
 
 def _dated(days: np.ndarray, fill: float, gaps: bool) -> Iterator[np.ndarray]:

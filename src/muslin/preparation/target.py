@@ -1,5 +1,6 @@
 """The column to predict: as class numbers or as numbers of mean 0 and standard deviation 1, and back."""
 
+import re
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Any, Self
@@ -7,11 +8,15 @@ from typing import Any, Self
 import numpy as np
 
 from muslin.errors import InputError, shown
-from muslin.preparation.columns import as_numbers, as_texts, is_truth
+from muslin.preparation.values import as_numbers, as_texts, is_truth
 
 #: whole numbers up to so many different ones are taken for classes; classes up to which a network has an output each
 FEW, CLASSES = 20, 1000
 TASKS = ("classification", "regression")
+#: numbers of which, and of whose differences, mean and deviation can be computed
+LARGEST = 1e100
+#: a whole number with a point
+WHOLE = re.compile(r"^([+-]?\d+)\.0+$")
 
 
 @dataclass(frozen=True)
@@ -35,8 +40,8 @@ class Target:
             numbers = as_numbers(values, decimal_comma)
             self._refuse(texts, ~np.isfinite(numbers), where, "a number")
             return ((numbers - self.center) / self.scale)[:, None].astype(np.float32)
-        numbers = {name: number for number, name in enumerate(self.classes)}
-        found = np.array([numbers.get(text, -1) for text in texts], np.int64)
+        numbers = {_whole(name): number for number, name in enumerate(self.classes)}
+        found = np.array([numbers.get(_whole(text), -1) for text in texts], np.int64)
         names = ", ".join(self.classes[:10]) + ", …" * (len(self.classes) > 10)
         self._refuse(texts, found < 0, where, f"one of {names}, as in training")
         return found
@@ -83,17 +88,37 @@ def find_target(values: Any, name: str, task: str | None, where: str, decimal_co
             )
         if np.ptp(numbers) == 0:
             raise InputError(f"{where}: {shown(name)} is always {numbers[0]:g}; there is nothing to learn.")
+        if not (np.abs(numbers).max() <= LARGEST and numbers.std() >= 1 / LARGEST):
+            raise InputError(
+                f"{where}: {shown(name)} has numbers from {numbers.min():g} to {numbers.max():g}; sizes and "
+                f"differences from {1 / LARGEST:g} to {LARGEST:g} are right: give it in another unit."
+            )
         return Target(name, task, center=float(numbers.mean()), scale=float(numbers.std()))
-    classes = ordered({*texts.tolist()})
+    classes = ordered({_whole(text) for text in texts.tolist()})
     if len(classes) < 2:
         raise InputError(f"{where}: {shown(name)} is always {shown(classes[0])}; at least two classes are needed.")
     if len(classes) > CLASSES or len(classes) > len(texts) / 2 > FEW:
-        right = "--task regression takes them as numbers" if np.isfinite(numbers).all() else "is it the right column?"
+        right = _no_class(texts, np.isfinite(numbers))
         raise InputError(
             f"{where}: {shown(name)} has {len(classes):,} different values in {len(texts):,} rows, too many for "
             f"classes; {right}"
         )
     return Target(name, task, classes=tuple(classes))
+
+
+def _whole(text: str) -> str:
+    """1 for 1.0: a gap in a column of class numbers makes other programs write them so."""
+    return WHOLE.sub(r"\1", text)
+
+
+def _no_class(texts: np.ndarray, some: np.ndarray) -> str:
+    """What to do about a column of so many values."""
+    if some.all():
+        return "--task regression takes them as numbers."
+    if some.mean() < 0.5:
+        return "is it the right column?"
+    row = int((~some).argmax())
+    return f"if it holds numbers, {shown(texts[row])} in row {row + 1} below the names is none."
 
 
 def task_of(values: Any, numbers: np.ndarray) -> str:
