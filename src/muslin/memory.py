@@ -100,6 +100,25 @@ def _views(vector: Array, slices: dict[int, slice], shapes: dict[int, tuple[int,
     return Views((k, vector[where].reshape(shapes[k], order="F")) for k, where in slices.items())
 
 
+class Owner:
+    """Has `Parameters`, and what is theirs as its own.
+
+    All are in the vector ``theta``: every W, then every b, then every γ. ``weights[k]``, ``biases[k]`` and ``gammas[k]``
+    are views into it, ``weight_gradients[k]``, ``bias_gradients[k]`` and ``gamma_gradients[k]`` into ``gradient``.
+    """
+
+    @property
+    def theta(self) -> Array:
+        """The parameters θ as one vector: all W (column by column), all b, all γ. Write into it: ``theta[...] = …``."""
+        return self.parameters.theta
+
+    def _own(self, p: Parameters) -> None:
+        self.parameters, self.gradient = p, p.gradient
+        self.weights, self.biases, self.gammas = p.weights, p.biases, p.gammas
+        self.weight_gradients, self.bias_gradients = p.weight_gradients, p.bias_gradients
+        self.gamma_gradients = p.gamma_gradients
+
+
 class Signals:
     """What flows through the network for one batch: A, H, dA, dH, each {k: (n_k × B)}, Fortran order.
 

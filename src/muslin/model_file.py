@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from muslin import drawings
 from muslin.errors import InputError
 from muslin.export import incoming
 from muslin.files import damaged, read_tensors, write_tensors
@@ -57,7 +58,7 @@ def _views(network: Any) -> list[tuple[str, int, np.ndarray]]:
 
 
 class Storable:
-    """How a network is written, read, copied, and taken over from other libraries."""
+    """How a network is written, read, copied, shown, and taken over from other libraries."""
 
     save = save
     load: ClassVar[Any] = classmethod(load)
@@ -87,3 +88,12 @@ class Storable:
     def __setstate__(self: Any, state: dict[str, Any]) -> None:
         self.__init__(**state["config"], engine=state["engine"])
         self.parameters.values[...], self.scale = state["values"], state["scale"]
+
+    def __repr__(self: Any) -> str:
+        shape = "-".join(map(str, self.sizes))
+        return f"<FeedForwardNeuralNetwork {shape}, {self.activation}, {self.theta.size:,} parameters>"
+
+    def _repr_html_(self: Any) -> str:
+        """The picture that a notebook shows: layers, units, weights."""
+        labels = ["inputs", *[self.activation] * (self.L - 1), self.output]
+        return drawings.network(self.sizes, labels, repr(self).strip("<>"))

@@ -12,26 +12,20 @@ Matrices are stored column by column (Fortran order): a column-major (n × B) is
 so the blackboard's equations are also the fast path. At the door (`fit`, `predict`) samples are rows, as elsewhere.
 """
 
-from collections.abc import Iterator
 from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
-from muslin import activations, drawings, initializers, losses, normalization, optimizers, outputs, training
-from muslin.engines import Engine, blas
-from muslin.engines import engine as engine_named
+from muslin import activations, engines, initializers, losses, normalization, optimizers, outputs, training
 from muslin.engines.prediction import Predictor
 from muslin.errors import InputError, known
-from muslin.inputs import Scale, as_dtype, as_finite, as_probabilities, as_samples, as_seed, as_sizes, as_targets
-from muslin.memory import Array, Parameters, Signals
+from muslin.inputs import Scale, as_dtype, as_finite, as_probabilities, as_samples, as_seed, as_sizes
+from muslin.memory import Array, Owner, Parameters, Signals
 from muslin.model_file import Storable
 
-#: samples that pass through the network at a time where it only predicts
-CHUNK = 512
 
-
-class FeedForwardNeuralNetwork(Storable):
+class FeedForwardNeuralNetwork(Owner, Storable):
     """Fully connected layers that say a class (softmax), labels (sigmoid), numbers (identity) or counts (exponential).
 
     sizes        [n_0, n_1, …, n_L]: inputs, units of each hidden layer, classes or labels or numbers
@@ -44,9 +38,8 @@ class FeedForwardNeuralNetwork(Storable):
     dtype        float32 or float64
     engine       "auto", "numpy" or "numba" (see `muslin.engines`)
 
-    All parameters live in the vector ``theta``: every W, then every b, then every γ. ``weights[k]``, ``biases[k]`` and
-    ``gammas[k]`` are views into it, ``weight_gradients[k]``, ``bias_gradients[k]`` and ``gamma_gradients[k]`` into
-    ``gradient``. Theta is written into, never replaced. The tables are class attributes: add a row, and its name
+    All parameters live in the vector ``theta``, of which ``weights[k]``, ``biases[k]`` and ``gammas[k]`` are views (see
+    `muslin.memory.Owner`): it is written into, never replaced. The tables are class attributes: add a row, and its name
     can be used everywhere.
 
     Raises InputError for sizes, names or a dtype that cannot be.
@@ -60,8 +53,7 @@ class FeedForwardNeuralNetwork(Storable):
     optimizers: ClassVar = optimizers.OPTIMIZERS
     #: what an error of 1 is in the unit of the target, in which figures are told: of a standardized one its deviation
     unit: float = 1.0
-    #: whether `fit` says so where the features differ much in scale
-    hints: bool = True
+    hints: bool = True  #: whether `fit` says so where the features differ much in scale
 
     def __init__(
         self,
@@ -87,7 +79,7 @@ class FeedForwardNeuralNetwork(Storable):
         self.loss = known(self.losses, "loss", loss or usual)
         self.seed, self.dtype = as_seed(seed), as_dtype(dtype)
         self.initializer_scale = as_finite(initializer_scale, "initializer_scale")
-        self.engine = engine_named(engine)
+        self.engine = engines.engine(engine)
         self.scale: Scale | None = None  # of the samples that it was trained on
         self.function, self.slope = self.activations[self.activation]
         self.loss_function, self.delta_function = losses.pair(self.losses, self.loss, self.output)
@@ -96,21 +88,13 @@ class FeedForwardNeuralNetwork(Storable):
         for W in self.weights.values():
             W[...] = initialize(rng, *W.shape) * self.initializer_scale
 
-    @property
-    def theta(self) -> Array:
-        """The parameters θ as one vector: all W (column by column), all b, all γ. Write into it: ``theta[...] = …``."""
-        return self.parameters.theta
-
     def _own(self, p: Parameters) -> None:
-        self.parameters, self.gradient = p, p.gradient
-        self.weights, self.biases, self.gammas = p.weights, p.biases, p.gammas
-        self.weight_gradients, self.bias_gradients = p.weight_gradients, p.bias_gradients
-        self.gamma_gradients = p.gamma_gradients
+        super()._own(p)
         self.predictor = Predictor(self, FeedForwardNeuralNetwork.forward)
 
     # Forward and backward propagation
 
-    def forward(self, s: Signals, engine: Engine | None = None) -> None:
+    def forward(self, s: Signals, engine: engines.Engine | None = None) -> None:
         """Forward propagation of the columns of ``s.H[0]``: fills ``s.A``, ``s.H``; Ŷ is ``s.H[L]``.
 
         engine: who applies the formulas (see `muslin.engines.contract`), the network's own if none is given.
@@ -127,7 +111,7 @@ class FeedForwardNeuralNetwork(Storable):
         s.A[self.L] += self.biases[self.L]
         s.Z = self.output_function(s.A[self.L], s.H[self.L])
 
-    def _normalize(self, k: int, s: Signals, engine: Engine) -> None:
+    def _normalize(self, k: int, s: Signals, engine: engines.Engine) -> None:
         """A⁽ᵏ⁾ ← γ⁽ᵏ⁾ ∘ N(A⁽ᵏ⁾): by the batch where the layer trains, else by what ran along when it did."""
         if k in s.N:
             engine.normalize(self.normalizer, s.A[k], self.gammas[k], s.N[k], s.means[k], s.variances[k])
@@ -135,7 +119,7 @@ class FeedForwardNeuralNetwork(Storable):
             running = self.parameters.running_means[k], self.parameters.running_variances[k]
             engine.normalize_as_trained(self.normalizer, s.A[k], self.gammas[k], *running)
 
-    def remember(self, s: Signals, engine: Engine | None = None) -> None:
+    def remember(self, s: Signals, engine: engines.Engine | None = None) -> None:
         """The means and variances of a batch into those that run along, after `forward`."""
         engine, p = engine or self.engine, self.parameters
         for k in s.N:
@@ -150,7 +134,7 @@ class FeedForwardNeuralNetwork(Storable):
         self.deltas(s, Y)
         self.gradients(s)
 
-    def deltas(self, s: Signals, Y: Array, freeze: int = 0, engine: Engine | None = None) -> None:
+    def deltas(self, s: Signals, Y: Array, freeze: int = 0, engine: engines.Engine | None = None) -> None:
         """Fills ``s.dA``, the loss's slope at each A, from the last layer down to the first that is not frozen.
 
         dA⁽ᴸ⁾ = ∂loss/∂A⁽ᴸ⁾
@@ -189,13 +173,8 @@ class FeedForwardNeuralNetwork(Storable):
 
     def respond(self, X: ArrayLike) -> Array:
         """Ŷ of each sample.  X: (N × n_0), float or uint8 (scaled by 1/255) → (N × n_L)."""
-        if (P := self.predictor(X)) is not None:
-            return as_probabilities(P)
-        X = self.samples(X)
-        P = np.empty((len(X), self.sizes[-1]), self.dtype)
-        for rows, s in self.chunks(X, np.arange(len(X))):
-            P[rows] = s.H[self.L].T
-        return as_probabilities(P)
+        P = self.predictor(X)
+        return as_probabilities(training.responses(self, self.samples(X)) if P is None else P)
 
     def predict_proba(self, X: ArrayLike) -> Array:
         """Probability of each class or label.  X: as in `respond` → (N × n_L).  Raises InputError of numbers."""
@@ -215,43 +194,6 @@ class FeedForwardNeuralNetwork(Storable):
         """The accuracy: the share of samples X (N × n_0) whose most probable class is their label in y (N,)."""
         return training.evaluate(self, X, y)[1]
 
-    def chunks(self, X: np.ndarray, rows: np.ndarray) -> Iterator[tuple[np.ndarray, Signals]]:
-        """Forward propagation of ``X[rows]``, some hundred at a time: yields (rows of the chunk, their signals)."""
-        signals = Signals(self.sizes, min(CHUNK, len(rows)), self.dtype, backward=False)
-        for i in range(0, len(rows), CHUNK):
-            chunk = rows[i : i + CHUNK]
-            s = signals.first(len(chunk))
-            with blas.together():
-                self.engine.gather(X, chunk, s.H[0].T)
-                self.forward(s)
-            yield chunk, s
-
-    def loss_and_gradients(self, X: ArrayLike, y: ArrayLike) -> tuple[float, dict[int, Array], dict[int, Array]]:
-        """Mean loss over the samples, and its gradients: (loss, {k: dW⁽ᵏ⁾}, {k: db⁽ᵏ⁾}), without weight decay.
-
-        X: (N × n_0), y: class numbers (N,), or (N × n_L).  Raises InputError for what does not fit.
-        """
-        X = self.samples(X)
-        y = as_targets(y, len(X), self.sizes[-1], self.target, self.dtype)
-        s = Signals(self.sizes, len(X), self.dtype, normalized=self.gammas)
-        Y = losses.target_columns(y, self.sizes[-1], self.dtype)
-        with blas.together():
-            self.engine.gather(X, np.arange(len(X)), s.H[0].T)
-            self.forward(s)
-            self.backward(s, Y)
-        return (
-            float(self.batch_loss(s, Y)) / len(X),
-            {k: dW.copy() for k, dW in self.weight_gradients.items()},
-            {k: db.copy() for k, db in self.bias_gradients.items()},
-        )
-
+    chunks = training.chunks
+    loss_and_gradients = training.loss_and_gradients
     fit = training.fit
-
-    def __repr__(self) -> str:
-        shape = "-".join(map(str, self.sizes))
-        return f"<FeedForwardNeuralNetwork {shape}, {self.activation}, {self.theta.size:,} parameters>"
-
-    def _repr_html_(self) -> str:
-        """The picture that a notebook shows: layers, units, weights."""
-        labels = ["inputs", *[self.activation] * (self.L - 1), self.output]
-        return drawings.network(self.sizes, labels, repr(self).strip("<>"))

@@ -7,10 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from muslin.engines import blas
 from muslin.errors import InputError
-from muslin.losses import target_columns
 from muslin.memory import Signals
+from muslin.training.passes import there_and_back
 from muslin.training.state import History, State, save_checkpoint
 
 #: ends of the names of figures of which smaller ones are better
@@ -103,10 +102,7 @@ class Diagnostics(Callback):
     def figures(self, network: Any) -> dict[str, list[float]]:
         """Both, of the network as it is."""
         s = Signals(network.sizes, len(self.rows), network.dtype)
-        with blas.together():
-            network.engine.gather(self.X, self.rows, s.H[0].T)
-            network.forward(s)
-            network.backward(s, target_columns(self.y[self.rows], network.sizes[-1], network.dtype))
+        there_and_back(network, self.X, self.y, self.rows, s)
         dead = [np.abs(network.slope(s.A[k], s.H[k]) + 0 * s.H[k]) < 1e-6 for k in range(1, network.L)]
         return {
             "gradient_norms": [float(np.linalg.norm(dW)) for dW in network.weight_gradients.values()],

@@ -97,23 +97,23 @@ def fit(
     return state.history
 
 
-def learn(train, step, state, settings, rows, validation, told):
+def learn(
+    train: Any, step: Step, state: State, settings: TrainingSettings, rows: np.ndarray, validation: Any, told: Callbacks
+) -> None:
     """The loop: epoch after epoch, batch after batch, until it is enough or a callback returns a reason to stop."""
     batches = Batches(rows, settings)
+    rate = state.rate(batches.rate)
     while state.epoch < settings.epochs and not state.stopped:
-        rate = state.rate(batches.rate)
         tally = Tally(state.network.target in RIGHT)
         for some in batches.epoch(state.epoch, train.stride):
-            for batch in train(some, state, rate):
+            for batch in train(some, state, rate):  # forward, backward, update: the order of `Step.take`
                 tally.add(*batch)
                 told.on_step(state, *batch)
             told.on_progress(state, *tally.so_far)
         step.check(state)
         tally.stop()
-        figures = tally.figures() | validated(state.network, validation)
-        pace = {"seconds": tally.seconds, "samples_per_second": tally.speed}
-        state.end_epoch(figures | {"learning_rate": rate(state.step - 1)} | pace)
-        state.history.engine_note = train.note
+        figures = tally.figures() | validated(state.network, validation) | {"learning_rate": rate(state.step - 1)}
+        state.end_epoch(figures | tally.pace(), train.note)
         told.on_epoch(state)
 
 

@@ -10,11 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from muslin.engines import blas
 from muslin.errors import Diverged
-from muslin.losses import target_columns
 from muslin.memory import Signals
 from muslin.training.metrics import RIGHT, validated
+from muslin.training.passes import there_and_back
 from muslin.training.settings import TrainingSettings
 from muslin.training.state import State
 
@@ -53,11 +52,7 @@ class Objective:
         """Forward and backward propagation of these rows; returns how many they are."""
         network, s, y = self.network, self.signals.first(len(chunk)), self.y[chunk]
         s.weights = None if self.weights is None else self.weights[None, chunk]
-        with blas.together():
-            network.engine.gather(self.X, chunk, s.H[0].T)
-            network.forward(s)
-            Y = target_columns(y, network.sizes[-1], network.dtype)
-            network.backward(s, Y)
+        Y = there_and_back(network, self.X, self.y, chunk, s)
         self.loss += float(network.batch_loss(s, Y))
         self.correct += self.right(s.H[network.L], y) if self.right else 0
         return len(chunk)
@@ -98,7 +93,6 @@ def learn_by_lbfgs(
     network, n = state.network, len(data.rows)
     flat = None if weights is None else weights[:, 0]
     objective = Objective(network, data.X, data.y, data.rows, flat, settings.weight_decay)
-    state.history.engine_note = "lbfgs takes all samples at once"
     begun = time.perf_counter(), 0
 
     def each(theta: np.ndarray) -> None:
@@ -111,7 +105,7 @@ def learn_by_lbfgs(
         told.on_progress(state, n, objective.loss, accuracy)
         pace = {"seconds": seconds, "samples_per_second": n * calls / seconds}
         state.step += calls
-        state.end_epoch(figures | validated(network, validation) | pace)
+        state.end_epoch(figures | validated(network, validation) | pace, "lbfgs takes all samples at once")
         told.on_epoch(state)
         begun = time.perf_counter(), objective.calls
         if state.stopped or state.epoch >= settings.epochs:

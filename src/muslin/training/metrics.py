@@ -43,6 +43,10 @@ class Tally:
         """All batches of the epoch are done."""
         self.speed = self.samples / self.seconds
 
+    def pace(self) -> dict[str, float]:
+        """Seconds until now, with what came after the batches; and samples a second of the batches alone."""
+        return {"seconds": self.seconds, "samples_per_second": self.speed}
+
     def figures(self) -> dict[str, float]:
         _, loss, accuracy = self.so_far
         return {"loss": loss, "accuracy": accuracy} if self.counts else {"loss": loss}

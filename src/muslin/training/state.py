@@ -58,10 +58,11 @@ class State:
         """The learning rate of a step, by its number from 0, of what the schedule has for it."""
         return lambda step: self.rate_factor * rate(step)
 
-    def end_epoch(self, figures: dict[str, float]) -> None:
-        """One epoch more, and its figures into the history."""
+    def end_epoch(self, figures: dict[str, float], engine_note: str | None = None) -> None:
+        """One epoch more, and its figures into the history; engine_note: see `History`."""
         self.epoch += 1
         self.history.append({"epoch": self.epoch} | figures)
+        self.history.engine_note = engine_note
 
 
 #: what a checkpoint says in words, beside its vectors
