@@ -103,8 +103,9 @@ def _views(vector: Array, slices: dict[int, slice], shapes: dict[int, tuple[int,
 class Owner:
     """Has `Parameters`, and what is theirs as its own.
 
-    All are in the vector ``theta``: every W, then every b, then every γ. ``weights[k]``, ``biases[k]`` and ``gammas[k]``
-    are views into it, ``weight_gradients[k]``, ``bias_gradients[k]`` and ``gamma_gradients[k]`` into ``gradient``.
+    All are in the vector ``theta``: every W, then every b, then every γ. ``weights[k]``, ``biases[k]`` and
+    ``gammas[k]`` are views into it; ``weight_gradients[k]``, ``bias_gradients[k]`` and ``gamma_gradients[k]`` are into
+    ``gradient``.
     """
 
     @property
