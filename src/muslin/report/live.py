@@ -22,6 +22,8 @@ from muslin.report.run_report import Facts, contents
 #: what the pages of runs and sweeps are made of
 FILES = ("config.json", "sweep.json", "history.jsonl", "summary.json", "analysis.json", "study.db", "study.db-wal")
 TRIALS = ("*/history.jsonl", "*/summary.json")
+#: connections at once; seconds
+CONNECTIONS, HASTE = 500, 10.0
 #: by these names a browser on this machine asks for a page
 LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
 #: without news for so many seconds, and for the time of so many epochs, a run may have been broken off
@@ -242,33 +244,27 @@ def listen(host, port):
     return listening, f"http://{name}:{listening.getsockname()[1]}/"
 
 
-def server(application):
+def server(application, keep=None, **settings):
     """Uvicorn's server, to be run with the socket: for `CONNECTIONS` at most, each of them closed where it has sent no
-    whole request within `HASTE` seconds."""
+    whole request within `HASTE` seconds, or ``keep`` seconds after the one before. ``settings`` are Uvicorn's own."""
     import uvicorn
     from uvicorn.protocols.http.h11_impl import H11Protocol
+
+    keep = keep or HASTE
 
     class Connection(H11Protocol):
         def connection_made(self, transport):
             super().connection_made(transport)
+            self.seen = None  # the last request when it was looked at
             self.loop.call_later(HASTE, self._late)
 
         def _late(self):
-            if self.cycle is None:
+            if self.cycle is self.seen and (self.cycle is None or self.cycle.response_complete):
                 self.transport.close()
+            elif not self.transport.is_closing():
+                self.seen = self.cycle
+                self.loop.call_later(keep, self._late)
 
-    return uvicorn.Server(
-        uvicorn.Config(
-            application,
-            log_level="error",
-            lifespan="off",
-            ws="none",
-            http=Connection,
-            limit_concurrency=CONNECTIONS,
-            timeout_keep_alive=int(HASTE),
-        )
-    )
-
-
-#: connections at once; seconds
-CONNECTIONS, HASTE = 500, 10.0
+    usual = {"log_level": "error", "lifespan": "off", "ws": "none", "http": Connection}
+    limits = {"limit_concurrency": CONNECTIONS, "timeout_keep_alive": int(keep)}
+    return uvicorn.Server(uvicorn.Config(application, **usual, **limits, **settings))

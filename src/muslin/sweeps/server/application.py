@@ -21,8 +21,8 @@ from muslin.sweeps.server import graph as graphql
 from muslin.sweeps.server.links import Links, confined
 from muslin.sweeps.server.pages import Pages
 
-#: bytes of a body that are taken: of a query, of a piece of a stream (unpacked), of a file
-QUERY, STREAM, FILE = 64 << 20, 256 << 20, 8 << 30
+#: bytes of a body that are taken: of a query, of a piece of a stream (unpacked), of a file; of all bodies at once
+QUERY, STREAM, FILE, HELD = 64 << 20, 64 << 20, 8 << 30, 256 << 20
 #: kinds of files that a browser may show as they are
 SHOWN = {
     "text/html",
@@ -53,6 +53,7 @@ def application(desk, door, secret):
     """
     try:
         from starlette.applications import Starlette
+        from starlette.requests import ClientDisconnect
         from starlette.routing import Route
     except ImportError as error:
         raise InputError(MISSING) from error
@@ -76,7 +77,10 @@ def application(desk, door, secret):
         Route("/{entity}/{project}/sweeps/{sweep}", to.page(Pages.sweep)),
         Route("/{entity}/{project}/sweeps/{sweep}/live", to.page(Pages.sweep_news)),
     ]
-    return Guard(Starlette(routes=routes, exception_handlers={Exception: failed, InputError: failed}), door)
+    handlers = {Exception: failed, InputError: failed, Full: full, ClientDisconnect: gone}
+    app = Starlette(routes=routes, exception_handlers=handlers)
+    app.state.bytes = 0  # of bodies that are being received
+    return Guard(app, door)
 
 
 class Endpoints:
@@ -224,16 +228,35 @@ async def failed(request, error):
     return refused(500, "The server failed; its output says why.")
 
 
+async def full(request, error):
+    return refused(503, "The server has too much to do at once; try again.")
+
+
+async def gone(request, error):
+    """The client is: no one hears the answer."""
+    return refused(400, "The connection was closed before all was sent.")
+
+
 async def body(request, most):
-    """The body, unpacked; None where it is longer than that."""
+    """The body, unpacked; None where it is longer than that. Raises `Full` where too much waits here already."""
     if int(request.headers.get("content-length") or 0) > most:
         return None
-    packed = bytearray()
-    async for part in request.stream():
-        packed += part
-        if len(packed) > most:
-            return None
-    return unpacked(bytes(packed), request.headers.get("content-encoding"), most)
+    packed, held = bytearray(), request.app.state
+    try:
+        async for part in request.stream():
+            packed += part
+            held.bytes += len(part)
+            if len(packed) > most:
+                return None
+            if held.bytes > HELD:
+                raise Full
+        return unpacked(bytes(packed), request.headers.get("content-encoding"), most)
+    finally:
+        held.bytes -= len(packed)
+
+
+class Full(Exception):
+    """The bodies that are being received take all the memory that there is for them."""
 
 
 async def receive(request, path):

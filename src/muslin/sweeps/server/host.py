@@ -19,6 +19,8 @@ from muslin.sweeps.server.door import Door, secret
 
 #: seconds that a server has to begin or to end
 PATIENCE = 30
+#: seconds that a connection is kept between two requests
+KEEP = 75
 
 
 class Host:
@@ -48,7 +50,7 @@ class Host:
             self.lock.close()
             raise
         self.url = address.rstrip("/")
-        self.server = _server(app)
+        self.server = live.server(app, KEEP, timeout_graceful_shutdown=5, access_log=False)
         write_json(self.home / "address.json", {"url": self.url, "pid": os.getpid(), "alone": alone})
 
     def run(self):
@@ -78,13 +80,6 @@ class Host:
             self.server.should_exit = True
             thread.join(PATIENCE)
             self.close()
-
-
-def _server(app):
-    import uvicorn
-
-    settings = {"log_level": "error", "lifespan": "off", "ws": "none", "timeout_keep_alive": 75, "access_log": False}
-    return uvicorn.Server(uvicorn.Config(app, timeout_graceful_shutdown=5, **settings))
 
 
 def _held(path):

@@ -1,0 +1,101 @@
+"""Many connections, silent and slow ones, and more bodies than memory: a short answer, and no end of it for others."""
+
+import base64
+import socket
+import threading
+import time
+from contextlib import ExitStack, suppress
+
+import pytest
+
+from muslin.report import live
+from muslin.sweeps.server import application
+
+
+@pytest.fixture
+def connect(host):
+    with ExitStack() as stack:
+        place = ("127.0.0.1", int(host.url.rpartition(":")[2]))
+        yield lambda: stack.enter_context(socket.create_connection(place, timeout=20))
+
+
+@pytest.fixture(autouse=True)
+def hasty(monkeypatch):
+    monkeypatch.setattr(live, "HASTE", 1.0)  # before there is a host
+
+
+def quick(client):
+    started = time.monotonic()
+    assert client.send("GET", "/healthz", key="")[0] == 200
+    assert time.monotonic() - started < 1
+
+
+def asked(host, length):
+    """The head of a query with so many bytes."""
+    key = base64.b64encode(f"api:{host.key}".encode()).decode()
+    lines = (
+        "POST /graphql HTTP/1.1",
+        "Host: localhost",
+        f"Authorization: Basic {key}",
+        f"Content-Length: {length}",
+        "",
+        "",
+    )
+    return "\r\n".join(lines).encode()
+
+
+def test_silent_and_slow_connections_hold_up_no_one_and_are_closed(connect, client):
+    silent = [connect() for _ in range(200)]
+    for connection in silent[::2]:
+        connection.sendall(b"GET / HTTP/1.1\r\nX: ")  # and no more
+    quick(client)
+    for connection in silent:
+        assert connection.recv(1) == b""
+    late = connect()
+    late.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
+    assert b"200 OK" in late.recv(1000)
+    time.sleep(1.5)  # it may say something again
+    late.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
+    assert b"200 OK" in late.recv(1000)
+
+
+def test_bodies_take_no_more_memory_than_there_is_for_them(connect, client, host, monkeypatch, capfd):
+    """What does not fit is asked to come again; what was given up makes room, and no traceback."""
+    monkeypatch.setattr(application, "HELD", 3 << 20)
+    key = base64.b64encode(f"api:{host.key}".encode()).decode()
+    head = (
+        f"POST /graphql HTTP/1.1\r\nHost: localhost\r\nAuthorization: Basic {key}\r\nContent-Length: {2 << 20}\r\n\r\n"
+    )
+    first, second = connect(), connect()
+    first.sendall(head + bytes((2 << 20) - 1))
+    answers = []
+    for _ in range(50):  # until the first one's bytes have come
+        connection = connect()
+        connection.sendall(head)
+        threading.Thread(target=lambda c=connection: _say(c, bytes(2 << 20)), daemon=True).start()
+        answers.append(connection.recv(100).split(b"\r\n")[0])
+        if b"503" in answers[-1]:
+            break
+    assert b"503" in answers[-1]
+    quick(client)
+    first.close()
+    time.sleep(0.2)
+    second.sendall(head + b" " * (2 << 20))
+    assert b" 400 " in second.recv(100).split(b"\r\n")[0]  # no JSON, but taken
+    assert "Traceback" not in capfd.readouterr().err
+
+
+def _say(connection, data):
+    with suppress(OSError):  # it may be refused before its end
+        connection.sendall(data)
+
+
+def test_a_body_that_is_cut_off_is_no_fault_of_the_server(connect, client, host, capfd):
+    head = asked(host, 100)
+    connection = connect()
+    connection.sendall(head + b"{")
+    time.sleep(0.1)
+    connection.close()
+    time.sleep(0.2)
+    quick(client)
+    assert "Traceback" not in capfd.readouterr().err
