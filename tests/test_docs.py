@@ -165,6 +165,18 @@ def muslin(line, folder):
     subprocess.run([sys.executable, "-m", *shlex.split(line)], cwd=folder, check=True, capture_output=True, timeout=300)
 
 
+#: a program that logs to W&B, and its sweep
+LOGS = """import wandb
+
+with wandb.init() as run:
+    run.log({"loss": (run.config.x - 0.3) ** 2})
+"""
+LOGGED = {
+    **{"program": "logs.py", "method": "grid", "metric": {"name": "loss", "goal": "minimize"}},
+    "parameters": {"x": {"values": [0.1, 0.4]}},
+}
+
+
 @pytest.fixture(scope="module")
 def prepared(tmp_path_factory):
     """A folder with what the pages' reader has: tables, a picture, sweep files, programs, runs."""
@@ -175,7 +187,8 @@ def prepared(tmp_path_factory):
     shutil.copy(ROOT / "train.py", folder)
     (folder / "eve.py").write_text(PROGRAMS["extending-0"], encoding="utf-8")
     (folder / "squares.py").write_text(PROGRAMS["sweeps-4"], encoding="utf-8")
-    (folder / "sweep.yaml").write_text(blocks("yaml")["sweeps-5"] + "run_cap: 2\n", encoding="utf-8")
+    (folder / "logs.py").write_text(LOGS, encoding="utf-8")
+    (folder / "sweep.yaml").write_text(yaml.safe_dump(LOGGED), encoding="utf-8")
     (folder / "sweeps").mkdir()
     for file in (ROOT / "sweeps").glob("*.yaml"):
         (folder / "sweeps" / file.name).write_text(yaml.safe_dump(smaller(file)), encoding="utf-8")
