@@ -172,7 +172,9 @@ with wandb.init() as run:
     run.log({"loss": (run.config.x - 0.3) ** 2})
 """
 LOGGED = {
-    **{"program": "logs.py", "method": "grid", "metric": {"name": "loss", "goal": "minimize"}},
+    "program": "logs.py",
+    "method": "grid",
+    "metric": {"name": "loss", "goal": "minimize"},
     "parameters": {"x": {"values": [0.1, 0.4]}},
 }
 
