@@ -37,6 +37,7 @@ EXTRAS = {name: [TRAIN] for name in NAMES} | {
     "wandb": [f"{TRAIN} --tracker wandb"],
     "report": [TRAIN, "muslin report runs/run", "muslin playground --toy", "muslin blackboard"],
     "server": ["muslin offline python program.py"],
+    "cluster": ["muslin sweep sweep.yaml --cluster local:2"],
     "tables": ["muslin data table.csv", "muslin train -d table.csv --target good --epochs 2"],
     "onnx": [TRAIN, "muslin export runs/run --to onnx"],
     "all": [f"{TRAIN} --engine numba", "muslin report runs/run", "muslin export runs/run --to onnx"],

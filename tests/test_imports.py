@@ -28,6 +28,7 @@ FLOORS = (
     {"muslin"},
     {"datasets", "gradcheck"},
     {"runs"},
+    {"executors"},
     {"report", "estimators", "recipes"},
     {"tracking"},
     {"sweeps", "studies"},

@@ -166,6 +166,11 @@ def exists(path: AnyPath) -> bool:
         return False
 
 
+def write_bytes(path: AnyPath, content: bytes) -> None:
+    """As they are, without a digest: those of a file that another machine has written."""
+    _write(path, content)
+
+
 def write_text(path: AnyPath, text: str) -> None:
     _write(path, text.encode("utf-8", errors="backslashreplace"))
 

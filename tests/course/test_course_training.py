@@ -114,7 +114,8 @@ def test_who_searches(run, monkeypatch, key, engine):
     given = training.parser(Path("tiny.yaml")).parse_args([])
     training.work(given)
     tracker = "wandb" if key else "none"
-    assert seen == {"engine": engine, "tracker": tracker, "best": tracker}
+    place = {"name": "tiny", "runs_dir": Path("runs")}
+    assert seen == place | {"engine": engine, "tracker": tracker, "best": tracker}
 
 
 def test_the_script_s_own_file_is_there(monkeypatch):

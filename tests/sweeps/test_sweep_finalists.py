@@ -29,7 +29,7 @@ def swept(tmp_path_factory, tiny):
 def test_the_best_are_trained_with_new_seeds(swept):
     shown = []
     trials = swept.trials()
-    found = finalists.contest(swept, trials, 2, 2, workers=2, show=lambda done, all: shown.append((done, all)))
+    found = finalists.contest(swept, trials, 2, 2, show=lambda done, all: shown.append((done, all)))
     ranked = sorted(trials, key=lambda trial: -trial.value)[:2]
     assert {f.trial.number for f in found} == {trial.number for trial in ranked}
     assert shown[-1] == (4, 4)
@@ -104,13 +104,14 @@ def test_of_a_sweep_that_w_and_b_s_server_searched(swept, tmp_path):
 
 
 def test_a_seed_that_fails_takes_a_finalist_out(swept, monkeypatch):
-    monkeypatch.setattr(finalists.Trainings, "run", lambda self: {self.tasks[0].run: "it diverged"})
-    found = finalists.contest(swept, swept.trials(), 2, 2)
+    failed, run = {"failed": "it diverged"}, finalists.Jobs.run
+    monkeypatch.setattr(finalists.Jobs, "run", lambda self: run(self) | {next(iter(self.tasks)): failed})
+    found = finalists.contest(swept, swept.trials(), 2, 3)  # one more seed than is there already
     assert [f.whole for f in found] == [True, False]
     assert (finalists.figure(found[1]), found[1].mean) == ("failed", None)
-    monkeypatch.setattr(finalists.Trainings, "run", lambda self: {task.run: "it diverged" for task in self.tasks})
+    monkeypatch.setattr(finalists.Jobs, "run", lambda self: dict.fromkeys(self.tasks, failed))
     with pytest.raises(InputError, match="No finalist could be trained with each seed: it diverged"):
-        finalists.contest(swept, swept.trials(), 2, 2)
+        finalists.contest(swept, swept.trials(), 2, 4)
 
 
 def test_of_repeats_the_best_mean_is_chosen(tmp_path, tiny):

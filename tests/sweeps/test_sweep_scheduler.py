@@ -1,7 +1,6 @@
 """The loop with workers that only pretend: each trial's epochs are what a function makes of its configuration."""
 
 import queue
-from types import SimpleNamespace
 
 import pytest
 
@@ -19,7 +18,7 @@ RAW = {
 
 
 class Worker:
-    process = SimpleNamespace(returncode=-9)
+    code, node = -9, ""
     answer = None
 
     def send(self, message):

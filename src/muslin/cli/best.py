@@ -1,6 +1,7 @@
 """muslin best"""
 
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -9,7 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from muslin import runs, tracking
-from muslin.cli.options import Json, console, emit, same_command
+from muslin.cli.options import Cluster, ClusterFile, Json, Workers, console, emit, executor, same_command
 from muslin.cli.train import fit
 
 COLUMNS = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
@@ -21,9 +22,9 @@ def command(
         int | None, typer.Option(min=1, metavar="K", help="Train the K best again, and take the best mean.")
     ] = None,
     seeds: Annotated[int, typer.Option(min=1, metavar="S", help="New seeds of each finalist.")] = 3,
-    workers: Annotated[
-        int | None, typer.Option(min=1, help="Processes that train finalists (default: a core each).")
-    ] = None,
+    workers: Workers = None,
+    cluster: Cluster = None,
+    cluster_file: ClusterFile = None,
     seed: Annotated[int | None, typer.Option(min=0, help="Of the network (default: the trial's own).")] = None,
     storage: Annotated[str | None, typer.Option(metavar="URL", help="The sweep's database, if it was moved.")] = None,
     tracker: Annotated[str, typer.Option(help="Show it elsewhere, too: none, or wandb.")] = "none",
@@ -37,7 +38,9 @@ def command(
     tracking.check(tracker)
     directory = SweepDirectory(sweep)
     out = None if json else console(json)
-    trial, why, table = chosen(directory, directory.trials(storage), finalists, seeds, workers, out)
+    log = directory.path / "workers.log"
+    make = partial(executor, log=log, workers=workers, cluster=cluster, file=cluster_file)
+    trial, why, table = chosen(directory, directory.trials(storage), finalists, seeds, make, out)
     run, figures = retrain(directory, trial, seed, tracker)
     best = {"trial": trial.number, "value": trial.value, "params": trial.config, "trial_run": str(sweep / trial.run)}
     if json:
@@ -50,7 +53,7 @@ def command(
     out.print(f"run        {run.path}")
 
 
-def chosen(directory, trials, count=None, seeds=3, workers=None, out=None):
+def chosen(directory, trials, count=None, seeds=3, make=None, out=None):
     """(trial, why, a row of each finalist): the best trial of a sweep, or of ``count`` finalists the one with the best
     mean. What is found is printed where there is an ``out``."""
     from muslin.sweeps import finalists, retrain
@@ -59,7 +62,7 @@ def chosen(directory, trials, count=None, seeds=3, workers=None, out=None):
     if count:
         retrain.need_ours(directory)
         with _progress(out) as show, _interruptible():
-            found = finalists.contest(directory, trials, count, seeds, workers, show)
+            found = finalists.contest(directory, trials, count, seeds, make, show)
         trial, why = found[0].trial, finalists.why(found, directory.metric)
         table = [_row(finalist) for finalist in found]
         for place, finalist in enumerate(found if out else (), 1):

@@ -22,6 +22,16 @@ RunPath = Annotated[Path, typer.Argument(metavar="RUN", help="A run directory, s
 DatasetName = Annotated[str, typer.Option("--dataset", "-d", help=Settings.model_fields["dataset"].description)]
 DataDir = Annotated[str | None, typer.Option("--data-dir", help=Settings.model_fields["data_dir"].description)]
 
+Workers = Annotated[
+    int | None, typer.Option(min=1, metavar="N", help="Trainings at a time (default: a process a core).")
+]
+Cluster = Annotated[
+    str | None, typer.Option(metavar="ADDRESS", help="Train there: local:N, tcp://HOST:8786, slurm, pbs, sge or k8s.")
+]
+ClusterFile = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="How a node is started, in YAML; of slurm, pbs, sge and k8s.")
+]
+
 SHORT = {"dataset": "-d", "epochs": "-e", "batch_size": "-b", "loss": "-l", "optimizer": "-o", "activation": "-a"}
 
 
@@ -46,6 +56,16 @@ def emit(value):
     from muslin.files import finite
 
     sys.stdout.write(json_.dumps(finite(value), allow_nan=False) + "\n")  # in ASCII: no control is raw
+
+
+def executor(tasks, log, workers=None, cluster=None, file=None, **more):
+    """`muslin.executors.executor`; of a cluster it is said where more of it is to be seen."""
+    from muslin import executors
+
+    found = executors.executor(tasks, log, workers, cluster, file, **more)
+    if cluster:
+        print(f"muslin: cluster {cluster}: {found}", file=sys.stderr)
+    return found
 
 
 def same_command():

@@ -1,5 +1,6 @@
 """muslin sweep"""
 
+import math
 import os
 import shlex
 import signal
@@ -12,7 +13,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from muslin.cli.options import Json, console, emit, same_command
+from muslin.cli.options import Cluster, ClusterFile, Json, Workers, console, emit, executor, same_command
 from muslin.errors import InputError, known, lookup
 from muslin.sweeps.file import ours, spellings
 
@@ -20,7 +21,9 @@ from muslin.sweeps.file import ours, spellings
 def command(
     file: Annotated[Path, typer.Argument(metavar="SWEEP.yaml", help="A sweep file as W&B takes it, YAML or JSON.")],
     count: Annotated[int | None, typer.Option(min=1, help="Finished trials in all, over all starts.")] = None,
-    workers: Annotated[int | None, typer.Option(min=1, help="Processes that train (default: a core each).")] = None,
+    workers: Workers = None,
+    cluster: Cluster = None,
+    cluster_file: ClusterFile = None,
     storage: Annotated[
         str | None, typer.Option(metavar="URL", help="Database of the trials (default: a SQLite file beside them).")
     ] = None,
@@ -69,22 +72,23 @@ def command(
     place["repeats"] = repeats
     if repeats and repeats > 1:
         search.seed_at(sweep)  # or it raises
-    _run(sweep, place, json, tracker.lower(), workers=workers, count=count, timeout=trial_timeout)
+    who = {"workers": workers, "cluster": cluster, "file": cluster_file}
+    _run(sweep, place, json, tracker.lower(), who, count=count, timeout=trial_timeout)
 
 
-def _run(sweep, place, json, tracker, workers, **limits):
+def _run(sweep, place, json, tracker, who, **limits):
     from muslin.cli.sweep_view import View
     from muslin.sweeps import directory
-    from muslin.sweeps.pool import cores
     from muslin.sweeps.scheduler import Scheduler
     from muslin.sweeps.start import fetch, tracker_arguments
 
     fetch(sweep)
     where, study = directory.begin(sweep, **place)
     out = console(json)
-    with _terminable(), View(Console(stderr=True, highlight=False)) as view, _heard(where) as (live, listeners):
-        workers, tracker = workers or min(cores(), 8), tracker_arguments(tracker, where)
-        scheduler = Scheduler(where, study, workers, show=view, tracker=tracker, live=live, **limits)
+    with _terminable(), View(Console(stderr=True, highlight=False)) as view, _heard(where, who) as (live, listeners):
+        pool = executor(math.inf, where.path / "workers.log", asks=bool(sweep.early_terminate), **who)
+        tracker = tracker_arguments(tracker, where)
+        scheduler = Scheduler(where, study, show=view, pool=pool, tracker=tracker, live=live, **limits)
         listeners.append(scheduler.hear)
         if scheduler.limit == float("inf") and sweep.metric is None:
             view.note("There is no --count and no run_cap: this sweep ends with Ctrl-C.")
@@ -105,12 +109,14 @@ def _run(sweep, place, json, tracker, workers, **limits):
 
 
 @contextmanager
-def _heard(where):
+def _heard(where, who):
     """(variables, listeners): the variables by which programs log to a server of ours with W&B's client, so that they
-    can be stopped early, and the functions that are told of it. None where they need not, or WANDB_MODE is set."""
+    can be stopped early, and the functions that are told of it. None where they need not or cannot, for they run on
+    other machines, or WANDB_MODE is set."""
     sweep, listeners = where.sweep, []
     early = sweep.early_terminate or (sweep.metric and sweep.metric.target is not None)
-    if not (sweep.runs_program and early) or "WANDB_MODE" in os.environ:
+    away = who["cluster"] and not who["cluster"].startswith("local:")
+    if not (sweep.runs_program and early) or away or "WANDB_MODE" in os.environ:
         yield None, listeners
         return
     with ExitStack() as stack:

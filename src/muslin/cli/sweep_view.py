@@ -6,6 +6,9 @@ from rich.live import Live
 from rich.markup import escape
 from rich.table import Table
 
+#: trials that run which are shown
+SHOWN = 16
+
 
 class View:
     """Draws on the console if it is a terminal; says nothing in a pipe. Called with the scheduler after each event."""
@@ -50,14 +53,16 @@ def picture(scheduler, now):
         f"{len(scheduler.pool.busy)} running, {counts['failed']} failed",
     )
     table.add_row("rate", f"{rate * 3600:,.0f} an hour, {_duration(seconds)} so far{left}")
+    if nodes := scheduler.pool.nodes():
+        table.add_row("nodes", escape(", ".join(f"{node} {taken} of {room}" for node, (taken, room) in nodes.items())))
     best = scheduler.best
     if best:
         searched = [leaf.path[-1] for leaf in scheduler.sweep.space.searched]
         words = ", ".join(f"{key} {_short(value)}" for key, value in best.config.items() if key in searched)
         table.add_row("best", f"[bold]{escape(scheduler.metric.name)} {best.value:.6g}[/]  {escape(words)}")
-    for trial in scheduler.pool.busy.values():
+    for worker, trial in [*scheduler.pool.busy.items()][:SHOWN]:
         last = f"{trial.history[-1]:.6g} after {len(trial.history)}" if trial.history else "begins"
-        table.add_row("running", escape(f"{trial.run}  {last}"))
+        table.add_row("running", escape(f"{trial.run}  {last}  {worker.node}".rstrip()))
     return table
 
 

@@ -3,6 +3,7 @@
 import shlex
 import sys
 from argparse import Namespace
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -11,7 +12,7 @@ import numpy as np
 from muslin import runs
 from muslin.cli import best, exit_codes, samples, sweep
 from muslin.cli.evaluate import show
-from muslin.cli.options import console
+from muslin.cli.options import console, executor
 from muslin.course.arguments import Parser, add_runs_dir, positive
 from muslin.errors import InputError
 from muslin.network import FeedForwardNeuralNetwork
@@ -63,7 +64,8 @@ def work(given: Namespace) -> Outcome:
     file, runs_dir = ours.read(given.sweep), given.runs_dir or Path("runs")
     where = directory.folder(runs_dir, given.name or file.name or given.sweep.stem)
     _show_data(file, where)
-    sweep.command(given.sweep, given.count, given.workers, None, where.name, runs_dir, engine=engine, tracker=tracker)
+    more = {"name": where.name, "runs_dir": runs_dir, "engine": engine, "tracker": tracker}
+    sweep.command(given.sweep, given.count, given.workers, **more)
     return _best(directory.SweepDirectory(where), tracker, given)
 
 
@@ -82,8 +84,8 @@ def _show_data(file: Sweep, where: Path) -> None:
 
 
 def _best(swept: directory.SweepDirectory, tracker: str, given: Namespace) -> Outcome:
-    out = console(False)
-    trial, _, _ = best.chosen(swept, swept.trials(), given.finalists, given.seeds, given.workers, out)
+    out, make = console(False), partial(executor, log=swept.path / "workers.log", workers=given.workers)
+    trial, _, _ = best.chosen(swept, swept.trials(), given.finalists, given.seeds, make, out)
     run, figures = best.retrain(swept, trial, tracker=tracker)
     show(out, run, figures)
     out.print(f"run        {run.path}")

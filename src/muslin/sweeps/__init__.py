@@ -8,13 +8,14 @@ storage.py        the database, opened to write or only to read
 study.py          the trials in it
 directory.py      a sweep's directory: begun, gone on with, refused
 search.py         what to try next: random, grid, bayes
-worker.py         the process that trains one trial after the other
+trial.py          what a worker does for a trial
 program.py        a trial that is a program of the user's own
 wandb_file.py     what such a program logged with W&B's client
-pool.py           the workers, seen from their parent
 scheduler.py      the loop
 finalists.py      the best once more, with other seeds
 retrain.py        the best trial, trained again on all data
 analysis.py       what a sweep teaches
 watched.py        the page of a sweep that goes on
+
+The workers are executors': see `muslin.executors`.
 """

@@ -3,18 +3,18 @@ too, and its own value says more than it will do again. Seeds that the sweep did
 
 import json
 import math
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from muslin.errors import InputError
 from muslin.evidence import paired, spread
+from muslin.executors import executor
+from muslin.executors.jobs import Jobs
 from muslin.runs import Run
 from muslin.runs.settings import Settings
 from muslin.sweeps.file import spellings
-from muslin.sweeps.pool import Pool, cores
-from muslin.sweeps.scheduler import TRIES
 from muslin.sweeps.study import Trial
 
 
@@ -39,15 +39,16 @@ class Finalist:
         return spread([*self.values.values()]) if self.whole else None
 
 
-def contest(directory, trials, count: int, seeds: int, workers=None, show: Callable = lambda done, all: None):
+def contest(directory, trials, count: int, seeds: int, make=None, show: Callable = lambda done, all: None):
     """The ``count`` best configurations, each trained with so many new seeds, the best mean first.
 
     The runs are directories in SWEEP/finalists; what is there already is not trained again. ``show(done, all)`` is
-    called after each. Raises InputError: there are no trials, or each of the finalists failed.
+    called after each; ``make(n)`` gives the executor for n trainings. Raises InputError: there are no trials, or each
+    of the finalists failed.
     """
     finalists = [Finalist(trial) for trial in _best(directory, trials, count)]
     tasks = [task for finalist in finalists for task in _tasks(directory, finalist, trials, seeds)]
-    failed = Trainings(tasks, workers or cores(), directory.path / "workers.log", show).run()
+    failed = _train(tasks, make or partial(executor, log=directory.path / "workers.log"), show)
     for task in tasks:
         value = None if task.run in failed else _value(directory, task.run)
         task.finalist.values[task.settings["seed"]] = value
@@ -94,55 +95,21 @@ def _tasks(directory, finalist, trials, seeds):
         yield Task(finalist, run, settings | {"seed": seed})
 
 
-class Trainings:
-    """Runs that workers train to their end. ``run()`` gives {run: reason} of those that failed."""
+def _train(tasks, make, show):
+    """Train the runs that are not finished. Returns {run: reason} of those that failed."""
+    missing, left = {str(task.run): task for task in tasks if not Run(task.run).finished}, []
 
-    def __init__(self, tasks, workers, log, show):
-        self.tasks = tasks
-        self.waiting = [task for task in tasks if not Run(task.run).finished]
-        self.pool = Pool(max(1, min(workers, len(self.waiting))), log)
-        self.failed, self.deaths = {}, Counter()
-        self.all, self.left, self.show = len(tasks), len(self.waiting), show
+    def hear(run, message):
+        if "done" in message:
+            Run(missing[run].run).checkpoint.unlink(missing_ok=True)
+        if "done" in message or "failed" in message:
+            left.append(run)
+            show(len(tasks) - len(missing) + len(left), len(tasks))
 
-    def run(self):
-        try:
-            while self.waiting or self.pool.busy:
-                while self.waiting and self.pool.free:
-                    task = self.waiting.pop(0)
-                    self.pool.give(task, {"run": str(task.run), "settings": task.settings, "tracker": None})
-                worker, message = self.pool.next(timeout=1)
-                if worker:
-                    self._handle(worker, message)
-        finally:
-            self.pool.stop()
-        return self.failed
-
-    def _handle(self, worker, message):
-        if message is None:
-            task = self.pool.done(worker, dead=True)
-            if task:
-                self._died(task)
-        elif "row" in message:
-            worker.send({"stop": None})
-        elif message.get("fatal"):
-            raise InputError(message["failed"])
-        elif "begin" not in message:
-            self._over(self.pool.done(worker), message.get("failed"))
-
-    def _died(self, task):
-        self.deaths[task.run] += 1
-        if self.deaths[task.run] < TRIES:
-            self.waiting.append(task)
-        else:
-            self._over(task, f"its worker died {TRIES} times; see workers.log")
-
-    def _over(self, task, reason):
-        if reason:
-            self.failed[task.run] = reason
-        else:
-            (task.run / "checkpoint.safetensors").unlink(missing_ok=True)
-        self.left -= 1
-        self.show(self.all - self.left, self.all)
+    train = {"function": "muslin.executors.training:train"}
+    jobs = {run: train | {"run": run, "settings": task.settings} for run, task in missing.items()}
+    ended = Jobs(jobs, make(len(jobs)), hear).run() if jobs else {}
+    return {missing[run].run: message["failed"] for run, message in ended.items() if "failed" in message}
 
 
 def _value(directory, path):

@@ -11,25 +11,23 @@ from numbers import Real
 from pathlib import Path
 
 from muslin.errors import Diverged, InputError
+from muslin.executors import Executor
 from muslin.files import finite, write_json, write_json_lines
 
 
-class Functions:
-    """What a scheduler asks of a pool of workers, with one worker: this process."""
+class Functions(Executor):
+    """This process, one trial at a time."""
 
     def __init__(self, function, metric):
+        super().__init__()
         self.function, self.metric = function, metric
-        self.busy, self.waits = {}, False
 
     @property
     def free(self):
         return 1 - len(self.busy)
 
-    def give(self, trial, task):
-        self.busy[Call(self.function, self.metric, task)] = trial
-
-    def done(self, worker, dead=False):
-        return self.busy.pop(worker, None)
+    def give(self, item, task):
+        self.busy[Call(self.function, self.metric, task)] = item
 
     def next(self, timeout):
         worker = next(iter(self.busy))
@@ -46,7 +44,7 @@ class Call:
     def __init__(self, function, metric, task):
         self.function, self.metric, self.path = function, metric, Path(task["run"])
         self.config, self.rows, self.values, self.stopped = task["config"], [], None, None
-        self.since, self.group = time.monotonic(), None
+        self.since, self.group, self.node, self.code = time.monotonic(), None, "", None
 
     def step(self):
         """The next message. What the function raises is this trial's failure, Ctrl-C the sweep's end."""

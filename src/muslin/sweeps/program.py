@@ -17,6 +17,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from muslin.errors import InputError
+from muslin.executors.processes import kill_group
 from muslin.files import write_json, write_json_lines, write_text
 from muslin.sweeps import wandb_file
 
@@ -174,19 +175,26 @@ class Program:
         if self.timer:
             self.timer.cancel()
         if error[0]:
-            kill_group(self.process.pid)
+            self.kill()
         self.waiter.join()
         self.process.stdout.close()
 
     def _wait(self):
         """What the program leaves behind holds its output open: only once that is gone, its last line has come."""
         os.waitid(os.P_PID, self.process.pid, os.WEXITED | os.WNOWAIT)  # its number stays taken until wait()
-        kill_group(self.process.pid)
+        self.kill()
         self.process.wait()
 
     def _be_late(self):
         self.late = True
         self.end()
+
+    @property
+    def group(self):
+        return self.process.pid
+
+    def kill(self):
+        kill_group(self.group)
 
     def stop(self, reason):
         """End it, for this reason; its output is read on meanwhile."""
@@ -197,15 +205,10 @@ class Program:
     def end(self):
         """Ask it to end, and after a while make it."""
         with suppress(ProcessLookupError):
-            os.killpg(self.process.pid, signal.SIGTERM)
+            os.killpg(self.group, signal.SIGTERM)
         self.waiter.join(GRACE)
         if self.waiter.is_alive():
-            kill_group(self.process.pid)
-
-
-def kill_group(group):
-    with suppress(ProcessLookupError, PermissionError):
-        os.killpg(group, signal.SIGKILL)
+            self.kill()
 
 
 def _die_with_parent():

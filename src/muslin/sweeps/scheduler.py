@@ -14,19 +14,18 @@ from collections import Counter
 from contextlib import suppress
 
 from muslin.errors import InputError
+from muslin.executors.jobs import TRIES
+from muslin.executors.processes import Processes
 from muslin.files import as_folder, read_json_lines
 from muslin.sweeps.claims import BEAT
 from muslin.sweeps.file import spellings
 from muslin.sweeps.file.hyperband import stops
-from muslin.sweeps.pool import Pool
 from muslin.sweeps.program import GRACE, run_id
 from muslin.sweeps.search import SEARCHES, Exhausted, Repeated, seed_at
 from muslin.sweeps.study import ENDED
 
 #: states of trials whose value counts
 VALUED = ("finished", "stopped_early")
-#: worker deaths after which a trial is given up
-TRIES = 3
 #: failures one after another that end a sweep: at its start, later
 AT_START, LATER = 3, 25
 
@@ -62,7 +61,8 @@ class Scheduler:
         if directory.repeats > 1:
             self.search = Repeated(self.search, directory.repeats, seed_at(self.sweep))
         self.limit = min(n for n in (count, self.sweep.run_cap, self.search.size, math.inf) if n is not None)
-        self.pool = pool or Pool(workers, directory.path / "workers.log")
+        self.pool = pool or Processes(workers, directory.path / "workers.log")
+        self.pool.ahead = not self.search.learns and self.metric.target is None
         self.trials = study.trials()
         self.elsewhere = []  # numbers that other processes work at
         self.waiting = []  # numbers that are ours and that no worker has
@@ -217,8 +217,10 @@ class Scheduler:
     def _task(self, trial):
         path = str(self.directory.path / trial.run)
         if not self.sweep.runs_program:
-            return {"run": path, "settings": spellings.settings(trial.config), "tracker": self.tracker}
-        sweep, task = self.sweep, {"run": path, "config": trial.config, "metric": self.key, "sweep": self.study.name}
+            task = {"function": "muslin.sweeps.trial:network", "run": path, "metric": self.key}
+            return task | {"settings": spellings.settings(trial.config), "tracker": self.tracker}
+        sweep, task = self.sweep, {"function": "muslin.sweeps.trial:program", "run": path, "metric": self.key}
+        task |= {"config": trial.config, "sweep": self.study.name}
         task |= {"program": sweep.program, "command": sweep.command, "timeout": self.timeout}
         return task | {"project": sweep.project, "entity": sweep.entity, "live": self.live}
 
@@ -264,7 +266,7 @@ class Scheduler:
         return self.ways.setdefault(trial.number, way) == way
 
     def _died(self, trial, worker):
-        code = worker.process.returncode
+        code = worker.code
         if trial.number in self.late:
             self._end(trial, "failed", f"It took longer than {self.timeout:g} seconds, and was ended.")
             return
@@ -272,8 +274,7 @@ class Scheduler:
         if deaths < TRIES:
             self.waiting.append(trial.number)
         else:
-            how = f"signal {-code}" if code and code < 0 else f"exit code {code}"
-            self._end(trial, "failed", f"Its worker died {deaths} times, at last by {how}; see workers.log.")
+            self._end(trial, "failed", f"Its worker died {deaths} times, at last by {how(code)}; see workers.log.")
 
     def _row(self, trial, row):
         """Note a row; returns why the trial should be stopped early, or None."""
@@ -344,6 +345,11 @@ def best(trials, metric):
     sign = -1 if metric.goal == "maximize" else 1
     valued = [trial for trial in trials if trial.value is not None and trial.state in VALUED]
     return min(valued, key=lambda t: (sign * t.value, t.parameters or 0, t.number), default=None)
+
+
+def how(code):
+    """How a process died, in words."""
+    return "an unknown cause" if code is None else f"signal {-code}" if code < 0 else f"exit code {code}"
 
 
 def flat(config, before=""):

@@ -10,11 +10,11 @@ from typing import Any
 
 from muslin import tracking
 from muslin.errors import InputError, lookup, note
+from muslin.executors.processes import cores
 from muslin.sweeps import directory, notebook, search
 from muslin.sweeps.directory import SweepDirectory
 from muslin.sweeps.file import ours, schema, spellings
 from muslin.sweeps.functions import Functions
-from muslin.sweeps.pool import cores
 from muslin.sweeps.scheduler import Scheduler, best, flat
 from muslin.sweeps.study import Trial
 

@@ -11,10 +11,11 @@ import threading
 import time
 
 from muslin.errors import InputError
+from muslin.executors.jobs import TRIES
 from muslin.sweeps.directory import SweepDirectory, begin
 from muslin.sweeps.file import schema
 from muslin.sweeps.file.hyperband import stops
-from muslin.sweeps.scheduler import TRIES, best
+from muslin.sweeps.scheduler import best
 from muslin.sweeps.search import SEARCHES, Exhausted
 from muslin.sweeps.server.logs import flat, rows
 from muslin.sweeps.server.store import fresh_id

@@ -1,8 +1,8 @@
-"""The worker processes, seen from their parent."""
+"""Worker processes of this machine, seen from their parent."""
 
 import json
 import os
-import queue
+import signal
 import subprocess
 import sys
 import threading
@@ -10,31 +10,33 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
-from muslin.sweeps.program import kill_group
+from muslin.executors.executor import Executor
+from muslin.runs.machine import cores
+
+__all__ = ["Process", "Processes", "cores", "kill_group"]
 
 THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
 
 
-def cores():
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+class Process:
+    """Puts (process, message) on the queue for each of its messages, and (process, None) when it has ended."""
 
+    node = ""
 
-class Worker:
-    """Puts (worker, message) on the queue for each of its messages, and (worker, None) when it has ended."""
-
-    def __init__(self, messages, threads, log):
+    def __init__(self, messages, threads, log, folder=None):
         share = dict.fromkeys(THREADS, str(threads))
         with open(log, "ab") as errors:
             self.process = subprocess.Popen(
-                [sys.executable, "-P", "-m", "muslin.sweeps.worker"],
+                [sys.executable, "-P", "-m", "muslin.executors.worker"],
                 env=os.environ | share,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=errors,
+                cwd=folder,
                 start_new_session=True,  # Ctrl-C in the terminal is the parent's affair
             )
         self.group = None  # of a program that it runs
-        self.since = 0.0  # when it was given its trial
+        self.since = 0.0  # when it was given its task
         self.listener = threading.Thread(target=self._listen, args=[messages], daemon=True)
         self.listener.start()
 
@@ -44,6 +46,10 @@ class Worker:
                 messages.put((self, json.loads(line)))
         messages.put((self, None))
 
+    @property
+    def code(self):
+        return self.process.returncode
+
     def kill(self):
         """End it, and the program that it may run."""
         self.process.kill()
@@ -52,7 +58,7 @@ class Worker:
             kill_group(self.group)
 
     def send(self, message):
-        """A worker that has died meanwhile says so by its end."""
+        """A process that has died meanwhile says so by its end."""
         with suppress(OSError):
             self.process.stdin.write(json.dumps(message).encode() + b"\n")
             self.process.stdin.flush()
@@ -70,47 +76,34 @@ class Worker:
             self.process.stdin.close()
 
 
-class Pool:
-    """Up to ``size`` workers, started when there is something to do, each with its share of the cores."""
+class Processes(Executor):
+    """Up to ``size`` processes, started when there is something to do, each with its share of the cores."""
 
     def __init__(self, size, log):
+        super().__init__()
         self.size, self.log = size, Path(log)
         self.threads = max(1, cores() // size)
-        self.messages = queue.SimpleQueue()
-        self.idle, self.busy = [], {}  # worker → trial
+        self.idle = []
 
     @property
     def free(self):
         return self.size - len(self.busy)
 
-    @property
-    def waits(self):
-        """Whether a message of a worker waits to be read."""
-        return not self.messages.empty()
-
-    def give(self, trial, task):
-        worker = self.idle.pop() if self.idle else Worker(self.messages, self.threads, self.log)
-        self.busy[worker] = trial
+    def give(self, item, task):
+        worker = self.idle.pop() if self.idle else Process(self.messages, self.threads, self.log)
+        self.busy[worker] = item
         worker.since = time.monotonic()
         worker.send(task)
 
     def done(self, worker, dead=False):
-        """The worker is free again, or gone. Returns the trial that it had."""
-        trial = self.busy.pop(worker, None)
+        item = super().done(worker)
         if dead:
             self.idle = [other for other in self.idle if other is not worker]
             worker.stop()
         else:
             worker.group = None
             self.idle.append(worker)
-        return trial
-
-    def next(self, timeout):
-        """(worker, message), or (None, None) if there is none in time."""
-        try:
-            return self.messages.get(timeout=timeout)
-        except queue.Empty:
-            return None, None
+        return item
 
     def stop(self):
         workers = [*self.idle, *self.busy]
@@ -119,3 +112,9 @@ class Pool:
         for worker in workers:
             worker.stop()
         self.idle, self.busy = [], {}
+
+
+def kill_group(group):
+    """End all processes of a group, if there are any."""
+    with suppress(ProcessLookupError, PermissionError):
+        os.killpg(group, signal.SIGKILL)

@@ -1,0 +1,251 @@
+"""A cluster of Dask's as an executor: tasks of ours are tasks of Dask's, which knows who is there, who is free and who
+died, and gives what a dead node had to another one.
+
+What is ours here: the events of a task put in the order of a worker's messages; run directories that come back where
+there is no shared disk; and after a loss of the scheduler, everything once more.
+"""
+
+import os
+import secrets
+import time
+from collections import Counter
+from contextlib import contextmanager, suppress
+from itertools import count
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from muslin import __version__
+from muslin.errors import InputError, note, visible
+from muslin.executors import places
+from muslin.executors.executor import Executor
+from muslin.files import write_bytes
+
+#: seconds: between two looks at who is there; for a connection; without a scheduler until it is given up
+LOOK, CONNECT, PATIENCE = 1.0, 10, 600
+#: words a second that all nodes together say on how far their tasks are
+WORDS = 500
+#: nodes that are named to a person
+NAMED = 8
+
+
+class Task:
+    """A task at the cluster: who does it, and what may be said to whom; a worker as executors have them."""
+
+    def __init__(self, cluster, task):
+        self.cluster, self.task = cluster, task
+        self.key = self.future = self.address = self.code = self.group = None
+        self.row, self.answer = None, None  # the number of the last row, and what was said to it
+        self.node, self.since = "", float("inf")
+
+    def send(self, message):
+        if "end" in message:
+            self.cluster.tell(self, message)
+        elif self.row is not None:
+            self.answer = message | {"answers": self.row}
+            self.cluster.tell(self, self.answer)
+
+    def kill(self):
+        self.cluster.forget(self)
+        self.cluster.messages.put((self, None))
+
+
+class Cluster(Executor):
+    """``asks``: whether the parent is to answer every row, for it may stop a task.
+
+    Raises InputError: there is no scheduler, a package is missing, the ``file`` of the nodes is not right.
+    """
+
+    def __init__(self, where, most=None, log="workers.log", file=None, asks=False):
+        super().__init__()
+        self.most, self.log, self.asks = most, Path(log), asks
+        self.topic, self.numbers = f"muslin-{secrets.token_hex(8)}", count()
+        self.tasks, self.room = {}, {}  # {key: Task}, {node: threads}
+        self.client, self.lost = None, None  # lost: when the scheduler was
+        self.proof = self.log.parent.absolute() / f".{self.topic}"  # who sees this file shares the disk
+        self.place = places.Place(where, file)
+        try:
+            self._connect(CONNECT)
+            self.proof.touch()
+        except BaseException:
+            self.stop()
+            raise
+
+    def _connect(self, timeout):
+        from muslin.executors import node
+
+        self.node, self.client = node, self.place.client(timeout)
+        self.client.subscribe_topic(self.topic, self._event)
+        self.client.register_plugin(node.Watch())
+        self._look()
+
+    def _look(self):
+        """Who is there."""
+        self.looked, self.room = time.monotonic(), Counter()
+        for address, worker in self.client.scheduler_info()["workers"].items():
+            self.room[host(address)] += worker["nthreads"]
+
+    def __str__(self):
+        there = ", ".join(f"{n} at {node}" for node, n in [*self.room.items()][:NAMED]) or "nobody yet"
+        return f"{there}{', …' * (len(self.room) > NAMED)}; dashboard {self.client.dashboard_link}"
+
+    @property
+    def size(self):
+        """Tasks at a time: the cluster's threads, or what it can grow to; where nobody is there yet, one waits."""
+        threads = max(1, sum(self.room.values()), self.place.maximum)
+        ahead = -(-threads // 4) if self.ahead else 0
+        return min(threads + ahead, self.most or threads + ahead)
+
+    @property
+    def free(self):
+        return 0 if self.lost else self.size - len(self.busy)
+
+    def nodes(self):
+        taken = Counter(task.node for task in self.busy)
+        return {node: (taken[node], self.room.get(node, 0)) for node in sorted({*self.room, *taken} - {""})}
+
+    def give(self, item, task):
+        given = Task(self, task | {"run": os.path.abspath(task["run"])})
+        self.busy[given] = item
+        self._submit(given)
+
+    def _submit(self, task):
+        task.key = f"{self.topic}-{next(self.numbers)}"
+        self.tasks[task.key] = task
+        place = {"topic": self.topic, "version": __version__, "folder": os.getcwd(), "proof": str(self.proof)}
+        place |= {"metric": task.task.get("metric"), "asks": self.asks, "word": max(1.0, self.size / WORDS)}
+        task.since, task.node, task.address = float("inf"), "", None
+        with self._connected():
+            task.future = self.client.submit(self.node.work, task.task, place, key=task.key, pure=False)
+            task.future.add_done_callback(lambda future: self._over(task, future))
+
+    def next(self, timeout):
+        if self.lost:
+            self._again()
+        elif time.monotonic() > self.looked + LOOK:
+            with self._connected():
+                self._look()
+        task, message = super().next(min(timeout, LOOK))
+        if message and "again" in message:  # an answer was lost
+            self.tell(task, task.answer)
+            return None, None
+        if message and "row" in message:
+            task.row = message.get("number")
+        return task, message
+
+    def done(self, worker, dead=False):
+        self.forget(worker)
+        return super().done(worker, dead)
+
+    def tell(self, task, message):
+        """Say something to the process of a task."""
+        if task.address and not self.lost:
+            with self._connected():
+                run = {"workers": [task.address], "wait": False, "on_error": "ignore"}
+                self.client.run(self.node.tell, task.key, message, **run)
+
+    def forget(self, task):
+        """The task is no longer wanted: Dask releases it, and where it runs it is ended."""
+        self.tasks.pop(task.key, None)
+        future, task.future = task.future, None
+        if future and not future.done():
+            with self._connected():
+                future.cancel()
+
+    def stop(self):
+        for task in [*self.busy]:
+            self.forget(task)
+        self.busy = {}
+        if self.client:
+            with suppress(Exception):
+                self.client.close()
+        self.place.close()
+        with suppress(OSError):
+            self.proof.unlink()
+
+    # In threads of Dask's
+
+    def _event(self, event):
+        """What a node says of a task."""
+        message = dict(event[1])
+        task = self.tasks.get(message.pop("key"))
+        if task is None:
+            return
+        address = message.pop("address")
+        if address != task.address:
+            task.address, task.node, task.since = address, host(address), time.monotonic()
+        for part in [{"row": row} for row in message["rows"]] if "rows" in message else [message]:
+            self.messages.put((task, part))
+
+    def _over(self, task, future):
+        if future is not task.future:
+            return
+        if future.status == "cancelled":
+            self.lost = self.lost or time.monotonic()
+            return
+        try:
+            for message in self._last(task, future):
+                self.messages.put((task, message))
+        except Exception as error:  # of no task's: what it gave could not be had, or kept
+            self.messages.put((task, {"failed": f"{task.node or 'A node'}: {visible(str(error))}", "fatal": True}))
+
+    def _last(self, task, future):
+        """The last messages of a task."""
+        from distributed import KilledWorker
+
+        try:
+            message = future.result()
+        except KilledWorker:  # Dask has tried it again and again
+            return [None]
+        except ImportError as error:
+            raise InputError(f"it needs muslin, as it is here ({error})") from error
+        rows, files = {"begin": message.pop("rows", [])}, message.pop("files", {})
+        if "died" in message:
+            task.code = message["died"]
+            with open(self.log, "a", encoding="utf-8") as log:
+                log.write(message["said"])
+            return [None]
+        for name in sorted(files, key=lambda name: name == "summary.json"):  # which says that all is there
+            write_bytes(inside(Path(task.task["run"]), name), files[name])
+        return [rows, message]
+
+    # Without a scheduler
+
+    @contextmanager
+    def _connected(self):
+        """What fails for want of a scheduler is done again when there is one."""
+        try:
+            if self.client.status != "running":
+                raise OSError("no scheduler")
+            yield
+        except (OSError, TimeoutError):
+            self.lost = self.lost or time.monotonic()
+
+    def _again(self):
+        """If the scheduler is back, give it everything once more."""
+        gone = time.monotonic() - self.lost
+        if gone > PATIENCE:
+            raise InputError(f"The scheduler of {self.place.address} has been gone for {PATIENCE:g} seconds.")
+        with suppress(Exception):
+            self.client.close(timeout=1)
+        try:
+            self._connect(2)
+        except InputError:
+            return
+        self.lost = None
+        note(f"the scheduler of {self.place.address} was gone for {gone:.0f} s, and is there again.")
+        for task in [*self.busy]:
+            self.tasks.pop(task.key, None)
+            self._submit(task)
+
+
+def host(address):
+    """The node in a worker's address."""
+    return urlsplit(address).hostname or address
+
+
+def inside(folder, name):
+    """The path of a file that a node has sent. Raises InputError where it leads out of the folder."""
+    path = (folder / name).resolve()
+    if not path.is_relative_to(folder.resolve()):
+        raise InputError(f"it has sent {name!r}, which is not in the run directory")
+    return path

@@ -1,0 +1,65 @@
+"""The usual task: to train a run directory, from its beginning or from where another worker left it."""
+
+from functools import cache
+from pathlib import Path
+
+from muslin import datasets, runs
+from muslin.errors import InputError
+from muslin.runs.directory import drop_damaged_checkpoint
+from muslin.runs.settings import Settings
+from muslin.training.callbacks import Callback
+
+#: how the reasons begin that the parent gives; those of a run's own early stopping do not
+EARLY = "hyperband:"
+
+
+def train(task, parent):
+    """Train the run at ``task["run"]`` with ``task["settings"]``."""
+    run, data = prepared(Path(task["run"]), task["settings"])
+    return trained(run, data, parent)
+
+
+def trained(run, data, parent, callbacks=()):
+    """The last message of a training."""
+    report = Report(parent)
+    summary = runs.train(run, data, [*callbacks, report])
+    early = summary["epochs"] < run.settings.epochs  # a band may lie at the last epoch
+    return {"done": summary, "stopped": report.stopped if early else None}
+
+
+class Report(Callback):
+    """Tells the parent each epoch's figures and does as it says."""
+
+    def __init__(self, parent):
+        self.parent, self.stopped = parent, None
+
+    def on_begin(self, state):
+        self.stopped = state.stopped if (state.stopped or "").startswith(EARLY) else None
+        self.parent.begin(state.history)
+
+    def on_epoch(self, state):
+        self.stopped = self.parent.row(state.history[-1])
+        return self.stopped
+
+
+def prepared(path, given):
+    """(run, data): the run directory, made, or as another worker left it.
+
+    Raises InputError: the settings cannot be, or the directory holds a run with other ones.
+    """
+    settings = Settings.read(given)
+    data = dataset(settings.dataset, settings.data_dir, settings.table)
+    settings = settings.for_target(data.target)
+    run = runs.Run(path)
+    if (path / "config.json").exists():
+        if run.settings != settings or run.config["data_checksums"] != data.checksums:
+            raise InputError(f"{path} holds a run with other settings or data.")
+        drop_damaged_checkpoint(run)
+        return run, data
+    return runs.create(settings, data, path.parent, path.name), data
+
+
+@cache
+def dataset(name, data_dir, table):
+    """Once a process; of those that are memory-mapped all processes of a node share the memory."""
+    return datasets.load(name, data_dir=data_dir, quiet=True, table=table)

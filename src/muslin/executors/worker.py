@@ -1,0 +1,95 @@
+"""A worker: a process that does one task after the other. ``python -m muslin.executors.worker`` is started by
+processes.py, here and at the nodes of a cluster.
+
+It reads tasks, one JSON object a line, from standard input, and writes messages to standard output: see executor.py.
+The answer to a row is {"stop": reason or null}. Unasked for comes {"end": reason}: its program is to be stopped. When
+standard input ends, its parent is gone: it exits at once. Whatever files a task writes are whole or not there, so that
+another worker can take it up.
+"""
+
+import errno
+import json
+import os
+import queue
+import signal
+import sys
+import threading
+import traceback
+from functools import cache
+from importlib import import_module
+
+from muslin.errors import Diverged, InputError
+
+FATAL = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO}
+
+
+class Parent:
+    """Whom a task's function tells what it does."""
+
+    def __init__(self, messages):
+        self.messages, self.answers, self.programs = messages, queue.SimpleQueue(), []
+
+    def send(self, message):
+        try:
+            self.messages.write(json.dumps(message) + "\n")
+            self.messages.flush()
+        except BrokenPipeError:
+            os._exit(0)
+
+    def begin(self, rows):
+        """The rows that there are already."""
+        self.send({"begin": rows})
+
+    def row(self, row):
+        """The figures of an epoch. Returns why the task is to be stopped, or None."""
+        self.send({"row": row})
+        return self.answers.get()["stop"]
+
+    def running(self, program):
+        """A program runs for the task: one with ``stop(reason)``, ``kill()`` and the number of its process group."""
+        self.programs = [program]
+        self.send({"group": program.group})
+
+    def listen(self):
+        for line in sys.stdin.buffer:
+            message = json.loads(line)
+            if "end" not in message:
+                self.answers.put(message)
+            for program in self.programs if "end" in message else ():
+                program.stop(message["end"])
+        for program in self.programs:
+            program.kill()
+        os._exit(0)
+
+
+def main():
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    parent = Parent(os.fdopen(os.dup(1), "w", encoding="utf-8"))
+    os.dup2(2, 1)  # what else is printed is no message
+    threading.Thread(target=parent.listen, daemon=True).start()
+    while True:
+        parent.send(_answer(parent.answers.get(), parent))
+        parent.programs = []
+
+
+def _answer(task, parent):
+    try:
+        return function(task["function"])(task, parent)
+    except (InputError, Diverged) as error:
+        cause = error.__cause__
+        fatal = isinstance(cause, OSError) and cause.errno in FATAL
+        return {"failed": str(error), "fatal": fatal, "diverged": isinstance(error, Diverged)}
+    except Exception as error:
+        traceback.print_exc()
+        return {"failed": f"{type(error).__name__}: {error}", "fatal": False}
+
+
+@cache
+def function(name):
+    """ "module:name" → the function"""
+    module, _, name = name.partition(":")
+    return getattr(import_module(module), name)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,22 @@
+"""What a worker does for a trial: it trains our network, or runs a program of the user's own."""
+
+from pathlib import Path
+
+from muslin.executors import training
+
+
+def network(task, parent):
+    from muslin.tracking import tracker
+
+    run, data = training.prepared(Path(task["run"]), task["settings"])
+    with tracker(run=run, data=data, **(task["tracker"] or {"name": "none"})) as tracked:
+        message = training.trained(run, data, parent, [tracked])
+        tracked.trained(message["done"])
+    return message
+
+
+def program(task, parent):
+    from muslin.sweeps import program
+
+    summary, stopped = program.train(task, parent.row, parent.running)
+    return {"done": summary, "stopped": stopped}

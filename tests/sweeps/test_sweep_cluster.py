@@ -1,0 +1,192 @@
+"""Sweeps on a cluster of Dask's. Here the cluster is in this process, its workers are processes as everywhere; the real
+one, with PostgreSQL and kills, is in test_sweep_cluster_kills.py."""
+
+import signal
+import time
+
+import pytest
+
+pytest.importorskip("distributed")
+
+from muslin import executors, runs
+from muslin.errors import InputError
+from muslin.executors import cluster, node, places
+from muslin.executors.jobs import Jobs
+from muslin.runs import Run
+from muslin.sweeps import directory
+from muslin.sweeps.file import schema
+from muslin.sweeps.scheduler import Scheduler
+
+EARLY = {"early_terminate": {"type": "hyperband", "min_iter": 2}}
+LONG = {"epochs": {"value": 9}}
+
+
+@pytest.fixture(scope="module")
+def address():
+    """Of a scheduler with two threads, which outlives its sweeps."""
+    place = places.Place("local:2")
+    yield place.cluster.scheduler_address
+    place.close()
+
+
+@pytest.fixture
+def begin(tmp_path, tiny, address):
+    """A function: (directory, study, executor) of a tiny sweep on a cluster."""
+    begun = []
+
+    def begin(where=address, parameters=None, asks=False, **changes):
+        raw = tiny | changes | {"parameters": tiny["parameters"] | (parameters or {})}
+        found, study = directory.begin(schema.parse(raw), "s", tmp_path)
+        begun.append(executors.executor(100, found.path / "workers.log", cluster=where, asks=asks))
+        return found, study, begun[-1]
+
+    yield begin
+    for executor in begun:
+        executor.stop()
+
+
+def ends(condition, seconds=10):
+    end = time.monotonic() + seconds
+    while not condition() and time.monotonic() < end:
+        time.sleep(0.01)
+    return condition()
+
+
+def test_a_sweep_on_a_cluster_trains_what_it_does_here(begin, tmp_path):
+    """The same values and models, and nothing is left behind."""
+    where, study, executor = begin()
+    found = Scheduler(where, study, count=4, pool=executor).run()
+    done = [trial for trial in found.trials.values() if trial.state == "finished"]
+    assert len(done) >= 4
+    assert not [*where.path.glob(".muslin-*")]
+    for trial in done[:2]:
+        there = Run(where.path / trial.run)
+        data = there.dataset()
+        here = runs.create(there.settings, data, tmp_path / "here")
+        runs.train(here, data)
+        assert trial.history == [row["val_accuracy"] for row in here.history]
+        assert (here.path / "model.safetensors").read_bytes() == (there.path / "model.safetensors").read_bytes()
+
+
+def test_early_termination_reaches_a_running_trial(begin):
+    where, study, executor = begin(asks=True, parameters=LONG, **EARLY)
+    scheduler = Scheduler(where, study, count=10, pool=executor).run()
+    stopped = [trial for trial in scheduler.trials.values() if trial.state == "stopped_early"]
+    assert stopped
+    for trial in stopped:
+        assert len(trial.history) < 9
+        assert len(trial.history) == len(Run(where.path / trial.run).history)
+
+
+def test_without_a_shared_disk_the_run_directory_comes_back(begin, monkeypatch):
+    monkeypatch.setattr(node.os.path, "exists", lambda path: False)
+    where, study, executor = begin()
+    scheduler = Scheduler(where, study, count=2, pool=executor).run()
+    for trial in [trial for trial in scheduler.trials.values() if trial.state == "finished"]:
+        run = Run(where.path / trial.run)
+        assert run.finished
+        assert len(run.history) == 2
+        assert run.model.sizes[-1] == 10
+        assert not run.checkpoint.exists()
+
+
+class Heard:
+    """Shows nothing; does something once, when a trial has had an epoch."""
+
+    def __init__(self, does):
+        self.does = does
+
+    def __call__(self, scheduler):
+        if self.does and any(trial.history for trial in scheduler.pool.busy.values()):
+            does, self.does = self.does, None
+            does(scheduler)
+
+
+def kill_one(scheduler):
+    next(iter(node.RUNNING.values()))[1].process.send_signal(signal.SIGKILL)
+
+
+@pytest.mark.slow
+def test_a_process_that_is_killed_gives_its_trial_back(begin):
+    where, study, executor = begin(parameters={"epochs": {"value": 60}})
+    scheduler = Scheduler(where, study, count=2, pool=executor, show=Heard(kill_one)).run()
+    assert scheduler.done == 2
+    assert sum(deaths for _, _, deaths in study.claims.all().values()) == 1
+    for trial in scheduler.trials.values():
+        assert len(trial.history) in (0, 60)
+
+
+@pytest.mark.slow
+def test_a_trial_that_is_late_is_ended_there(begin):
+    where, study, executor = begin(parameters={"epochs": {"value": 10**6}})
+    with pytest.raises(InputError, match=r"failed, the last one: It took longer than 0\.5 seconds"):
+        Scheduler(where, study, count=2, pool=executor, timeout=0.5).run()
+    assert ends(lambda: not node.RUNNING)
+
+
+@pytest.mark.slow
+def test_what_a_parent_leaves_is_ended(begin):
+    def interrupt(scheduler):
+        raise KeyboardInterrupt
+
+    where, study, executor = begin(parameters={"epochs": {"value": 10**6}})
+    with pytest.raises(KeyboardInterrupt):
+        Scheduler(where, study, count=2, pool=executor, show=Heard(interrupt)).run()
+    assert ends(lambda: not node.RUNNING)
+
+
+def test_tasks_that_fail_say_why_and_others_go_on(tmp_path, address):
+    settings = {"dataset": "digits", "epochs": 1, "hidden_layers": 1, "hidden_size": 4, "engine": "numpy"}
+    task = {"function": "muslin.executors.training:train"}
+    tasks = {
+        "good": task | {"run": str(tmp_path / "good"), "settings": settings},
+        "bad": task | {"run": str(tmp_path / "bad"), "settings": settings | {"optimizer": "none such"}},
+    }
+    heard = []
+    executor = executors.executor(2, tmp_path / "workers.log", cluster=address)
+    ended = Jobs(tasks, executor, lambda key, message: heard.append((key, *message))).run()
+    assert "Unknown optimizer" in ended["bad"]["failed"]
+    assert ended["good"]["done"]["epochs"] == 1
+    assert ("good", "begin") in heard
+
+
+def test_the_command(sweep_file, muslin_json, muslin, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    found = muslin_json("sweep", sweep_file(), "--count", 2, "--cluster", "local:1")
+    assert found["trials"]["finished"] == 2
+    code, _, err = muslin("sweep", sweep_file(), "--count", 2, "--cluster", "local:1")
+    assert (code, err.count("\n")) == (0, 1)
+    assert "muslin: cluster local:1: 1 at 127.0.0.1; dashboard http://127.0.0.1:" in err
+
+
+@pytest.mark.parametrize(
+    ("address", "file", "message"),
+    [
+        ("local", None, "must be local:N"),
+        ("local:0", None, "must be local:N"),
+        ("localhost:8786", None, "Unknown cluster 'localhost:8786'; choose from"),
+        (
+            "slurm",
+            None,
+            "--cluster-file FILE: the arguments of dask_jobqueue.SLURMCluster|needs a package: pip install",
+        ),
+        ("k8s", None, "needs a package: pip install dask-kubernetes|--cluster-file FILE"),
+        ("local:1", "x.yaml", "--cluster-file goes with"),
+    ],
+)
+def test_an_address_that_is_none_is_said(address, file, message, tmp_path):
+    with pytest.raises(InputError, match=message):
+        executors.executor(1, tmp_path / "workers.log", cluster=address, file=file)
+
+
+def test_a_scheduler_that_is_not_there_is_said(tmp_path, monkeypatch):
+    monkeypatch.setattr(cluster, "CONNECT", 0.3)
+    with pytest.raises(InputError, match=r"There is no Dask scheduler at tcp://127\.0\.0\.1:1 "):
+        executors.executor(1, tmp_path / "workers.log", cluster="tcp://127.0.0.1:1")
+
+
+def test_a_node_cannot_write_elsewhere(tmp_path):
+    assert cluster.inside(tmp_path, "a/b.json") == tmp_path / "a/b.json"
+    for name in ("../x", "/etc/passwd", "a/../../x"):
+        with pytest.raises(InputError, match="not in the run directory"):
+            cluster.inside(tmp_path, name)
