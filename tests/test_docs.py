@@ -294,7 +294,7 @@ def test_licences_of_what_is_needed(monkeypatch):
     assert {canonicalize_name(Requirement(text).name) for text in project["dependencies"]} <= rows.keys()
     assert rows["numpy"][1] == "the core"
     assert "BSD" in rows["numpy"][0]
-    assert rows["optuna"][1] == "server, sweep"
+    assert rows["optuna"][1] == "cluster, server, sweep"
     assert "MIT" in rows["optuna"][0]
 
 

@@ -3,6 +3,7 @@
 import os
 import pwd
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -101,6 +102,6 @@ def postgresql(folder):
             time.sleep(0.05)
         yield f"postgresql+psycopg://muslin:secret@{LOCAL}:{port}/postgres"
     finally:
-        server.terminate()
+        server.send_signal(signal.SIGINT)  # it waits for no client
         server.wait(20)
         shutil.rmtree(place, ignore_errors=True)

@@ -22,7 +22,7 @@ pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(not dask_processes.postgresql_programs(), reason="PostgreSQL is not installed"),
 ]
-TRIALS = 200
+TRIALS, EPOCHS = 200, 20
 
 
 class Parent:
@@ -62,7 +62,7 @@ class Parent:
 def test_200_trials_survive_the_death_of_each(tmp_path, sweep_file):
     """Of a worker, the scheduler, and the parent, by SIGKILL and by Ctrl-C; one more worker joins late."""
     with postgresql(tmp_path) as url, cluster(tmp_path, 4) as there:
-        parent = Parent(sweep_file(parameters={"epochs": {"value": 4}}), there.address, url, tmp_path)
+        parent = Parent(sweep_file(parameters={"epochs": {"value": EPOCHS}}), there.address, url, tmp_path)
         try:
             finished = conduct(parent, there)
         finally:
@@ -86,7 +86,7 @@ def conduct(parent, there):
     while parent.process.poll() is None:
         assert time.monotonic() < end, (parent.folder / "parent.log").read_text()
         there.keep_up()
-        time.sleep(0.2)
+        time.sleep(0.05)
         if not (parent.path / "sweep.json").exists():
             continue
         done = parent.done()
@@ -118,5 +118,5 @@ def check(parent, finished):
     assert {path.name for path in parent.path.iterdir() if path.is_dir()} == {t.run for t in trials.values()}
     for trial in trials.values():
         history = runs.Run(parent.path / trial.run).history
-        assert [row["epoch"] for row in history] == [1, 2, 3, 4]
+        assert [row["epoch"] for row in history] == [*range(1, EPOCHS + 1)]
         assert trial.value == max(row["val_accuracy"] for row in history)
