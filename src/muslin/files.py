@@ -102,6 +102,15 @@ def _reason(error, path):
     return error.strerror or error
 
 
+def of_the_disk(error: BaseException) -> bool:
+    """Whether a disk that is full, broken or not ours to write is behind it: then nothing else fares better."""
+    cause = error.__cause__ if isinstance(error, InputError) else error
+    return isinstance(cause, OSError) and cause.errno in DISK
+
+
+DISK = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO}
+
+
 def _host():
     return re.sub("[^A-Za-z0-9]", "", platform.node())[:40]
 

@@ -6,6 +6,7 @@ import ctypes
 import hashlib
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -219,13 +220,24 @@ def function(folder, data):
         muslin.sweep(file, parabola, count=3, name="s", runs_dir=folder)
 
 
+def unnumbered(name):
+    """The name of a folder, or below one, as it is where a kill left none of its name behind."""
+    return re.sub(r"-\d+(?=/|$)", "", name)
+
+
 def trials(folder):
     """Every trial with what came of it, without what depends on the time."""
     where = SweepDirectory(folder / "s")
     study = where.study_to_read()
     stored = [t for t in study.storage.get_all_trials(study.id) if "trial" in t.user_attrs]
     return {"stored": len(stored), "broken": _broken(folder / "s" / "study.db")} | {
-        str(number): [trial.state, trial.config, trial.value, trial.run, digest(where.path / trial.run / FILE)]
+        str(number): [
+            trial.state,
+            trial.config,
+            trial.value,
+            unnumbered(trial.run),
+            digest(where.path / trial.run / FILE),
+        ]
         for number, trial in sorted(study.trials().items())
     }
 

@@ -15,7 +15,9 @@ import traceback
 from contextlib import redirect_stderr, redirect_stdout, suppress
 from pathlib import Path
 
-from actions import ACTIONS
+from actions import ACTIONS, unnumbered
+
+from muslin import files
 
 SHIM = ctypes.CDLL(None)
 #: killed from outside, after n microseconds
@@ -32,6 +34,7 @@ def forked(function, *arguments, said=os.devnull, kill_after=None):
         os.dup2(handle, 1)
         os.dup2(handle, 2)
         signal.alarm(PATIENCE)
+        files.remove_litter.cache_clear()  # as in a new process
         code = 70
         try:
             function(*arguments)
@@ -95,8 +98,8 @@ def attempt(folder, data, action, how, n):
     found = Path(f"{folder}.found")
     found.unlink(missing_ok=True)
     forked(lambda: found.write_text(json.dumps(action.look(folder))), said=f"{found}.said")
-    files = [path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()]
-    result["files"] = sorted(name for name in files if not name.endswith(action.ignored))
+    there = [path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()]
+    result["files"] = sorted(unnumbered(name) for name in there if not name.endswith(action.ignored))
     result["found"] = json.loads(found.read_text()) if found.exists() else Path(f"{found}.said").read_text()
     return result
 

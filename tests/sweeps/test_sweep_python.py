@@ -1,5 +1,7 @@
 """muslin.sweep: sweeps from Python."""
 
+import errno
+
 import pytest
 
 import muslin
@@ -121,3 +123,19 @@ muslin.sweep(file, lambda config: config["x"], name="shown")"""
     bar, table = book.cells[0].outputs
     assert bar.data["text/html"] == '<progress value="3" max="3"></progress> 3 of 3 trials, best loss 1 (trial 0)'
     assert table.output_type == "execute_result"
+
+
+def test_a_disk_that_fails_ends_the_sweep_and_fails_no_trial(tmp_path, monkeypatch):
+    """It is the disk's fault, and no trial's: the same call goes on with it."""
+    from muslin.sweeps import functions
+
+    def broken(*_):
+        raise InputError("Cannot write it: Input/output error.") from OSError(errno.EIO, "Input/output error")
+
+    file = {"method": "random", "metric": {"name": "loss"}, "parameters": {"x": {"min": 0.0, "max": 1.0}}}
+    with monkeypatch.context() as patch:
+        patch.setattr(functions, "write_json_lines", broken)
+        with pytest.raises(InputError, match="Input/output error"):
+            muslin.sweep(file, lambda config: config["x"], count=2, name="s", runs_dir=tmp_path)
+    again = muslin.sweep(file, lambda config: config["x"], count=2, name="s", runs_dir=tmp_path)
+    assert [(trial.number, trial.state) for trial in again.trials] == [(0, "finished"), (1, "finished")]

@@ -7,7 +7,6 @@ standard input ends, its parent is gone: it exits at once. Whatever files a task
 another worker can take it up.
 """
 
-import errno
 import json
 import os
 import queue
@@ -19,8 +18,7 @@ from functools import cache
 from importlib import import_module
 
 from muslin.errors import Diverged, InputError
-
-FATAL = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO}
+from muslin.files import of_the_disk
 
 
 class Parent:
@@ -76,9 +74,7 @@ def _answer(task, parent):
     try:
         return function(task["function"])(task, parent)
     except (InputError, Diverged) as error:
-        cause = error.__cause__
-        fatal = isinstance(cause, OSError) and cause.errno in FATAL
-        return {"failed": str(error), "fatal": fatal, "diverged": isinstance(error, Diverged)}
+        return {"failed": str(error), "fatal": of_the_disk(error), "diverged": isinstance(error, Diverged)}
     except Exception as error:
         traceback.print_exc()
         return {"failed": f"{type(error).__name__}: {error}", "fatal": False}

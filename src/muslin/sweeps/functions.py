@@ -12,7 +12,7 @@ from pathlib import Path
 
 from muslin.errors import Diverged, InputError
 from muslin.executors import Executor
-from muslin.files import finite, write_json, write_json_lines
+from muslin.files import finite, of_the_disk, write_json, write_json_lines
 
 
 class Functions(Executor):
@@ -51,7 +51,7 @@ class Call:
         try:
             return self._row()
         except (InputError, Diverged) as error:
-            return {"failed": str(error), "fatal": False}
+            return {"failed": str(error), "fatal": of_the_disk(error)}
         except Exception as error:
             return {"failed": f"{type(error).__name__}: {error}", "fatal": False}
 
@@ -60,7 +60,6 @@ class Call:
             self.close()
             return self._done()
         if self.values is None:
-            self.path.mkdir(parents=True, exist_ok=True)
             write_json(self.path / "config.json", {"name": self.path.name, "config": self.config})
             found = self.function(dict(self.config))
             self.values = found if isinstance(found, Iterator) else iter([found])

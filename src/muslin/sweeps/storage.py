@@ -64,7 +64,7 @@ def _prepare(path):
         raise InputError(f"The storage {path} cannot be made: there is no folder {path.absolute().parent}.")
     if path.exists() and not path.is_file():
         raise InputError(f"The storage {path} cannot be used: it is not a regular file.")
-    with _sqlite_errors(path):
+    with sqlite_errors(path):
         connection = sqlite3.connect(path, timeout=OPENING)
         try:
             connection.execute("BEGIN IMMEDIATE")
@@ -91,7 +91,7 @@ def _read_only(path):
     there may be no other writer, and SQLite needs to be told so."""
     if not path.is_file():
         raise InputError(f"There is no storage {visible(str(path))}.")
-    with _sqlite_errors(path):
+    with sqlite_errors(path):
         for mode in ("mode=ro", "immutable=1"):
             address = f"{path.absolute().as_uri()}?{mode}"
             connection = sqlite3.connect(address, uri=True, timeout=OPENING)
@@ -109,7 +109,8 @@ def _read_only(path):
 
 
 @contextmanager
-def _sqlite_errors(path):
+def sqlite_errors(path):
+    """What SQLite says against a file as an InputError that names it."""
     try:
         yield
     except sqlite3.DatabaseError as error:

@@ -213,3 +213,12 @@ def test_what_may_pass_is_tried_again_and_not_given_up(client, run, host, capfd)
     assert client.stream(run, complete=True, exitcode=0)[0] == 200
     assert json.loads((folder / "summary.json").read_text())["state"] == "finished"
     assert "Cannot write" in capfd.readouterr().err
+
+
+@pytest.mark.parametrize("damage", [b"no database " * 500, None], ids=["other bytes", "a part"])
+def test_a_damaged_database_is_one_sentence(tmp_path, damage):
+    Host(tmp_path).close()
+    state = tmp_path / ".server" / "state.db"
+    state.write_bytes(damage or state.read_bytes()[:5000])
+    with pytest.raises(InputError, match=r"state.db cannot be used"):
+        Host(tmp_path)

@@ -6,10 +6,11 @@ import sqlite3
 import string
 import threading
 import time
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
-from muslin.files import as_folder
+from muslin.files import as_folder, make_folder
+from muslin.sweeps.storage import sqlite_errors
 
 TABLES = """
 CREATE TABLE IF NOT EXISTS projects (
@@ -53,11 +54,17 @@ def fresh_id(length=8):
 
 
 class Store:
-    """Rows are dictionaries. One connection, used under ``lock``; what is committed survives any kill."""
+    """Rows are dictionaries. One connection, used under ``lock``; what is committed survives any kill.
+
+    Raises InputError where the file is none of ours, is damaged, or cannot be written."""
 
     def __init__(self, path):
-        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        make_folder(Path(path).parent)
         self.lock = threading.RLock()
+        with sqlite_errors(path):
+            self._open(path)
+
+    def _open(self, path):
         self.connection = sqlite3.connect(path, check_same_thread=False, isolation_level=None, timeout=30)
         self.connection.row_factory = lambda cursor, row: {
             c[0]: v for c, v in zip(cursor.description, row, strict=True)
@@ -155,12 +162,9 @@ def folders(path):
     """Of all runs and sweeps in a store that another process may have open."""
     if not Path(path).exists():
         return []
-    connection = sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=30)
-    try:
+    with sqlite_errors(path), closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=30)) as connection:
         query = "SELECT folder FROM runs UNION SELECT folder FROM sweeps"
         return [folder for (folder,) in connection.execute(query)]
-    finally:
-        connection.close()
 
 
 def folder_name(name):
