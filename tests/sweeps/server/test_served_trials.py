@@ -6,6 +6,7 @@ import time
 
 import pytest
 
+from muslin.errors import InputError
 from muslin.sweeps.server import trials
 
 
@@ -236,3 +237,36 @@ def test_agents_runs_and_readers_at_once(door):
     assert len(begun) == len(set(begun)) == 12
     assert all(t.history == [1.0, 2.0] * 10 for t in door.desk.sweep(sweep).trials.values())
     assert [t.state for t in door.trials(sweep).values()] == ["finished"] * 12
+
+
+@pytest.mark.parametrize("what", ["start", "end"])
+def test_a_disk_that_fails_once_loses_no_trial(door, monkeypatch, what):
+    """What could not be stored is not taken for done: asked or told again, it is."""
+    sweep = door.sweep()
+    agent = door.agent(sweep)
+    study = door.desk.sweep(sweep).study
+
+    def fails(*_):
+        raise InputError("The storage fails: disk I/O error.") from OSError(5, "Input/output error")
+
+    seen = []
+    for _ in range(3):
+        if what == "start":
+            with monkeypatch.context() as patch:
+                patch.setattr(study, "start", fails)
+                with pytest.raises(InputError, match="fails"):
+                    door.beat(agent)
+        command = door.beat(agent)
+        run = command["run_id"]
+        seen.append(command["args"]["x"]["value"])
+        door.begin(run, sweep)
+        door.log(run, 0, float(seen[-1]))
+        if what == "end":
+            with monkeypatch.context() as patch:
+                patch.setattr(study, "end", fails)
+                with pytest.raises(InputError, match="fails"):
+                    door.end(run)
+        door.end(run)
+    assert door.beat(agent) == {"type": "exit"}
+    assert seen == [1, 2, 3]
+    assert [(t.state, t.value) for t in door.trials(sweep).values()] == [("finished", float(x)) for x in seen]

@@ -175,13 +175,17 @@ class LedSweep:
     def _next(self):
         """A trial to be told: one that waits, or a new one; None if there are no more."""
         while self.waiting:
-            number = self.waiting.pop(0)
+            number = self.waiting[0]
             trial = self.trials.get(number) or self._new(number)
-            if trial and trial.state == "running":
+            self.waiting.pop(0)  # now: where it cannot be stored, it waits on
+            if trial is None or trial.state == "running":
                 return trial
         with storage_errors(self.study.url):
             number = self.study.take(self._allowed)
-        return None if number is None else self._new(number)
+        if number is None:
+            return None
+        self.waiting.append(number)
+        return self._next()
 
     def _allowed(self, number):
         failed = sum(trial.state == "failed" for trial in self.trials.values())
@@ -313,8 +317,13 @@ class LedSweep:
         self._finish_if_done()
 
     def _end(self, trial, state, reason):
+        before = trial.state, trial.reason
         trial.state, trial.reason = state, reason
-        self.study.end(trial)
+        try:
+            self.study.end(trial)
+        except BaseException:
+            trial.state, trial.reason = before  # it is not stored: it has not ended, and its client says so again
+            raise
         self.search.tell(trial)
 
     def _finish_if_done(self):
