@@ -27,10 +27,11 @@ from muslin import datasets, runs
 from muslin.cli import best, evaluate, main, sweep_view, train  # noqa: F401 (imported before the forks)
 from muslin.datasets import cache, idx
 from muslin.datasets.catalogue import Entry
+from muslin.executors import processes, training, worker  # noqa: F401
 from muslin.files import read_json, read_json_lines
 from muslin.report import plots  # noqa: F401
 from muslin.runs.settings import Settings
-from muslin.sweeps import analysis, pool, search, worker
+from muslin.sweeps import analysis, search
 from muslin.sweeps.directory import SweepDirectory
 from muslin.sweeps.server import graph, host  # noqa: F401
 from muslin.sweeps.server.store import Store
@@ -128,7 +129,7 @@ def cached(folder):
 class Forked:
     """A worker as a fork of its parent, in place of a process that first has to import everything."""
 
-    def __init__(self, words, env, stdin, stdout, stderr, start_new_session):
+    def __init__(self, words, env, stdin, stdout, stderr, cwd, start_new_session):
         (theirs, ours), (read, write) = os.pipe(), os.pipe()
         self.returncode = None
         self.pid = os.fork()
@@ -138,7 +139,6 @@ class Forked:
             os.closerange(3, 1024)
             os.setsid()
             sys.stdin = os.fdopen(0)
-            worker.RUNNING.clear()
             with suppress(BaseException):
                 worker.main()
             os._exit(1)
@@ -164,12 +164,12 @@ class Forked:
 
 
 class Popen:
-    """In place of the module subprocess, for the pool."""
+    """In place of the module subprocess, for workers."""
 
     Popen, PIPE, TimeoutExpired = Forked, subprocess.PIPE, subprocess.TimeoutExpired
 
 
-pool.subprocess = Popen
+processes.subprocess = Popen
 analysis.analyse = lambda where, study: []  # its pictures: half a second a case
 search.load_optuna()
 
