@@ -3,6 +3,7 @@
 import dataclasses
 import re
 import statistics
+from functools import partial
 from types import SimpleNamespace
 
 import numpy as np
@@ -11,6 +12,7 @@ from PIL import Image
 from toys import CLASSES, bars, files
 
 from muslin import FeedForwardNeuralNetwork, InputError, datasets, runs
+from muslin.executors import executor
 from muslin.files import read_json, read_json_lines
 from muslin.report.study_plots import Panel, draw, spread
 from muslin.runs.settings import Settings
@@ -50,6 +52,47 @@ SMALL = Study(
 
 def plan(data, study=SMALL, seeds=1, **more):
     return study.plan(given(data, **more), seeds)
+
+
+# Side by side
+
+
+@pytest.mark.parametrize("who", [{"workers": 2}, {"cluster": "local:2"}], ids=["processes", "Dask"])
+def test_side_by_side_it_comes_to_the_same(who, tmp_path):
+    """With one thread each, for then the bits are the same; and nothing is trained twice."""
+    data = datasets.load("digits")
+    if "cluster" in who:
+        pytest.importorskip("distributed")
+    study = STUDIES["mnist"]
+    tasks, heard, rows = study.plan(given(data, threads=1), 1), [], []
+    (tmp_path / "there").mkdir()
+    make = partial(executor, log=tmp_path / "there" / "workers.log", **who)
+
+    class Heard(Progress):
+        def on_run(self, name, settings, done):
+            heard.append(name)
+
+        def on_row(self):
+            rows.append(1)
+
+    there = conduct(study, tasks, data, tmp_path / "there", Heard(), make)
+    here = conduct(study, tasks, data, tmp_path / "here")
+    for name, outcome in there.items():
+        assert outcome.figures["test_accuracy"] == here[name].figures["test_accuracy"]
+        ours, theirs = (runs.Run(found[name].paths[0]).model.theta for found in (here, there))
+        np.testing.assert_array_equal(ours, theirs)
+    assert sorted(heard) == sorted(study.variations)
+    assert len(rows) == 2 * len(study.variations)
+    conduct(study, tasks, data, tmp_path / "there", Heard(), make)
+    assert len(heard) == len(study.variations)
+
+
+def test_what_a_worker_cannot_do_is_said(data, tmp_path):
+    """This data set has no file of its name."""
+    study = STUDIES["loss"]
+    tasks = study.plan(given(data), 1)[:1]
+    with pytest.raises(InputError, match="_seed_0: Unknown data set or path"):
+        conduct(study, tasks, data, tmp_path, make=partial(executor, log=tmp_path / "workers.log", workers=1))
 
 
 # Every study of the table

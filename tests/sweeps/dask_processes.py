@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 import time
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 LOCAL = "127.0.0.1"
@@ -43,6 +43,14 @@ class Processes:
                 [sys.executable, "-m", *words], stdout=log, stderr=log, env=os.environ | ONE_THREAD
             )
 
+    def listens(self, seconds=60):
+        """Waits for the scheduler."""
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            with suppress(OSError), closing(socket.create_connection((LOCAL, self.port), 1)):
+                return
+            time.sleep(0.1)
+
     def kill(self, name):
         process = self.running.pop(name)
         process.kill()
@@ -64,6 +72,7 @@ def cluster(folder, workers):
     found = Processes(folder)
     try:
         found.scheduler()
+        found.listens()
         for n in range(workers):
             found.worker(f"w{n}")
         yield found

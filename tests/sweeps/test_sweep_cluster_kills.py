@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from functools import cached_property
 
 import pytest
 
@@ -52,8 +53,12 @@ class Parent:
         self.log.close()
         return self.process.returncode, out
 
+    @cached_property
+    def study(self):
+        return SweepDirectory(self.path).study_to_read(self.url)
+
     def trials(self):
-        return SweepDirectory(self.path).study_to_read(self.url).trials()
+        return self.study.trials()
 
     def done(self):
         return Counter(trial.state for trial in self.trials().values())["finished"]
@@ -94,9 +99,9 @@ def conduct(parent, there):
             events.pop(0)[1]()
             trials = parent.trials().items()
             kept |= {number: (trial.value, trial.ended) for number, trial in trials if trial.state == "finished"}
-    assert not events
     code, out = parent.end()
     assert code == 0, (parent.folder / "parent.log").read_text()
+    assert not events
     assert json.loads(out)["trials"]["failed"] == 0
     return kept
 

@@ -1,5 +1,6 @@
 """muslin study"""
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -7,8 +8,18 @@ import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from muslin.cli.options import DataDir, Json, console, emit, same_command
+from muslin.cli.options import (
+    Cluster,
+    ClusterFile,
+    DataDir,
+    Json,
+    console,
+    emit,
+    executor,
+    same_command,
+)
 from muslin.errors import known
+from muslin.files import make_folder
 from muslin.runs.directory import folder_name, need_classes
 from muslin.studies import STUDIES, study
 
@@ -26,6 +37,11 @@ def command(
     data_dir: DataDir = None,
     folder: Annotated[str | None, typer.Option("--name", help="Folder of the results (default: study_STUDY).")] = None,
     runs_dir: Annotated[Path, typer.Option(help="Folder that it is made in.")] = Path("runs"),
+    workers: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="Trainings at a time (default: one after the other).")
+    ] = None,
+    cluster: Cluster = None,
+    cluster_file: ClusterFile = None,
     json: Json = False,
 ):
     """One of the course's comparisons: a few configurations, each trained with several seeds, give a table, a picture
@@ -37,7 +53,8 @@ def command(
     given = {"epochs": epochs, "dataset": dataset, "data_dir": data_dir}
     given = {setting: value for setting, value in given.items() if value is not None}
     path = runs_dir / folder_name(f"study_{name}" if folder is None else folder, "study")
-    outcomes = _conduct(STUDIES[name], given, seeds, path)
+    who = {"workers": workers, "cluster": cluster, "file": cluster_file}
+    outcomes = _conduct(STUDIES[name], given, seeds, path, who)
     facts = study.record(name, STUDIES[name], outcomes, path)
     if json:
         emit(facts)
@@ -53,15 +70,19 @@ def _list(json):
         console(json).print(f"{name:<15} {entry.about}")
 
 
-def _conduct(chosen, given, seeds, path):
-    """Train with a progress bar. Ctrl-C says how to go on."""
+def _conduct(chosen, given, seeds, path, who):
+    """Train with a progress bar, side by side where workers or a cluster are asked for. Ctrl-C says how to go on."""
+    make = None
+    if any(who.values()):
+        make_folder(path)
+        make = partial(executor, log=path / "workers.log", **who)
     plan = chosen.plan(given, seeds or chosen.seeds)
     settings = plan[0][1]
     data = settings.load_data()
     need_classes(data)
     with StudyProgress(console(True), plan) as progress:
         try:
-            return study.conduct(chosen, plan, data, path, progress)
+            return study.conduct(chosen, plan, data, path, progress, make)
         except KeyboardInterrupt:
             raise KeyboardInterrupt(f"Interrupted; every epoch so far is saved. Go on with: {same_command()}") from None
 
@@ -93,6 +114,9 @@ class StudyProgress(study.Progress):
         self.bar.update(self.task, description=f"{name}, seed {settings.seed}", advance=done)
 
     def on_epoch(self, state):
+        self.on_row()
+
+    def on_row(self):
         self.bar.advance(self.task)
 
 

@@ -10,6 +10,7 @@ from muslin.runs.directory import (
     need_test,
     prolong,
     split,
+    successive,
     train,
 )
 
@@ -23,5 +24,6 @@ __all__ = [
     "need_test",
     "prolong",
     "split",
+    "successive",
     "train",
 ]

@@ -222,7 +222,7 @@ def create(
 def place(facts: dict[str, Any], data: Dataset, runs_dir: Path, name: str | None, default: str, numbered: bool) -> Run:
     """A new run directory; ``facts`` are those of its config.json without the name and the data. See `create`."""
     first = runs_dir / folder_name(default if name is None else name, "run")
-    for path in _numbered(first) if name is None or numbered else [first]:
+    for path in successive(first) if name is None or numbered else [first]:
         own = name if name and path == first else path.name
         if _claimed(path, {"name": own, **facts, "data_checksums": data.checksums}):
             run = Run(path)
@@ -238,7 +238,7 @@ def _keep_table(run: Run, data: Dataset) -> None:
         write_json(run.path / "preparation.json", data.table.to_json())
 
 
-def _numbered(path: Path) -> Iterator[Path]:
+def successive(path: Path) -> Iterator[Path]:
     """runs/x, runs/x-2, runs/x-3, …"""
     yield path
     for number in count(2):

@@ -14,7 +14,9 @@ import numpy as np
 
 from muslin import runs
 from muslin.datasets import Dataset
-from muslin.errors import Diverged
+from muslin.errors import Diverged, InputError
+from muslin.executors import Executor, training
+from muslin.executors.jobs import Jobs
 from muslin.files import write_json
 from muslin.runs import Run
 from muslin.runs.settings import Settings
@@ -128,31 +130,99 @@ class Progress(Callback):
     def on_run(self, name: str, settings: Settings, done: int) -> None:
         """A run's turn has come; so many of its epochs are done already."""
 
+    def on_row(self) -> None:
+        """An epoch of a run has ended elsewhere."""
 
-def conduct(study: Study, plan: Plan, data: Dataset, folder: Path, progress: Progress | None = None) -> Outcomes:
+
+def conduct(
+    study: Study,
+    plan: Plan,
+    data: Dataset,
+    folder: Path,
+    progress: Progress | None = None,
+    make: Callable[[int], Executor] | None = None,
+) -> Outcomes:
     """Train what is not trained yet; returns {variation: Outcome}. A finished run is read, an interrupted one goes on.
+
+    make: gives an executor for so many trainings, which does them side by side; of a study in `STUDIES` only. Without
+    it they are done here, one after the other.
 
     Raises InputError as `muslin.runs` does; a run that diverges is an outcome, too.
     """
     if study.test:
         runs.need_test(data)
     progress = progress or Progress()
+    places = [_place(settings, data, folder, f"{name}_seed_{settings.seed}") for name, settings in plan]
+    if make is not None:
+        _side_by_side(study, plan, places, progress, make)
     done: dict[str, list[Run]] = {name: [] for name in study.variations}
-    for name, settings in plan:
-        run = _place(settings, data, folder, f"{name}_seed_{settings.seed}")
-        progress.on_run(name, settings, run.saved_epochs)
-        _train(study, run, data, progress)
+    for (name, settings), path in zip(plan, places, strict=True):
+        run = runs.Run(path)
+        if make is None:
+            run = run if _begun(run) else runs.create(settings, data, folder, path.name)
+            progress.on_run(name, settings, run.saved_epochs)
+            _train(study, run, data, progress)
         done[name].append(run)
     return {name: _outcome(study, of_name, data) for name, of_name in done.items()}
 
 
-def _place(settings: Settings, data: Dataset, folder: Path, name: str) -> Run:
-    """The run in the folder that has these settings and data already, else a new one."""
+def _side_by_side(
+    study: Study, plan: Plan, places: list[Path], progress: Progress, make: Callable[[int], Executor]
+) -> None:
+    """Raises InputError where a training fails, but for one that diverges."""
+    from muslin.studies import STUDIES
+
+    key = next(key for key, entry in STUDIES.items() if entry is study)
+    at = {str(path): row for path, row in zip(places, plan, strict=True) if not _done(study, runs.Run(path))}
+    task = {"function": "muslin.studies.study:work", "study": key}
+    tasks = {path: task | {"run": path, "settings": settings.model_dump()} for path, (_, settings) in at.items()}
+
+    heard: dict[str, int] = {}  # rows of each run, which may be told more than once
+
+    def hear(path: str, message: dict[str, Any]) -> None:
+        if "begin" not in message and "row" not in message:
+            return
+        rows = len(message["begin"]) if "begin" in message else heard[path] + 1
+        if path not in heard:
+            progress.on_run(*at[path], rows)
+        for _ in range(rows - heard.setdefault(path, rows)):
+            progress.on_row()
+        heard[path] = rows
+
+    ended = Jobs(tasks, make(len(tasks)), hear).run() if tasks else {}
+    for path, message in ended.items():
+        if "failed" in message and not message.get("diverged"):
+            raise InputError(f"{path}: {message['failed']}")
+
+
+def work(task: dict[str, Any], parent: Any) -> dict[str, Any]:
+    """A training of a study, in a worker: see `muslin.executors`."""
+    from muslin.studies import STUDIES
+
+    study = STUDIES[task["study"]]
+    run, data = training.prepared(Path(task["run"]), task["settings"])
+    callbacks = study.callbacks(data, runs.split(run.settings, data)[0])
+    message = {"done": run.summary} if run.finished else training.trained(run, data, parent, callbacks)
+    if not _done(study, run):
+        runs.evaluate_test(run, data)
+    return message
+
+
+def _done(study: Study, run: Run) -> bool:
+    """Whether nothing is left to do of the run."""
+    return run.finished and (not study.test or "test_accuracy" in run.summary)
+
+
+def _place(settings: Settings, data: Dataset, folder: Path, name: str) -> Path:
+    """Of the run in the folder that has these settings and data already, else of a new one."""
     for path in sorted(folder.glob(f"{name}*")):
-        run = runs.Run(path)
-        if (path / "config.json").exists() and _same(run, settings, data):
-            return run
-    return runs.create(settings, data, folder, name, numbered=True)
+        if _begun(run := runs.Run(path)) and _same(run, settings, data):
+            return path
+    return next(path for path in runs.successive(folder / name) if not _begun(runs.Run(path)))
+
+
+def _begun(run: Run) -> bool:
+    return (run.path / "config.json").exists()
 
 
 def _same(run: Run, settings: Settings, data: Dataset) -> bool:
