@@ -90,6 +90,14 @@ def test_without_a_shared_disk_the_run_directory_comes_back(begin, monkeypatch):
         assert not run.checkpoint.exists()
 
 
+def test_a_connection_that_is_lost_is_made_again(begin, capsys):
+    where, study, executor = begin()
+    executor.client.close()
+    scheduler = Scheduler(where, study, count=2, pool=executor).run()
+    assert scheduler.done == 2
+    assert "was gone for 0 s, and is there again." in capsys.readouterr().err
+
+
 class Heard:
     """Shows nothing; does something once, when a trial has had an epoch."""
 

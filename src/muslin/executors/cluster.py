@@ -9,7 +9,7 @@ import os
 import secrets
 import time
 from collections import Counter
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from itertools import count
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -114,16 +114,18 @@ class Cluster(Executor):
         place = {"topic": self.topic, "version": __version__, "folder": os.getcwd(), "proof": str(self.proof)}
         place |= {"metric": task.task.get("metric"), "asks": self.asks, "word": max(1.0, self.size / WORDS)}
         task.since, task.node, task.address = float("inf"), "", None
-        with self._connected():
+
+        def submit():
             task.future = self.client.submit(self.node.work, task.task, place, key=task.key, pure=False)
             task.future.add_done_callback(lambda future: self._over(task, future))
+
+        self._reach(submit)
 
     def next(self, timeout):
         if self.lost:
             self._again()
         elif time.monotonic() > self.looked + LOOK:
-            with self._connected():
-                self._look()
+            self._reach(self._look)
         task, message = super().next(min(timeout, LOOK))
         if message and "again" in message:  # an answer was lost
             self.tell(task, task.answer)
@@ -139,17 +141,15 @@ class Cluster(Executor):
     def tell(self, task, message):
         """Say something to the process of a task."""
         if task.address and not self.lost:
-            with self._connected():
-                run = {"workers": [task.address], "wait": False, "on_error": "ignore"}
-                self.client.run(self.node.tell, task.key, message, **run)
+            run = {"workers": [task.address], "wait": False, "on_error": "ignore"}
+            self._reach(lambda: self.client.run(self.node.tell, task.key, message, **run))
 
     def forget(self, task):
         """The task is no longer wanted: Dask releases it, and where it runs it is ended."""
         self.tasks.pop(task.key, None)
         future, task.future = task.future, None
         if future and not future.done():
-            with self._connected():
-                future.cancel()
+            self._reach(future.cancel)
 
     def stop(self):
         for task in [*self.busy]:
@@ -210,13 +210,12 @@ class Cluster(Executor):
 
     # Without a scheduler
 
-    @contextmanager
-    def _connected(self):
-        """What fails for want of a scheduler is done again when there is one."""
+    def _reach(self, action):
+        """Do it, if there is a scheduler; what is not done for want of one is made up for when there is one again."""
         try:
             if self.client.status != "running":
                 raise OSError("no scheduler")
-            yield
+            action()
         except (OSError, TimeoutError):
             self.lost = self.lost or time.monotonic()
 
@@ -229,7 +228,7 @@ class Cluster(Executor):
             self.client.close(timeout=1)
         try:
             self._connect(2)
-        except InputError:
+        except (InputError, OSError, TimeoutError):
             return
         self.lost = None
         note(f"the scheduler of {self.place.address} was gone for {gone:.0f} s, and is there again.")
