@@ -100,14 +100,11 @@ CASES = [
     {"samples": (X / 255).astype(np.float32)},
     {"sizes": (33, 4)},
     {"sizes": (33, 5, 5, 5, 5, 5, 7)},
-]
-#: here NumPy multiplies by a vector, in another order than by a matrix
-VECTORS = [
-    {"batch_size": 1},
-    {"batch_size": 23},
     {"sizes": (33, 1, 2, 4)},
     {"samples": X[:, :1].copy(), "sizes": (1, 9, 4)},
 ]
+#: here NumPy multiplies vectors by vectors, or a matrix by the vector of a single sample
+VECTORS = [{"batch_size": 1}, {"batch_size": 23}, {"sizes": (33, 1, 1, 4)}]
 
 
 @pytest.mark.parametrize("case", CASES + VECTORS, ids=str)

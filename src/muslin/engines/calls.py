@@ -115,6 +115,28 @@ def _gemm_intrinsic(real, size):
     return call
 
 
+def _gemv_intrinsic(real, size):
+    """cblas_?gemv, transposed, α = 1, β = 0, as NumPy calls it."""
+    number = {nb.float32: ir.FloatType(), nb.float64: ir.DoubleType()}[real]
+
+    @intrinsic
+    def call(context, function, order, m, n, A, lda, x, incx, y, incy):
+        def code(context, builder, signature, values):
+            whole = ir.IntType(size)
+            kinds = [I32, I32, whole, whole, number, I64, whole, I64, whole, number, I64, whole]
+            kind = ir.FunctionType(ir.VoidType(), kinds)
+            function, order, m, n, A, lda, x, incx, y, incy = values
+            one, zero, transposed = ir.Constant(number, 1.0), ir.Constant(number, 0.0), ir.Constant(I32, 112)
+            given = [order, transposed, m, n, one, A, lda, x, incx, zero, y, incy]
+            fitting = [v if v.type == kind_ else builder.trunc(v, kind_) for v, kind_ in zip(given, kinds, strict=True)]
+            builder.call(builder.inttoptr(function, kind.as_pointer()), fitting)
+            return context.get_dummy_value()
+
+        return nb.void(*[nb.int64] * 10), code
+
+    return call
+
+
 def _dot_intrinsic(real, size):
     """cblas_?dot of a vector with itself, in double precision."""
     number = {nb.float32: ir.FloatType(), nb.float64: ir.DoubleType()}[real]
@@ -197,6 +219,19 @@ def gemm(dtype, size):
         return 0
 
     return _entry(gemm, f"{SOURCE}{dtype}{size}")
+
+
+@cache
+def gemv(dtype, size):
+    """y = Aᵀx by BLAS. Arguments: address of cblas_?gemv; 101 or 102 (by rows or by columns); rows and columns of A; A,
+    its leading dimension; x, its step; y, its step."""
+    call_gemv = _gemv_intrinsic(nb.from_dtype(np.dtype(dtype)), size)
+
+    def gemv(args):
+        call_gemv(args[0], args[1], args[2], args[3], args[4], args[5], args[6], args[7], args[8], args[9])
+        return 0
+
+    return _entry(gemv, f"{SOURCE}{dtype}{size}")
 
 
 @cache

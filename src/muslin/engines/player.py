@@ -292,8 +292,8 @@ class Program:
         from muslin.engines import calls
 
         network = step.network
-        if 1 in (batch, *network.sizes):
-            raise CannotRecord("a size is 1: NumPy multiplies by vectors in another order than by matrices")
+        if batch == 1:
+            raise CannotRecord("a batch of 1: NumPy multiplies by vectors in another order than by matrices")
         self.step, self.y, self.batch = step, y, batch
         self.bindings = [b for f in (network.loss_function, network.delta_function) for b in check(f)]
         self.compiled = network.engine.compiled("update", step.rule, network.dtype)

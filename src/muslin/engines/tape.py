@@ -161,7 +161,10 @@ class Recorder:
         self.write(name, entry, arguments, reads, [arrays[i] for i in written], moves, told)
 
     def multiply(self, A, B, C):
-        """C ← A B, by BLAS."""
+        """C ← A B, by BLAS. On one thread as NumPy does it, to the bit, also by vectors."""
+        if self.parts == 1 and 1 in (*A.shape, B.shape[1]):
+            self._multiply_by_vector(A, B, C)
+            return
         reads, result = (A, B), C
         if C.strides[0] != C.itemsize:
             A, B, C = B.T, A.T, C.T
@@ -174,6 +177,35 @@ class Recorder:
             for X, leading in (A, factors[0][1]), (B, factors[1][1]), (C, max(m, C.strides[1] // C.itemsize)):
                 arguments += [X.ctypes.data, leading]
             self.write("gemm", self.gemm, arguments, reads, [result], memory=(A, B, C))
+
+    def _multiply_by_vector(self, A, B, C):
+        """C ← A B where a size is 1."""
+        if A.shape[1] == 1:
+            self._outer(A, B, C)
+        elif len(A) == B.shape[1] == 1:
+            raise CannotRecord("two sizes of 1 side by side: NumPy multiplies vectors by vectors in another order")
+        elif len(A) == 1:
+            self._row_by_matrix(A, B, C)
+        else:
+            self._row_by_matrix(B.T, A.T, C.T)
+
+    def _outer(self, a, b, C):
+        """C ← a b, of a column and a row. NumPy adds each product to 0, which makes 0 of −0."""
+        nothing = np.zeros(1, self.dtype)
+        self.names.add({"0": nothing})
+        self.loop("outer", a[:, 0], b[0], nothing, C.T)
+
+    def _row_by_matrix(self, a, B, c):
+        """c ← a B of rows a and c: NumPy has BLAS multiply Bᵀ by a, in whichever order B lies."""
+        if (product := blas.product(self.dtype, "gemv")) is None:
+            raise CannotRecord("the BLAS that NumPy uses cannot be called by address")
+        k, n = B.shape
+        order, leading = (102, B.strides[1]) if B.strides[0] == B.itemsize else (101, B.strides[0])
+        arguments = [product[0], order, k, n, B.ctypes.data, leading // B.itemsize]
+        for x in (a, c):
+            arguments += [x.ctypes.data, x.strides[1] // x.itemsize]
+        function = self.functions.gemv(self.dtype, product[1])
+        self.write("gemv", function, arguments, [a, B], [c], memory=(a, B, c))
 
     def square(self, x, result):
         """result ← x·x, by BLAS."""
@@ -237,11 +269,24 @@ class Recorder:
         if not result.dtype == X.dtype == function.resolve_dtypes((X.dtype, X.dtype, None))[2]:
             raise CannotRecord(f"{function.__name__}.reduce of {X.dtype} to {result.dtype}")
         out = result if keepdims else np.expand_dims(result, axis)
+        if axis == 1 and len(X) == 1 and X.strides[1] == X.itemsize:
+            self._reduce_row(function, X, out)
+            return
         first, rest = (X[:1], X[1:]) if axis == 0 else (X[:, :1], X[:, 1:])
         self.apply(np.positive, [first], out)
         if rest.size:
             out = np.broadcast_to(out, rest.shape)
             self._inner(function, [out, rest, out], int(np.argmin(X.strides)), (X, result))
+
+    def _reduce_row(self, function, X, out):
+        """out ← the sum of one row, whose numbers lie side by side: NumPy adds them up in pairs, to 0."""
+        if function is not np.add:
+            raise CannotRecord(f"{function.__name__}.reduce of a row")
+        nothing = np.zeros((1, 1), X.dtype)
+        self.names.add({"0": nothing})
+        self.apply(np.positive, [nothing], out)
+        total = np.broadcast_to(out, X.shape)
+        self._inner(function, [total, X, total], 1, (X, out))
 
     def _inner(self, function, views, inner, memory):
         """NumPy's loop along the axis ``inner`` of two, for each row or column of the other."""

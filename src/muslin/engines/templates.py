@@ -82,6 +82,13 @@ def targets(table, y, rows, Y):
             Y[i, j] = table[i, y[rows[j]]]
 """
 
+OUTER = """
+def outer(a, b, nothing, out):
+    for j in range(b.size):
+        for i in range(a.size):
+            out[j, i] = a[i] * b[j] + nothing[0]
+"""
+
 VDOT = """
 def vdot(a, b, out):
     total = 0.0
@@ -358,6 +365,7 @@ PLAIN = {
     "turn": TURN,
     "gather": GATHER,
     "targets": TARGETS,
+    "outer": OUTER,
     "vdot": VDOT,
     "sum": SUM,
     "keep": KEEP,
