@@ -74,6 +74,7 @@ def test_200_trials_survive_the_death_of_each(tmp_path, sweep_file):
             if parent.process.poll() is None:
                 parent.signal(signal.SIGKILL)
         check(parent, finished)
+        parent.study.storage._backend.engine.dispose()
         assert "secret" not in (tmp_path / "parent.log").read_text()
         assert "secret" not in (parent.path / "sweep.json").read_text()
 
@@ -110,8 +111,7 @@ def check(parent, finished):
     """Every index once, with the configuration of its own and a whole run directory; what was finished stays so."""
     from muslin.sweeps.file.space import draw
 
-    where = SweepDirectory(parent.path)
-    study = where.study_to_read(parent.url)
+    where, study = SweepDirectory(parent.path), parent.study
     stored = [t for t in study.storage.get_all_trials(study.id) if "trial" in t.user_attrs]
     assert sorted(t.user_attrs["trial"]["index"] for t in stored) == [*range(len(stored))]
     trials = study.trials()

@@ -1,5 +1,6 @@
 """Where a cluster of Dask's is, or how one is started: a table of the words that an address may begin with."""
 
+import logging
 from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
@@ -17,6 +18,7 @@ ENGINES = {
 #: Dask's own addresses of a scheduler that runs
 SCHEDULERS = ("tcp", "tls", "ws", "wss", "ucx")
 LOCAL = "127.0.0.1"
+LOGGERS = ("distributed", "distributed.client")
 
 
 class Place:
@@ -59,6 +61,8 @@ def need_dask():
         import distributed  # noqa: F401
     except ImportError as error:
         raise InputError("--cluster needs Dask: pip install 'muslin[cluster]'") from error
+    for name in LOGGERS:  # a scheduler that is gone is told in a sentence of ours
+        logging.getLogger(name).setLevel(logging.CRITICAL)
 
 
 def _local(number):
