@@ -25,8 +25,11 @@ browser:
 	{ apt-get update -qq || true; apt-get install -y -qq --no-install-recommends chromium >/dev/null; }; } || \
 	echo "Chromium is not installed (apt-get install chromium): the tests of the pages are skipped."
 
+# Three workers for two cores: many tests wait, for a process or for a page.
+WORKERS ?= $(shell n=$$(nproc 2>/dev/null || echo 2); echo $$((n + (n + 1) / 2)))
+
 test: setup browser
-	@OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -n auto $(ARGS)
+	@OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(ARGS)
 
 test-all: setup browser
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --group parity --group docs

@@ -61,14 +61,14 @@ def driven(tmp_path_factory, toy):
 @pytest.mark.parametrize(
     ("actions", "every"),
     [
-        (OF_ONE_RUN, 331),
+        (OF_ONE_RUN[:2], 331),
         pytest.param(OF_ONE_RUN, 1, marks=pytest.mark.slow),
         *(pytest.param([action], EVERY, marks=pytest.mark.slow) for action in (*OF_A_SWEEP, "serve")),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else None,
 )
 def test_nothing_is_lost_and_nothing_is_left(driven, actions, every):
-    ways = WAYS | ({} if actions == OF_ONE_RUN else SQL)
+    ways = WAYS | ({} if set(actions) <= {*OF_ONE_RUN} else SQL)
     asked = [[action, how if how in SQL.values() else 0, 0] for action in actions for how in ways.values()]
     asked = [case for n, case in enumerate(asked) if case not in asked[:n]]
     counts = dict(zip(map(str, asked), (result["operations"] for result in driven(asked)), strict=True))

@@ -121,6 +121,7 @@ def begin(sweep_file, tmp_path):
         sweep.kill()
 
 
+@pytest.mark.slow
 def test_a_killed_worker_gives_its_trial_back(begin, tmp_path):
     cores = len(os.sched_getaffinity(0))
     sweep = begin(count=3, workers=cores)

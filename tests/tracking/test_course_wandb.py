@@ -40,6 +40,7 @@ def test_train_py_goes_online(tmp_path):
     assert len(images(sent, "confusion_matrix")) == 1
 
 
+@pytest.mark.slow
 def test_under_w_and_b_s_agent_train_py_is_the_agent_s_run(tmp_path):
     with Stub() as stub:
         world = World(tmp_path, stub.url)

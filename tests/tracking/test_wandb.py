@@ -48,6 +48,7 @@ def arrived(sent, run, classes=10):
 
 
 @needs_wandb
+@pytest.mark.slow
 def test_the_server_searches_and_its_agent_trains(tmp_path):
     rates = (0.01, 0.02, 0.03, 0.04)
     trials = [{**TINY, "batch_size": b, "lr": rate} for b, rate in zip((128, 5000, 64, 128), rates, strict=True)]
@@ -94,6 +95,7 @@ def test_an_offline_run_is_synced_later(tmp_path):
 
 
 @needs_wandb
+@pytest.mark.slow
 def test_the_trials_of_a_sweep_are_a_group(tmp_path):
     with Stub() as stub:
         world = World(tmp_path, stub.url)
