@@ -3,6 +3,7 @@
 import copy
 import json
 import pickle
+import re
 import runpy
 import subprocess
 import sys
@@ -438,3 +439,13 @@ def test_labels_that_cannot_be(message, y):
 
 def test_names_in_any_case_are_one_name():
     assert small(activation="ReLU", loss="Cross_Entropy").config == small().config
+
+
+def test_the_seed_that_is_not_given_is_0():
+    assert np.array_equal(small().theta, small(seed=0).theta)
+
+
+def test_the_picture_names_each_layer():
+    """Inputs, the activation of each hidden layer, the output."""
+    texts = re.findall(r"<text[^>]*>([^<]*)</text>", FeedForwardNeuralNetwork([4, 3, 5, 2], "tanh")._repr_html_())
+    assert texts == ["4", "inputs", "3", "tanh", "5", "tanh", "2", "softmax"]

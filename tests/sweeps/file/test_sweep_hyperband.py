@@ -93,6 +93,8 @@ def test_the_reason_says_what_was_compared():
     histories = [[0.1, 0.6], [0.1, 0.75], [0.1, 0.7]]
     reason = "hyperband: 0.6 at iteration 2 is below 0.7, the threshold of 3 runs"
     assert stops(histories[0], histories, THREE, "maximize") == reason
+    reason = "hyperband: 0.75 at iteration 2 is above 0.7, the threshold of 3 runs"
+    assert stops(histories[1], histories, THREE, "minimize") == reason
 
 
 @pytest.mark.parametrize("name", MAKE["RULES"])
