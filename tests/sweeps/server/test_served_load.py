@@ -27,7 +27,7 @@ def hasty(monkeypatch):
 def quick(client):
     started = time.monotonic()
     assert client.send("GET", "/healthz", key="")[0] == 200
-    assert time.monotonic() - started < 1
+    assert time.monotonic() - started < 5  # far more than it takes: the machine may be busy
 
 
 def asked(host, length):
