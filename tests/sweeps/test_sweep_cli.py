@@ -140,6 +140,14 @@ def test_best_with_another_seed_is_another_run(swept, muslin_json):
     assert muslin_json("best", swept, "--seed", 3)["run"] == str(swept / "best-2")
 
 
+def test_best_draws_what_a_kill_kept_from_being_drawn(swept, muslin_json):
+    muslin_json("best", swept)
+    for name in ("curves.png", "test.json"):
+        (swept / "best" / name).unlink()
+    muslin_json("best", swept)
+    assert (swept / "best" / "curves.png").exists()
+
+
 def test_best_may_be_shown_elsewhere(swept, muslin):
     code, _, err = muslin("best", swept, "--tracker", "cloud")
     assert code == 2

@@ -127,10 +127,13 @@ def _place(directory, settings, data):
 
 def _trained_and_measured(run, data, tracked):
     from muslin.cli.evaluate import measure
+    from muslin.report.plots import curves
 
     with _interruptible():
         if not run.finished:
             fit(run, data, tracked)
+        elif not (run.path / "curves.png").exists():  # a kill came before they were drawn
+            curves(run.history, run.path / "curves.png")
     figures = measure(run, data)
     tracked.evaluated(figures, run.path / "confusion_matrix.png")
     return figures
