@@ -138,6 +138,32 @@ def test_the_order_of_day_and_month_is_that_of_training():
         made.transform(pd.DataFrame({"day": ["01/31/2024"], "x": ["3"]}))
 
 
+def test_dates_with_the_year_first_are_always_read():
+    table = pd.DataFrame({"day": ["31/01/2024", "01/02/2024"], "x": ["1", "2"]})
+    made, _ = fit(table)
+    new = table.assign(day=["2024-01-31", "2024-02-01"])
+    np.testing.assert_array_equal(made.transform(new), made.transform(table))
+
+
+def test_the_mark_of_numbers_is_that_of_training():
+    table = pd.DataFrame({"share": ["5 %", "70 %", "9 %"]})
+    made, _ = fit(table)
+    np.testing.assert_array_equal(made.transform(table), made.transform(pd.DataFrame({"share": ["5", "70", "9"]})))
+    with pytest.raises(InputError, match="must be a number"):
+        made.transform(pd.DataFrame({"share": ["$5"]}))
+    made, _ = fit(pd.DataFrame({"share": ["5", "70", "9"]}))
+    with pytest.raises(InputError, match="must be a number"):
+        made.transform(pd.DataFrame({"share": ["5 %"]}))
+
+
+def test_a_column_of_unknown_values_only_is_said(capsys):
+    made, _ = fit(pd.DataFrame({"zip": ["01067", "80331"] * 5}))
+    made.transform(pd.DataFrame({"zip": ["01067", "Atlantis"]}), "new.csv")
+    assert not capsys.readouterr().err
+    made.transform(pd.DataFrame({"zip": ["1067"]}), "new.csv")
+    assert "knows no value of the column 'zip'" in capsys.readouterr().err
+
+
 def test_an_id_goes_by_its_name():
     numbers = pd.Series(rng.permutation(1000)[:50] * 13)
     assert describe(numbers, "customer_id").kind == "id"

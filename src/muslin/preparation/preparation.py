@@ -16,9 +16,9 @@ from typing import Any, Self
 
 import numpy as np
 
-from muslin.errors import InputError, shown
+from muslin.errors import InputError, note, shown
 from muslin.preparation.columns import Column, describe
-from muslin.preparation.values import as_days, as_numbers, as_texts, date_order
+from muslin.preparation.values import as_days, as_numbers, as_texts, date_order, marks_of
 
 #: values of a category that have a feature each, at most; share of the rows, and rows, below which a value is rare
 LEVELS, RARE, FEW = 50, 0.005, 2
@@ -35,7 +35,8 @@ class Prepared:
 
     center, scale  of each of its numbers; fill: what a gap is filled with; gaps: whether a gap has a feature
     levels         of a category: the values that have a feature; rare: whether all others have one
-    words, order   texts taken for missing; of dates, what stands first (see `values.date_order`)
+    words          texts taken for missing
+    order, mark    of dates, what stands first (see `values.date_order`); of sums of money and shares, $ or %
     """
 
     name: str
@@ -48,6 +49,7 @@ class Prepared:
     rare: bool = False
     words: tuple[str, ...] = ()
     order: str = ""
+    mark: str = ""
 
     @property
     def features(self) -> list[str]:
@@ -161,7 +163,10 @@ def _fit_number(column: Column, values: Any, decimal_comma: bool) -> Prepared:
         )
     center, scale = _standard(filled)
     gaps = filled.shape[1] > 1
-    return Prepared(column.name, "number", center, scale, float(imputer.statistics_[0]), gaps, words=column.words)
+    texts, missing = as_texts(values)
+    mark = max(marks_of(texts[~missing & ~np.isin(texts, column.words)]), default="")
+    fill = float(imputer.statistics_[0])
+    return Prepared(column.name, "number", center, scale, fill, gaps, words=column.words, mark=mark)
 
 
 def _fit_category(column: Column, values: Any, decimal_comma: bool) -> Prepared:
@@ -200,7 +205,7 @@ def _standard(X: np.ndarray) -> tuple[tuple[float, ...], tuple[float, ...]]:
 
 
 def _number(column: Prepared, values: Any, decimal_comma: bool, where: str) -> Iterator[np.ndarray]:
-    X = as_numbers(values, decimal_comma)
+    X = as_numbers(values, decimal_comma, column.mark)
     texts, missing = as_texts(values)
     _refuse_texts(column, texts, ~np.isfinite(X) & ~missing & ~np.isin(texts, column.words), where, "a number")
     gap = ~np.isfinite(X)
@@ -210,6 +215,10 @@ def _number(column: Prepared, values: Any, decimal_comma: bool, where: str) -> I
 
 def _category(column: Prepared, values: Any, decimal_comma: bool, where: str) -> Iterator[np.ndarray]:
     texts = _levels(values)
+    if column.levels and not np.isin(texts, np.array(column.levels, object)).any():
+        note(
+            f"{where}: the model knows no value of the column {shown(column.name)} that stands there: {shown(texts[0])}."
+        )
     for level in column.levels:
         yield texts == level
     if column.rare:

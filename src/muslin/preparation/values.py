@@ -73,30 +73,34 @@ def text_of(value: object) -> str:
 # Numbers
 
 
-def as_numbers(values: Values, decimal_comma: bool = False) -> np.ndarray:
+def as_numbers(values: Values, decimal_comma: bool = False, mark: str | None = None) -> np.ndarray:
     """The values as float64 (N,); NaN where there is none, or another text.
 
-    Sums of money and shares are numbers, where all have the same mark ($5 and $7; 10 % and 20 %).
+    Sums of money and shares are numbers, where all have the same mark ($5 and $7; 10 % and 20 %), and it is the one that
+    is given, if one is.
     """
     if _kind(values) in ("i", "u", "f"):
         return np.array(values, np.float64)  # a copy: a frame's own memory is not written into
     texts, missing = as_texts(values)
     if decimal_comma and any(POINT_ONLY.fullmatch(text) for text in texts):
         decimal_comma = False  # whatever the other columns have: 1.234 beside 0.5 is no thousand
-    bare = _without_marks(texts[~missing])
+    bare = _without_marks(texts[~missing], mark)
     numbers = np.full(len(texts), np.nan)
     numbers[~missing] = [_number_of(text, decimal_comma) for text in bare]
     return numbers
 
 
-def _without_marks(texts: np.ndarray) -> np.ndarray:
+def marks_of(texts: Iterable[str]) -> set[str]:
+    """The marks that the numbers among the texts have; "" is among them where some have none."""
+    return {m[2] + m[4] for text in texts if (m := MARKED.fullmatch(text))}
+
+
+def _without_marks(texts: np.ndarray, mark: str | None) -> np.ndarray:
     """The texts, and where all that have a mark have the same one (and all have it, of %), without it."""
     if not any(c in text for text in texts for c in f"{MONEY}%"):
         return texts
-    found = [MARKED.fullmatch(text) for text in texts]
-    marks = [(m[2] + m[4]) if m else "" for m in found]
-    some = {mark for mark in marks if mark}
-    if len(some) != 1 or (some == {"%"} and not all(mark for mark, m in zip(marks, found, strict=True) if m)):
+    found, marks = [MARKED.fullmatch(text) for text in texts], marks_of(texts)
+    if len(marks - {""}) != 1 or marks == {"%", ""} or not marks <= {"", mark if mark is not None else max(marks)}:
         return texts
     return np.array([m[1] + m[3] if m else text for m, text in zip(found, texts, strict=True)], object)
 
@@ -137,7 +141,7 @@ def has_decimal_comma(texts: Iterable[str]) -> bool | None:
 def as_days(values: Values, order: str = "") -> np.ndarray:
     """Dates as days since 1970-01-01, float64 (N,); NaN where there is none, or another text.
 
-    order: what stands first, "year", "day" or "month"; else found (see `date_order`).
+    order: what stands first, "year", "day" or "month", where it is not the year; else found (see `date_order`).
     """
     import pandas as pd
 
@@ -147,7 +151,10 @@ def as_days(values: Values, order: str = "") -> np.ndarray:
     else:
         texts, missing = as_texts(values)
         there = np.array([bool(DATE.fullmatch(text)) for text in texts], bool) & ~missing
-        order = (order or date_order(texts[there])) if there.any() else ""
+        found = date_order(texts[there]) if there.any() else ""
+        order = (
+            found if found == "year" or not order else order
+        )  # with the year first a date can be read in one way only
         if not order:
             return np.full(len(texts), np.nan)
         format = _format(texts[there], order)
