@@ -216,9 +216,7 @@ def _number(column: Prepared, values: Any, decimal_comma: bool, where: str) -> I
 def _category(column: Prepared, values: Any, decimal_comma: bool, where: str) -> Iterator[np.ndarray]:
     texts = _levels(values)
     if column.levels and not np.isin(texts, np.array(column.levels, object)).any():
-        note(
-            f"{where}: the model knows no value of the column {shown(column.name)} that stands there: {shown(texts[0])}."
-        )
+        note(f"{where}: the model knows no value of the column {shown(column.name)} there, as {shown(texts[0])}.")
     for level in column.levels:
         yield texts == level
     if column.rare:

@@ -76,8 +76,8 @@ def text_of(value: object) -> str:
 def as_numbers(values: Values, decimal_comma: bool = False, mark: str | None = None) -> np.ndarray:
     """The values as float64 (N,); NaN where there is none, or another text.
 
-    Sums of money and shares are numbers, where all have the same mark ($5 and $7; 10 % and 20 %), and it is the one that
-    is given, if one is.
+    Sums of money and shares are numbers, where all have the same mark ($5 and $7; 10 % and 20 %), and it is
+    the one that is given, if one is.
     """
     if _kind(values) in ("i", "u", "f"):
         return np.array(values, np.float64)  # a copy: a frame's own memory is not written into
