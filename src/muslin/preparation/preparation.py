@@ -49,7 +49,7 @@ class Prepared:
     rare: bool = False
     words: tuple[str, ...] = ()
     order: str = ""
-    mark: str = ""
+    mark: str | None = None
 
     @property
     def features(self) -> list[str]:
