@@ -8,6 +8,8 @@ c is the middle, M turns, stretches and mirrors, d moves, D is a smooth field an
 the value is bilinear; outside all are 0. Simard, Steinkraus & Platt, ICDAR 2003. Samples are rows here.
 """
 
+from typing import Any
+
 import numpy as np
 
 #: what is told of each sample of a batch, by place: M, d, e, which D; what mixup leaves of it; the box of cutmix; how
@@ -32,7 +34,8 @@ def warp(
     f, g = s - i, t - j
     rows = [np.clip(i + k, -1, h).astype(np.int64) + 1 for k in (0, 1)]
     columns = [np.clip(j + k, -1, w).astype(np.int64) + 1 for k in (0, 1)]
-    which, total = np.arange(n)[:, None], None
+    which = np.arange(n)[:, None]
+    total: Any = None
     for k, down in enumerate((1.0 - f, f)):
         for m, right in enumerate((1.0 - g, g)):
             part = (down * right).astype(out.dtype) * framed[which, rows[k], columns[m]]

@@ -24,7 +24,9 @@ TRACES = KEY.encode(), KIND.encode()
 
 def stamp(head: bytes, body: bytes | memoryview = b"") -> bytes:
     """The head of a file, which has `BLANK` in it, with the digest of head and body in its place."""
-    start, end = PLACE.search(head).span(1)
+    place = PLACE.search(head)
+    assert place, "the head of a file of ours has a place for the digest"
+    start, end = place.span(1)
     return b"".join((head[:start], _digest(head, start, end, body), head[end:]))
 
 

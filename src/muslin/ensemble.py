@@ -168,7 +168,7 @@ class Ensemble:
 
     def save(self, path: str | PathLike[str]) -> None:
         """Write all members and their views to a safetensors file, whole or not at all."""
-        tensors = {}
+        tensors: dict[str, np.ndarray] = {}
         for m, (member, seen) in enumerate(zip(self.members, self.views, strict=True), 1):
             tensors |= {f"{m}.{name}": tensor for name, tensor in tensors_of(member).items()}
             tensors |= {} if seen is None else {f"{m}.views": seen}

@@ -13,9 +13,10 @@ import stat
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from functools import cache
+from io import BufferedReader
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any
 
 from muslin import digests
 from muslin.errors import InputError, note, visible
@@ -284,7 +285,7 @@ def read_bytes(path: AnyPath, what: str = "file", limit: int = TEXT) -> bytes:
             raise InputError(f"Cannot read the {what} {visible(str(path))}: {error.strerror or error}.") from error
 
 
-def opened(path: AnyPath, what: str = "file") -> BinaryIO:
+def opened(path: AnyPath, what: str = "file") -> BufferedReader:
     """A regular file, open for reading in binary. Raises InputError where it is missing or anything else."""
     name = visible(str(path))
     try:

@@ -8,9 +8,11 @@ import os
 import signal
 import sys
 import threading
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import wraps
 from importlib import import_module
+from typing import Any, NoReturn
 
 from muslin.errors import MESSAGE, Diverged, InputError, shown, visible
 
@@ -43,7 +45,7 @@ COMMANDS = {
 FILES = {"help": "topics"}
 
 
-def main(argv=None):
+def main(argv: list[str] | None = None) -> None:
     """Run a command and exit with its code."""
     argv = (sys.argv[1:] if argv is None else argv) or ["--help"]
     with exit_codes():
@@ -57,7 +59,7 @@ def main(argv=None):
 
 
 @contextmanager
-def exit_codes():
+def exit_codes() -> Iterator[None]:
     """What a person did wrong ends the program with one line and 2, Ctrl-C with 130."""
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):  # a notebook's has not
@@ -71,22 +73,23 @@ def exit_codes():
             _fail(str(error) or "Interrupted.", 130)
 
 
-def _sentence(error):
+def _sentence(error: BaseException) -> str:
     """What an error says; the system's own without its number, and with no more of the name than can be read."""
-    named = isinstance(error, OSError) and error.strerror and error.filename is not None
-    return f"{shown(str(error.filename))}: {error.strerror}." if named else str(error)
+    if isinstance(error, OSError) and error.strerror and error.filename is not None:
+        return f"{shown(str(error.filename))}: {error.strerror}."
+    return str(error)
 
 
 @contextmanager
-def _ctrl_c():
+def _ctrl_c() -> Iterator[None]:
     """The first Ctrl-C is a KeyboardInterrupt, so that what is done is kept; the second ends the process at once."""
     ours = threading.current_thread() is threading.main_thread()
     if not ours or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:  # such as in a notebook
         yield
         return
-    presses = []
+    presses: list[int] = []
 
-    def press(number, frame):
+    def press(number: int, frame: Any) -> None:
         if presses:
             if sys.stderr.isatty():
                 os.write(2, SHOW_CURSOR)
@@ -104,13 +107,13 @@ def _ctrl_c():
 SHOW_CURSOR = b"\x1b[?25h\n"
 
 
-def _fail(message, code=2):
+def _fail(message: str, code: int = 2) -> NoReturn:
     line = visible(" ".join(message.split()))
     print(f"muslin: {line if len(line) <= MESSAGE else line[:MESSAGE] + '…'}", file=sys.stderr)
     sys.exit(code)
 
 
-def _app(argv):
+def _app(argv: list[str]) -> Any:
     """The typer application. Only the command that is called is imported, so that ``--help`` is there at once."""
     import typer
 
@@ -124,7 +127,7 @@ def _app(argv):
         pretty_exceptions_enable=False,
     )
 
-    def show_version(wanted: bool):
+    def show_version(wanted: bool) -> None:
         if wanted:
             print(f"muslin {__version__}")
             raise typer.Exit
@@ -134,19 +137,20 @@ def _app(argv):
         version: bool = typer.Option(
             False, "--version", callback=show_version, is_eager=True, help="Print the version."
         ),
-    ):
+    ) -> None:
         pass
 
     called = next((word for word in _typed(argv) if not word.startswith("-")), None)
     for name, text in COMMANDS.items():
-        function = import_module(f"muslin.cli.{FILES.get(name, name)}").command if name == called else _stub
+        module = import_module(f"muslin.cli.{FILES.get(name, name)}") if name == called else None
+        function = module.command if module else _stub
         about = f"{text}\n\n{' '.join((function.__doc__ or '').split())}"
-        settings = getattr(function, "context", None)
+        settings = getattr(module, "CONTEXT", None)
         app.command(name, help=about, short_help=text, context_settings=settings)(_interruptible(function))
     return typer.main.get_command(app)
 
 
-def _typed(argv):
+def _typed(argv: list[str]) -> list[str]:
     """The words of the line, also of one that a shell wants to have completed."""
     if "_MUSLIN_COMPLETE" not in os.environ:
         return argv
@@ -158,11 +162,11 @@ class Interrupted(Exception):
     """Ctrl-C. The message says how to go on."""
 
 
-def _interruptible(function):
+def _interruptible(function: Callable[..., Any]) -> Callable[..., Any]:
     """The command with Ctrl-C as an exception of ours; typer would take KeyboardInterrupt and drop its message."""
 
     @wraps(function)
-    def command(*arguments, **options):
+    def command(*arguments: Any, **options: Any) -> Any:
         try:
             return function(*arguments, **options)
         except KeyboardInterrupt as error:
@@ -171,5 +175,5 @@ def _interruptible(function):
     return command
 
 
-def _stub():
+def _stub() -> None:
     pass

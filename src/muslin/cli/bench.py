@@ -1,7 +1,7 @@
 """muslin bench"""
 
 import statistics
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.table import Table
@@ -23,8 +23,9 @@ def command(
     inputs: Annotated[int, typer.Option(min=1, help="Numbers in a sample.")] = 784,
     classes: Annotated[int, typer.Option(min=2, help="Classes.")] = 10,
     json: Json = False,
-    flags: dict | None = None,
-):
+    *,
+    flags: dict[str, Any],
+) -> None:
     """A training step of the network that the settings describe, on random images: with one thread and with all, beside
     what the machine can do at most: the same matrix products alone through BLAS, and one pass over the optimizer's
     memory. For the comparison with PyTorch, JAX and scikit-learn see benchmarks/."""

@@ -33,7 +33,7 @@ def command(
     output: Annotated[Path, typer.Option(help="The page to write.")] = Path("blackboard.html"),
     data_dir: DataDir = None,
     json: Json = False,
-):
+) -> None:
     """One training step of a small network, every matrix with its numbers, forward and back. Point at a number to see
     what made it; edit it, and all that follows moves; print worksheets. The page is one file that needs no network."""
     from muslin.report import blackboard

@@ -6,7 +6,7 @@ import operator
 import re
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.table import Table
@@ -47,11 +47,13 @@ def command(
     png: Annotated[Path | None, typer.Option(metavar="FILE", help="Draw the curves of all runs.")] = None,
     storage: Annotated[str | None, typer.Option(metavar="URL", help="A sweep's database, if it was moved.")] = None,
     json: Json = False,
-):
+) -> None:
     """One row a run: the settings that differ, then the figures. Below, for finished runs on the same data set,
     McNemar's test of each pair: are the two right on the test set equally often?"""
     lookup(dict.fromkeys(FORMATS), "format", format)
-    rows, descending, values = [], {"accuracy", "val_accuracy", "test_accuracy"}, set()
+    rows: list[dict[str, Any]] = []
+    values: set[str] = set()
+    descending = {"accuracy", "val_accuracy", "test_accuracy"}
     for path in paths:
         rows += _rows(path, storage, descending, values)
     first, settings, figures = _columns(rows, all or len(rows) == 1)
@@ -74,9 +76,9 @@ def command(
             what = f"the best {metric} of a trial's epochs; the column {metric} is that of the network it ended with"
             console(json).print(f"value is {what}.")
         _show_tests(console(json), tests)
-        for what, path in (("page", html), ("picture", png)):
-            if path:
-                console(json).print(f"{what:10} {path}")
+        for what, file in (("page", html), ("picture", png)):
+            if file:
+                console(json).print(f"{what:10} {file}")
     else:
         _write_csv(rows, columns)
 

@@ -17,7 +17,7 @@ def command(
     dataset: Annotated[str | None, typer.Argument(help="fashion_mnist, mnist, digits, or a path.")] = None,
     data_dir: DataDir = None,
     json: Json = False,
-):
+) -> None:
     """Without a name: what there is, and where. Of a table: what each of its columns is. Any other is looked for in
     --data-dir or $MUSLIN_DATA, the cache, the system's package, then downloaded. The contents are checked against
     known SHA-256 checksums whichever way they come."""

@@ -10,7 +10,7 @@ MARKS = {"ok": "✓", "better": "–", "wrong": "✗"}
 STYLES = {"ok": None, "better": "yellow", "wrong": "bold red"}
 
 
-def command(json: Json = False):
+def command(json: Json = False) -> None:
     """What this machine has and lacks: Python, processor, the cores that one really gets, BLAS, engine, cache, data
     sets, extras, disk and clock, each with what to do. ✓ is well, – works and could work better, ✗ is wrong; the exit
     code is 1 if anything is wrong, else 0."""

@@ -24,7 +24,7 @@ def command(
     runs_dir: Annotated[Path, typer.Option(help="Folder that the run directory is made in.")] = Path("runs"),
     evaluate: Annotated[bool, typer.Option("--evaluate", help="Then measure it on the test set.")] = False,
     json: Json = False,
-):
+) -> None:
     """Their probabilities, or numbers, are averaged: a run of its own, to evaluate, predict, report and export. It has
     copies of the networks. One run is enough where --views or --temperature is wanted. A temperature is fitted on the
     validation samples that no member was trained on; it leaves the predicted classes of a single network as they are.

@@ -1,16 +1,18 @@
 """muslin evaluate"""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 import typer
+from rich.console import Console
 from rich.table import Table
 
 from muslin import runs
 from muslin.cli.options import Json, RunPath, console, emit
 from muslin.errors import InputError
 from muslin.files import output_folder
+from muslin.runs import Run
 
 
 def command(
@@ -19,18 +21,18 @@ def command(
         Path | None, typer.Argument(metavar="[TABLE]", help="Another table than the test rows of the run's own.")
     ] = None,
     json: Json = False,
-):
+) -> None:
     """Test accuracy and loss; precision, recall and F1 of each class; the confusion matrix and the pairs of classes
     that are most often confused, as pictures in the run directory. Of numbers R² and the errors."""
-    run = runs.Run(run)
-    figures = measure(run, run.dataset(quiet=False)) if table is None else measure_table(run, table)
+    trained = runs.Run(run)
+    figures = measure(trained, trained.dataset(quiet=False)) if table is None else measure_table(trained, table)
     if json:
-        emit({"run": str(run.path)} | figures)
+        emit({"run": str(trained.path)} | figures)
     else:
-        show(console(json), run, figures)
+        show(console(json), trained, figures)
 
 
-def measure_table(run, path):
+def measure_table(run: Run, path: Path) -> dict[str, Any]:
     """The figures of a run's model on another table; nothing is written."""
     facts = run.table
     if facts is None:
@@ -40,7 +42,7 @@ def measure_table(run, path):
     return _with_pairs(figures, facts.target.classes)
 
 
-def measure(run, data):
+def measure(run: Run, data: Any) -> dict[str, Any]:
     """Evaluate, draw the pictures, and return the figures with the most confused pairs."""
     from muslin.report import plots
 
@@ -63,15 +65,15 @@ def _with_pairs(figures, names):
     return figures | {"most_confused": [{"true": names[t], "predicted": names[p], "count": n} for t, p, n in pairs]}
 
 
-def most_confused(matrix, n=6):
+def most_confused(matrix: np.ndarray, n: int = 6) -> list[tuple[int, int, int]]:
     """The n most frequent confusions: [(true class, predicted class, count)], the most frequent first."""
     wrong = matrix - np.diag(np.diag(matrix))
     order = np.argsort(-wrong, axis=None, kind="stable")[:n]
-    pairs = [(*map(int, np.unravel_index(at, wrong.shape)), int(wrong.flat[at])) for at in order]
+    pairs = [(int(at) // len(wrong), int(at) % len(wrong), int(wrong.flat[at])) for at in order]
     return [pair for pair in pairs if pair[2]]
 
 
-def show(out, run, figures):
+def show(out: Console, run: Run, figures: dict[str, Any]) -> None:
     if "per_class" in figures:
         _show_classes(out, figures)
     for pair in figures.get("most_confused", ())[:3]:

@@ -18,12 +18,12 @@ def command(
         Path | None, typer.Option("--output", "-o", help="The file to write (default: in the run directory).")
     ] = None,
     json: Json = False,
-):
+) -> None:
     """ONNX has the preparation of a table, or the scaling of bytes, inside; its outputs are label and probabilities,
     or number. For PyTorch a state dict (.safetensors) is written, and beside it the Python program that loads it."""
     write = lookup(FORMATS, "format", to)
-    run = runs.Run(run)
-    result = {"run": str(run.path)} | write(run, output)
+    trained = runs.Run(run)
+    result = {"run": str(trained.path)} | write(trained, output)
     if json:
         emit(result)
         return

@@ -33,7 +33,7 @@ def command(
     hidden_size: Annotated[str, typer.Option(help="Units of each hidden layer.")] = "7,6",
     seed: Annotated[int, typer.Option(min=0, help="Of the weights and samples.")] = 0,
     json: Json = False,
-):
+) -> None:
     """Central differences in double precision, all layers, every activation with every output and every loss that goes
     with it, normalized or not, on small networks. The course asks for a relative error below 1e-7."""
     asked = {
@@ -62,9 +62,9 @@ def command(
     if json:
         emit({"passed": passed, "largest_error": worst, "tolerance": TOLERANCE, "checks": rows})
     else:
-        layers = [f"layer {k}" for k in range(1, len(hidden) + 2)]
+        columns = [f"layer {k}" for k in range(1, len(hidden) + 2)]
         names = ("activation", "normalization", "output", "loss")
-        table = Table(*names, *layers, box=None, pad_edge=False, header_style="bold")
+        table = Table(*names, *columns, box=None, pad_edge=False, header_style="bold")
         for row in rows:
             table.add_row(*(row[name] for name in names), *(f"{error:.1e}" for error in row["layers"]))
         console(json).print(table)

@@ -15,6 +15,8 @@ import typer
 from muslin.cli.options import Json, emit
 from muslin.errors import InputError
 
+#: what stands behind COMMAND is its own
+CONTEXT = {"allow_interspersed_args": False}
 #: runs that are named one by one
 SHOWN = 5
 
@@ -25,7 +27,7 @@ def command(
     ],
     runs_dir: Annotated[Path, typer.Option(help="Folder of the runs and sweeps.")] = Path("runs"),
     json: Json = False,
-):
+) -> None:
     """Runs any program that uses wandb, sweeps and agents included, without an account and without a change: it is told
     of the server that `muslin serve` runs for the folder, or of one that lasts as long as it does. Its output, exit
     code and Ctrl-C are the program's own. Options of muslin stand before COMMAND."""
@@ -47,9 +49,6 @@ def command(
     else:
         _say(runs_dir, paths, local)
     sys.exit(code)
-
-
-command.context = {"allow_interspersed_args": False}
 
 
 def _child(words, environment, json=False):

@@ -1,15 +1,15 @@
 """muslin playground"""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from muslin import runs
 from muslin.cli import own_formulas
 from muslin.cli.options import DataDir, Json, console, emit
 from muslin.errors import InputError
 from muslin.files import output_folder
+from muslin.runs import Run
 
 
 def command(
@@ -27,14 +27,14 @@ def command(
     formulas: own_formulas.Formulas = None,
     data_dir: DataDir = None,
     json: Json = False,
-):
+) -> None:
     """Draw, drop a picture or take test images; see what every unit does, switch units off, and train on in the page.
     With --toy: small networks learn points in the plane while you watch, alone or in a race. The page is one file that
     needs neither network nor server; send it to whom you like."""
     if toy == (run is not None):
         raise InputError("playground takes a run directory, or --toy; one of them.")
     own_formulas.run(formulas)
-    facts = _toy(output or Path("toy.html")) if toy else _run(runs.Run(run), output, samples, data_dir)
+    facts = _run(Run(run), output, samples, data_dir) if run else _toy(output or Path("toy.html"))
     path = Path(facts["page"])
     if json:
         emit(facts | {"bytes": path.stat().st_size})
@@ -42,7 +42,7 @@ def command(
         console(json).print(f"{path}  {path.stat().st_size / 1e6:.1f} MB; open it in a browser")
 
 
-def _toy(path):
+def _toy(path: Path) -> dict[str, Any]:
     from muslin.report import formulas, toy
 
     toy.write(path)
@@ -51,7 +51,7 @@ def _toy(path):
     return {"page": str(path), "missing": formulas.missing()}
 
 
-def _run(run, output, samples, data_dir):
+def _run(run: Run, output: Path | None, samples: int, data_dir: str | None) -> dict[str, Any]:
     from muslin.report import playground
 
     path = output or output_folder(run.path) / "playground.html"

@@ -8,8 +8,9 @@ import typer
 
 from muslin import runs
 from muslin.cli.options import Json, RunPath, console, emit
-from muslin.datasets import images
+from muslin.datasets import TableFacts, images
 from muslin.errors import InputError
+from muslin.runs import Run
 
 NO_IMAGES = "An .npz has images where X is (samples, rows, columns), or where image_shape, (rows, columns), is in it."
 
@@ -22,28 +23,28 @@ def command(
     out: Annotated[Path | None, typer.Option(help="Of a table: file for its columns and the predictions.")] = None,
     top: Annotated[int, typer.Option(min=1, help="How many classes to show for each.")] = 3,
     json: Json = False,
-):
+) -> None:
     """Pictures may be dark on light or light on dark. One that has not the size of the data set's images is cut to
     what it shows, scaled and centered. A table needs the columns that the model was trained on, in any order; its
     rows are written to --out, with the prediction and the probabilities behind its own columns."""
-    run = runs.Run(run)
-    if run.table is not None:
-        _predict_table(run, files, out, json)
+    trained = runs.Run(run)
+    if (facts := trained.table) is not None:
+        _predict_table(trained, facts, files, out, json)
         return
     if out is not None:
         raise InputError("--out is for tables; of pictures the predictions are printed.")
-    _predict_pictures(run, files, top, json)
+    _predict_pictures(trained, files, top, json)
 
 
-def _predict_table(run, files, out, json):
+def _predict_table(run: Run, facts: TableFacts, files: list[Path], out: Path | None, json: bool) -> None:
     from muslin.cli import predict_table
 
     if len(files) != 1:
         raise InputError(f"{run.path} predicts the rows of one table at a time; {len(files)} files are given.")
-    predict_table.predict(run, files[0], out, json)
+    predict_table.predict(run, facts, files[0], out, json)
 
 
-def _predict_pictures(run, pictures, top, json):
+def _predict_pictures(run: Run, pictures: list[Path], top: int, json: bool) -> None:
     data = run.dataset()
     network = run.model_for(data)
     if data.image_shape is None:

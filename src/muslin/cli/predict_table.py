@@ -1,19 +1,23 @@
 """muslin predict, of a table: its own columns, and behind them what the model says."""
 
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 from rich.table import Table
 
 from muslin.cli.options import console, emit
-from muslin.datasets import tables
+from muslin.datasets import TableFacts, tables
 from muslin.errors import InputError, visible
+from muslin.runs import Run
 
 #: rows that are shown, and columns of the file's own
 SHOWN, OWN = 10, 4
 
 
-def predict(run, path, out, json):
+def predict(run: Run, facts: TableFacts, path: Path, out: Path | None, json: bool) -> None:
     """Predict the rows of a table, and write them or show the first."""
-    facts, network = run.table, run.model
+    network = run.model
     if out is not None and tables.suffix(out) not in tables.WRITERS:
         raise InputError(f"--out is {out}; it must end in {', '.join(tables.WRITERS)}.")
     if not tables.is_table(path):
@@ -37,7 +41,7 @@ def predict(run, path, out, json):
     _show(console(json), table, columns, out)
 
 
-def predictions(target, Y_hat):
+def predictions(target: Any, Y_hat: np.ndarray) -> Any:
     """{name of a column: its values} of Ŷ (N × n_L)."""
     if target.task == "regression":
         return {f"predicted {target.name}": target.decode(Y_hat[:, 0])}

@@ -16,7 +16,7 @@ def command(
     ] = None,
     storage: Annotated[str | None, typer.Option(metavar="URL", help="A sweep's database, if it was moved.")] = None,
     json: Json = False,
-):
+) -> None:
     """The page is one file that needs no network: open it in a browser, send it to others. The same plots are written
     as PNG files into its directory."""
     output = output or output_folder(path) / "report.html"

@@ -16,7 +16,7 @@ def command(
     out: Annotated[Path, typer.Option("--out", "-o", help="The picture to write.")] = Path("samples.png"),
     seed: Annotated[int, typer.Option(min=0, help="Which of each class's images.")] = 0,
     json: Json = False,
-):
+) -> None:
     """A labelled grid, as a PNG file."""
     from muslin.report import plots
 

@@ -22,7 +22,7 @@ def command(
         str | None, typer.Option(metavar="URL", help="Database of the sweeps' trials (default: a SQLite file each).")
     ] = None,
     json: Json = False,
-):
+) -> None:
     """A Weights & Biases server of your own: wandb.init, log, sweep and agent work with it as they are, without an
     account. Runs and sweeps lie in folders as muslin's own do. For one program, `muslin offline COMMAND` is shorter.
     A kill at any moment loses nothing: start it again, and agents go on. Ctrl-C ends it."""

@@ -2,9 +2,10 @@
 
 from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, Self
 
 import typer
+from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
@@ -21,6 +22,7 @@ from muslin.cli.options import (
 from muslin.errors import known
 from muslin.files import make_folder
 from muslin.runs.directory import folder_name, need_classes
+from muslin.runs.settings import Settings
 from muslin.studies import STUDIES, study
 
 #: last word of a figure's name → how it is written; all others with three digits
@@ -43,7 +45,7 @@ def command(
     cluster: Cluster = None,
     cluster_file: ClusterFile = None,
     json: Json = False,
-):
+) -> None:
     """One of the course's comparisons: a few configurations, each trained with several seeds, give a table, a picture
     and a sentence. Every network is a run directory; the same command again goes on, and trains nothing twice."""
     if name is None:
@@ -62,7 +64,7 @@ def command(
         _show(console(json), facts)
 
 
-def _list(json):
+def _list(json: bool) -> None:
     if json:
         emit({"studies": {name: entry.about for name, entry in STUDIES.items()}})
         return
@@ -70,7 +72,9 @@ def _list(json):
         console(json).print(f"{name:<15} {entry.about}")
 
 
-def _conduct(chosen, given, seeds, path, who):
+def _conduct(
+    chosen: study.Study, given: dict[str, Any], seeds: int | None, path: Path, who: dict[str, Any]
+) -> study.Outcomes:
     """Train with a progress bar, side by side where workers or a cluster are asked for. Ctrl-C says how to go on."""
     make = None
     if any(who.values()):
@@ -90,7 +94,7 @@ def _conduct(chosen, given, seeds, path, who):
 class StudyProgress(study.Progress):
     """A bar of all epochs of a study. Draws on the console if it is a terminal; says nothing in a pipe."""
 
-    def __init__(self, console, plan):
+    def __init__(self, console: Console, plan: Any):
         self.bar = Progress(
             TextColumn("{task.description}"),
             BarColumn(bar_width=24),
@@ -103,24 +107,28 @@ class StudyProgress(study.Progress):
         )
         self.task = self.bar.add_task("", total=sum(settings.epochs for _, settings in plan))
 
-    def __enter__(self):
+    def __enter__(self) -> Self:
         self.bar.start()
         return self
 
-    def __exit__(self, *error):
+    def __exit__(self, *error: Any) -> None:
         self.bar.stop()
 
-    def on_run(self, name, settings, done):
+    def on_run(self, name: str, settings: Settings, done: int) -> None:
         self.bar.update(self.task, description=f"{name}, seed {settings.seed}", advance=done)
 
+<<<<<<< HEAD
     def on_epoch(self, state):
         self.on_row()
 
     def on_row(self):
+=======
+    def on_epoch(self, state: Any) -> None:
+>>>>>>> 7389541 (Types in data sets, preparation, export, estimators and commands, checked by make lint: all files but those named in pyproject)
         self.bar.advance(self.task)
 
 
-def _show(out, facts):
+def _show(out: Console, facts: dict[str, Any]) -> None:
     rows = facts["variations"]
     figures = list(dict.fromkeys(key for row in rows for key in row["figures"]))
     table = Table(box=None, pad_edge=False, header_style="bold")

@@ -35,7 +35,7 @@ TEXTS = {
 def command(
     topic: Annotated[str | None, typer.Argument(help="A command, a setting such as optimizer, or a topic.")] = None,
     json: Json = False,
-):
+) -> None:
     """Help on a command, a setting, or one of the topics environment, exit-codes and files; without a topic, what
     topics there are."""
     from muslin.cli import COMMANDS, main

@@ -1,15 +1,19 @@
 """muslin train"""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from rich.console import Console
 
 from muslin import recipes, runs, tracking
 from muslin.cli.columns import show_columns
 from muslin.cli.options import Json, console, emit, with_settings
+from muslin.datasets import Dataset
 from muslin.errors import InputError, visible
+from muslin.runs import Run
 from muslin.runs.settings import Settings, read_file
+from muslin.tracking import Tracker
 from muslin.training.progress import TrainingProgress
 
 
@@ -30,8 +34,9 @@ def command(
     wandb_project: Annotated[str | None, typer.Option(help="Of W&B (default: muslin).")] = None,
     wandb_entity: Annotated[str | None, typer.Option(help="Of W&B (default: one's own).")] = None,
     json: Json = False,
-    flags: dict | None = None,
-):
+    *,
+    flags: dict[str, Any],
+) -> None:
     """Every setting is a flag, or a line of the --config file. The state is saved after every epoch: a run that was
     interrupted or killed goes on with --resume and ends in the same parameters, to the bit."""
     out = console(json)
@@ -66,7 +71,7 @@ def command(
             show_test(out, run, figures)
 
 
-def _resumed(path, flags, config, name):
+def _resumed(path: Path, flags: dict[str, Any], config: Any, name: str | None) -> tuple[Run, Dataset]:
     if config or name:
         raise InputError("--resume takes a run as it is; leave out --config, --recipe and --name, or start a new run.")
     run = runs.Run(path)
@@ -75,7 +80,7 @@ def _resumed(path, flags, config, name):
     return run, data
 
 
-def fit(run, data, tracked, *callbacks):
+def fit(run: Run, data: Dataset, tracked: Tracker, *callbacks: Any) -> dict[str, Any]:
     """Train with a progress bar, then draw the curves. Returns the summary. Ctrl-C says how to go on."""
     from muslin.report.plots import curves
 
@@ -93,7 +98,7 @@ def fit(run, data, tracked, *callbacks):
     return summary
 
 
-def show_table(out, data):
+def show_table(out: Console, data: Dataset) -> None:
     """What each column of a table is, before training."""
     facts = data.table
     show_columns(out, facts.columns)
@@ -109,7 +114,7 @@ def show_table(out, data):
     out.print(f"inputs     {data.X_train.shape[1]} numbers, made of {len(facts.preparation.columns)} columns")
 
 
-def show(out, run, summary):
+def show(out: Console, run: Run, summary: dict[str, Any]) -> None:
     epochs = f"{summary['epochs']} epoch{'s' * (summary['epochs'] > 1)}"
     out.print(f"trained    {epochs}, {summary['parameters']:,} parameters, loss {summary['loss']:.4f}")
     if "accuracy" in summary:

@@ -34,22 +34,22 @@ def command(
     name: Annotated[str | None, typer.Option(help="Folder of the results (default: RUN_to_DATASET).")] = None,
     runs_dir: Annotated[Path, typer.Option(help="Folder that it is made in.")] = Path("runs"),
     json: Json = False,
-):
+) -> None:
     """From a trained network to another data set of the same input size: fine-tuned, and with its first K layers
     frozen, against the same network from scratch with the same samples, settings and number of steps. Every training
     is saved when it is done; the same command again goes on."""
     fractions = _fractions(fraction)
-    run, data = runs.Run(run), datasets.load(to, data_dir=data_dir)
+    source, data = runs.Run(run), datasets.load(to, data_dir=data_dir)
     runs.need_classes(data)
     changes = {"epochs": epochs, "learning_rate": learning_rate}
     changes = {setting: value for setting, value in changes.items() if value is not None}
-    plan = transfer.plan(run, data, freeze, not reinit_head, min_steps, **changes)
-    usual = f"{run.path.resolve().name}_to_{data.name}"
+    plan = transfer.plan(source, data, freeze, not reinit_head, min_steps, **changes)
+    usual = f"{source.path.resolve().name}_to_{data.name}"
     folder = runs_dir / folder_name(usual if name is None else name, "transfer")
     cells = _train(plan, folder / "transfer.json", fractions, plan.seeds(seeds))
     rows = transfer.table(cells, fractions, plan.seeds(seeds))
     results = {
-        "run": str(run.path),
+        "run": str(source.path),
         "to": data.name,
         "freeze": plan.freeze,
         "new_head": reinit_head,

@@ -3,10 +3,11 @@
 import os
 import sys
 import webbrowser
+from collections.abc import Callable
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -28,7 +29,7 @@ def command(
     terminal: Annotated[bool, typer.Option("--terminal", help="Curves in the terminal, and no page.")] = False,
     storage: Annotated[str | None, typer.Option(metavar="URL", help="A sweep's database, if it was moved.")] = None,
     json: Json = False,
-):
+) -> None:
     """The report of a run or a sweep, live while it trains, as a page for this machine alone. Where there is no browser
     and none of --port, --host, --open, --no-open and --json is given, it is shown in the terminal; in a pipe, as a line
     an epoch or trial. Ctrl-C ends it."""
@@ -60,25 +61,25 @@ def command(
         live.server(page).run(sockets=[listening])
 
 
-def _check(path):
+def _check(path: Path) -> None:
     """Raises InputError for what neither is nor can become a run or a sweep."""
     begun = any((path / name).exists() for name in ("config.json", "sweep.json", "study.db"))
     if path.exists() and not begun and (not path.is_dir() or any(path.iterdir())):
         raise InputError(f"{path} is no run or sweep directory: it has neither config.json nor sweep.json.")
 
 
-def _watched(storage):
+def _watched(storage: str | None) -> Callable[[Path], Any]:
     """path → what is there by now; raises InputError if nothing is. The database of a sweep stays open."""
 
     @cache
-    def sweep(path):
+    def sweep(path: Path) -> Any:
         from muslin.sweeps.watched import WatchedSweep
 
         return WatchedSweep(path, storage)
 
     logged = cache(logged_run.LoggedRun)
 
-    def watched(path):
+    def watched(path: Path) -> Any:
         if (path / "sweep.json").exists():
             return sweep(path)
         if logged_run.is_logged(path):
@@ -90,7 +91,7 @@ def _watched(storage):
     return watched
 
 
-def _has_windows():
+def _has_windows() -> bool:
     """Whether a browser can open a window. On Linux webbrowser would also take one for the terminal."""
     if sys.platform.startswith("linux") and not os.environ.keys() & {"DISPLAY", "WAYLAND_DISPLAY", "BROWSER"}:
         return False

@@ -1,9 +1,12 @@
 """A run or a sweep on the terminal while it goes on: curves, redrawn in place; in a pipe, a line for what is new."""
 
 import time
+from collections.abc import Callable
 from contextlib import suppress
+from pathlib import Path
+from typing import Any
 
-from rich.console import Group
+from rich.console import Console, Group
 from rich.live import Live
 from rich.table import Table
 from rich.text import Text
@@ -15,7 +18,7 @@ from muslin.errors import InputError
 BESIDE, ROWS = 70, (6, 15)
 
 
-def follow(path, watched, out):
+def follow(path: Path, watched: Callable[[Path], Any], out: Console) -> str:
     """Show what is at the path until it is over, or Ctrl-C; returns its last status."""
     show = _drawn if out.is_terminal else _told
     with suppress(KeyboardInterrupt):
@@ -23,7 +26,7 @@ def follow(path, watched, out):
     return _now(path, watched)[2]
 
 
-def _now(path, watched):
+def _now(path: Path, watched: Callable[[Path], Any]) -> tuple[Any, bool, str]:
     """(what is there or None, whether it is over, its status in words)"""
     try:
         found = watched(path)
@@ -32,7 +35,7 @@ def _now(path, watched):
         return None, False, str(error)
 
 
-def _drawn(path, watched, out):
+def _drawn(path: Path, watched: Callable[[Path], Any], out: Console) -> None:
     console, over = SafeConsole(stderr=out.stderr, highlight=False), False
     with Live(console=console, auto_refresh=False) as live:
         while not over:
@@ -41,7 +44,7 @@ def _drawn(path, watched, out):
             time.sleep(0 if over else 1)
 
 
-def picture(name, status, found, width, height):
+def picture(name: str, status: str, found: Any, width: int, height: int) -> Group:
     """The terminal of the moment: name, status, charts, what was last."""
     beside = width >= BESIDE
     rows = sorted((ROWS[0], (height - 5) // (1 if beside else 2), ROWS[1]))[1]
@@ -53,7 +56,7 @@ def picture(name, status, found, width, height):
     return Group(Text(name, "bold"), Text(status), grid, Text("".join(last), no_wrap=True, overflow="ellipsis"))
 
 
-def _told(path, watched, out):
+def _told(path: Path, watched: Callable[[Path], Any], out: Console) -> None:
     told, waiting, over = 0, None, False
     while not over:
         found, over, status = _now(path, watched)

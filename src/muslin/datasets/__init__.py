@@ -35,7 +35,7 @@ def load(
     known = named(name)
     if known is None and tables.is_table(Path(str(name))):
         return own_table.load(expanded(name), table or TableOptions())
-    task, path = table and table.task, expanded(name)
+    task, path = table.task if table else None, expanded(name)
     if table is not None and table != TableOptions(task=task if known is None and exists(path) else None):
         raise InputError(f"target, drop, task and test are for tables (such as .csv); {shown(name)} is none.")
     if known in CATALOGUE:

@@ -86,4 +86,4 @@ def _write(path: Path, array: np.ndarray) -> None:
     """As np.save, whose "x requested and y written" hides that the disk is full."""
     with open(path, "wb") as file:
         npy.write_array_header_1_0(file, npy.header_data_from_array_1_0(array))
-        file.write(array)
+        file.write(array.data)

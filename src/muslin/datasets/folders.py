@@ -34,8 +34,8 @@ def home(entry: Entry, root: Path) -> Path:
 
 def read(entry: Entry, folder: Path) -> Source:
     """All files of a folder. Raises NotHere with the names of those missing, InputError for a bad one."""
-    paths = {file: find(folder, file) for file in entry.checksums}
-    if missing := [file for file, path in paths.items() if path is None]:
+    paths = {file: path for file in entry.checksums if (path := find(folder, file))}
+    if missing := [file for file in entry.checksums if file not in paths]:
         raise NotHere(f"{folder} lacks {', '.join(missing)} (.gz or not)")
     for file, path in paths.items():
         yield file, verified(entry, file, path)

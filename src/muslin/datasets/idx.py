@@ -9,9 +9,9 @@ import struct
 import zlib
 from collections.abc import Sequence
 from hashlib import sha256
+from io import BufferedIOBase
 from math import prod
 from pathlib import Path
-from typing import BinaryIO
 
 import numpy as np
 
@@ -34,7 +34,7 @@ def encode(array: np.ndarray) -> bytes:
 def digest(array: np.ndarray) -> str:
     """SHA-256 of the IDX file that a uint8 array is the content of, without writing or copying it."""
     sha = sha256(header(array.shape))
-    sha.update(np.ascontiguousarray(array))
+    sha.update(np.ascontiguousarray(array).data)
     return sha.hexdigest()
 
 
@@ -56,7 +56,7 @@ def read(path: Path, ndim: int, label: str = "") -> np.ndarray:
         raise InputError(f"{label} cannot be read: {error.strerror or error}.") from None
 
 
-def _open(path: Path, label: str) -> BinaryIO:
+def _open(path: Path, label: str) -> BufferedIOBase:
     """Goes by the first bytes, not by the name: some servers unpack a .gz on the way."""
     with open(path, "rb") as file:
         start = file.read(64)
@@ -69,7 +69,7 @@ def _open(path: Path, label: str) -> BinaryIO:
     return open(path, "rb")
 
 
-def _array(file: BinaryIO, ndim: int, label: str) -> np.ndarray:
+def _array(file: BufferedIOBase, ndim: int, label: str) -> np.ndarray:
     array = _empty(_shape(file, ndim, label), label)
     filled, surplus = _fill(file, array), file.read(1)  # the read past the end makes gzip check its CRC
     if filled < array.size or surplus:
@@ -79,7 +79,7 @@ def _array(file: BinaryIO, ndim: int, label: str) -> np.ndarray:
     return array
 
 
-def _shape(file: BinaryIO, ndim: int, label: str) -> tuple[int, ...]:
+def _shape(file: BufferedIOBase, ndim: int, label: str) -> tuple[int, ...]:
     start = file.read(4 + 4 * ndim)
     magic, expected = int.from_bytes(start[:4]), UINT8 + ndim
     if magic != expected:
@@ -96,9 +96,9 @@ def _empty(shape: tuple[int, ...], label: str) -> np.ndarray:
         raise InputError(f"{label} is damaged: its header announces {prod(shape):,} bytes.") from None
 
 
-def _fill(file: BinaryIO, array: np.ndarray) -> int:
+def _fill(file: BufferedIOBase, array: np.ndarray) -> int:
     """Reads into the array until it is full or the file ends; returns the number of bytes read."""
-    space, filled = memoryview(array.reshape(-1)), 0
+    space, filled = array.reshape(-1).data, 0
     while count := file.readinto(space[filled : filled + CHUNK]):
         filled += count
     return filled

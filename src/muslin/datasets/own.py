@@ -32,15 +32,16 @@ def load(path: Path, task: str | None = None) -> Dataset:
 
 
 def _from_idx(folder: Path) -> Dataset:
-    paths = {file: find(folder, file) or find(folder, _with_point(file)) for file in FILES}
-    if missing := [file for file, path in paths.items() if path is None]:
+    paths = {file: path for file in FILES if (path := find(folder, file) or find(folder, _with_point(file)))}
+    if missing := [file for file in FILES if file not in paths]:
         raise InputError(
             f"{folder} lacks {', '.join(missing)}; all four IDX files (.gz or not) are needed, or a folder of pictures "
             "for each class."
         )
     arrays = {file: idx.read(path, FILES[file]) for file, path in paths.items()}
     checksums = {file: idx.digest(array) for file, array in arrays.items()}
-    return _dataset(folder.resolve().name, str(folder), checksums, *arrays.values())
+    X, y, X_test, y_test = arrays.values()
+    return _dataset(folder.resolve().name, str(folder), checksums, X, y, X_test, y_test)
 
 
 def _with_point(file: str) -> str:
@@ -50,7 +51,10 @@ def _with_point(file: str) -> str:
 
 def _from_pictures(folder: Path) -> Dataset:
     arrays, names, checksum = picture_folders.read(folder)
-    return _dataset(folder.resolve().name, str(folder), {folder.resolve().name: checksum}, *arrays, class_names=names)
+    X, y, *test = arrays
+    X_test, y_test = test or (None, None)
+    name = folder.resolve().name
+    return _dataset(name, str(folder), {name: checksum}, X, y, X_test, y_test, class_names=names)
 
 
 def _from_npz(path: Path, task: str | None) -> Dataset:
@@ -65,8 +69,9 @@ def _from_npz(path: Path, task: str | None) -> Dataset:
         raise InputError(f"{path} holds only one of {' and '.join(test)}; both or neither is right.")
     with opened(path, "data set") as file:
         checksums = {path.name: hashlib.file_digest(file, "sha256").hexdigest()}
-    arrays = (members.get(key) for key in (*train, *test, "class_names", "image_shape"))
-    return _dataset(path.stem, str(path), checksums, *arrays, task)
+    X, y = (members[key] for key in train)
+    X_test, y_test, class_names, shape = (members.get(key) for key in (*test, "class_names", "image_shape"))
+    return _dataset(path.stem, str(path), checksums, X, y, X_test, y_test, class_names, shape, task)
 
 
 def _members(path: Path) -> dict[str, np.ndarray]:
@@ -103,7 +108,7 @@ def _dataset(
     found = targets.find(y, task, class_names, where)
     _same_length(X, y, "X", where)
     y = found.encode(y, "y", where)
-    if X_test is not None:
+    if X_test is not None and y_test is not None:
         X_test = _samples(X_test, "X_test", where)
         _same_length(X_test, y_test, "X_test", where)
         y_test = found.encode(y_test, "y_test", where)
@@ -165,8 +170,8 @@ def _same_length(X: np.ndarray, y: np.ndarray, name: str, where: str) -> None:
 
 def _like_training(X: np.ndarray, X_test: np.ndarray, y_test: np.ndarray, found: targets.Targets, where: str) -> None:
     if X_test.shape[1] != X.shape[1] or X_test.dtype != X.dtype:
-        found, right = (f"{array.shape[1]} features of {array.dtype}" for array in (X_test, X))
-        raise InputError(f"{where}: X_test has {found}; {right}, as in X, is right.")
+        wrong, right = (f"{array.shape[1]} features of {array.dtype}" for array in (X_test, X))
+        raise InputError(f"{where}: X_test has {wrong}; {right}, as in X, is right.")
     low, high, classes = y_test.min(), y_test.max(), len(found.names)
     if found.kind == "class" and (low < 0 or high >= classes):
         raise InputError(f"{where}: y_test's labels are {low} to {high}; 0 to {classes - 1}, as in y, is right.")

@@ -96,7 +96,7 @@ def load(path: Path, options: TableOptions) -> Dataset:
     X_test, y_test = None, None
     if other is not None:
         X_test, y_test = facts.samples_and_targets(other)
-    elif len(rows_test):
+    elif rows_test is not None and len(rows_test):
         X_test = prepared.transform(X.iloc[rows_test], where)
         y_test = found.encode(names.iloc[rows_test], where, comma)
     return Dataset(

@@ -252,7 +252,7 @@ def write(table: Any, path: Path, marks: Marks) -> None:
 
 
 #: end of the name → what writes it
-WRITERS: dict[str, Callable[[Any, Any, str], Any]] = {
+WRITERS: dict[str, Callable[[Any, Any, Marks], Any]] = {
     ".csv": lambda table, file, marks: table.to_csv(
         file, index=False, sep=marks.separator, decimal="," if marks.decimal_comma else "."
     ),

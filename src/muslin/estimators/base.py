@@ -113,13 +113,12 @@ class Muslin(BaseEstimator):
 
     def _initialize(self, X: np.ndarray, Y: np.ndarray, random: Any, validated: bool) -> None:
         output, units, loss = self._output(Y)
-        hidden = self.hidden_layer_sizes
-        sizes = [X.shape[1], *(np.ravel(hidden).tolist() if np.iterable(hidden) else [hidden]), units]
+        sizes = [X.shape[1], *np.ravel(self.hidden_layer_sizes).tolist(), units]
         if any(n <= 0 for n in sizes[1:-1]):
             raise ValueError(f"hidden_layer_sizes must be > 0, got {sizes[1:-1]}.")
         self.network_ = network = FeedForwardNeuralNetwork(
             sizes,
-            ACTIVATION.get(self.activation, self.activation),
+            ACTIVATION.get(self.activation) or self.activation,
             "zeros" if self.initializer == "auto" else self.initializer,
             loss,
             0 if self.initializer == "auto" else int(random.randint(np.iinfo(np.int32).max)),

@@ -17,6 +17,7 @@ class Progress(Callback):
     def __init__(self, estimator: Any, settings: Any, score: Any, early_stopping: bool, incremental: bool):
         self.estimator, self.settings, self.score = estimator, settings, score
         self.early_stopping, self.incremental = early_stopping, incremental
+        self.samples = 0  # of an epoch
         self.best_theta: np.ndarray | None = None
 
     def on_epoch(self, state: Any) -> str | None:

@@ -18,7 +18,7 @@ from muslin.errors import InputError, shown
 Layers = list[tuple[np.ndarray, np.ndarray]]
 
 
-def from_torch(kind: type, model: Any, activation: str | None = None, output: str | None = None) -> Any:
+def from_torch(kind: Any, model: Any, activation: str | None = None, output: str | None = None) -> Any:
     """The network of an ``nn.Sequential`` of Linear layers and activations, or of the state dict of one.
 
     activation: of the hidden layers; needed for a state dict, which does not have it. output: "softmax", "sigmoid" or
@@ -44,7 +44,7 @@ def from_torch(kind: type, model: Any, activation: str | None = None, output: st
     return chain.compared(chain.network(kind, output, activation), lambda X: _run_torch(model, X))
 
 
-def from_sklearn(kind: type, model: Any) -> Any:
+def from_sklearn(kind: Any, model: Any) -> Any:
     """The network of a fitted MLPClassifier or MLPRegressor. It predicts class numbers, in the order of classes_."""
     if not hasattr(model, "coefs_"):
         raise InputError(f"{type(model).__name__} is no fitted MLPClassifier or MLPRegressor: it has no coefs_.")
@@ -54,7 +54,7 @@ def from_sklearn(kind: type, model: Any) -> Any:
     return _network(kind, layers, hidden, output)
 
 
-def from_keras(kind: type, model: Any, output: str | None = None) -> Any:
+def from_keras(kind: Any, model: Any, output: str | None = None) -> Any:
     """The network of a Keras model of Dense layers, one after the other; output: as in `from_torch`.
 
     A BatchNormalization right behind a Dense without an activation is folded into it, as it is after training.
@@ -76,7 +76,7 @@ def from_keras(kind: type, model: Any, output: str | None = None) -> Any:
     return chain.compared(chain.network(kind, output), lambda X: _run_keras(model, X))
 
 
-def from_onnx(kind: type, path: str | PathLike[str], output: str | None = None) -> Any:
+def from_onnx(kind: Any, path: str | PathLike[str], output: str | None = None) -> Any:
     """The network of an ONNX file that is a chain of Gemm (or MatMul and Add) and activations; output: as in
     `from_torch`."""
     try:
@@ -152,7 +152,7 @@ class _Chain:
             raise InputError("The model answers otherwise than a chain of its layers would; it is not taken over.")
         return network
 
-    def network(self, kind: type, output: str | None = None, activation: str | None = None) -> Any:
+    def network(self, kind: Any, output: str | None = None, activation: str | None = None) -> Any:
         if not self.layers:
             raise InputError("The model has no dense layer.")
         *hidden, last = self.functions
@@ -165,7 +165,7 @@ class _Chain:
         return _network(kind, self.layers, hidden[0] if hidden else activation or "identity", output or last)
 
 
-def _network(kind: type, layers: Layers, activation: str, output: str) -> Any:
+def _network(kind: Any, layers: Layers, activation: str, output: str) -> Any:
     dtype = np.float64 if layers[0][0].dtype == np.float64 else np.float32
     sizes = [layers[0][0].shape[1], *(len(W) for W, _ in layers)]
     network = kind(sizes, activation, output=output, dtype=dtype)
@@ -204,7 +204,7 @@ def _run_torch(model: Any, X: np.ndarray) -> np.ndarray:
         return _array(model(torch.from_numpy(X).to(next(model.parameters()).dtype)))
 
 
-def _of_state_dict(kind: type, state: Mapping[str, Any], activation: str, output: str | None) -> Any:
+def _of_state_dict(kind: Any, state: Mapping[str, Any], activation: str, output: str | None) -> Any:
     chain = _Chain()
     for name, tensor in state.items():
         if name.endswith("weight"):

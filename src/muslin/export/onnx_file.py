@@ -28,7 +28,9 @@ class Graph:
             import onnx
         except ImportError as error:
             raise InputError("ONNX needs the onnx package: pip install 'muslin[onnx]'.") from error
-        self.onnx, self.nodes, self.constants = onnx, [], []
+        self.onnx = onnx
+        self.nodes: list[Any] = []
+        self.constants: list[Any] = []
         self.inputs: list[Any] = []
         self.outputs: list[Any] = []
 

@@ -190,7 +190,7 @@ def _fit_date(column: Column, values: Any, decimal_comma: bool) -> Prepared:
     fill, gaps = float(imputer.statistics_[0]), bool(np.isnan(days).any())
     center, scale = _standard(np.column_stack(list(_dated(days[:, 0], fill, gaps))))
     there = as_texts(values)[0][np.isfinite(days[:, 0])]
-    order = "" if getattr(values, "dtype", None).kind == "M" else date_order(there)
+    order = "" if values.dtype.kind == "M" else date_order(there)
     return Prepared(column.name, "date", center, scale, fill, gaps, words=column.words, order=order)
 
 

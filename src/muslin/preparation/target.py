@@ -40,8 +40,8 @@ class Target:
             numbers = as_numbers(values, decimal_comma)
             self._refuse(texts, ~np.isfinite(numbers), where, "a number")
             return ((numbers - self.center) / self.scale)[:, None].astype(np.float32)
-        numbers = {_whole(name): number for number, name in enumerate(self.classes)}
-        found = np.array([numbers.get(_whole(text), -1) for text in texts], np.int64)
+        places = {_whole(name): number for number, name in enumerate(self.classes)}
+        found = np.array([places.get(_whole(text), -1) for text in texts], np.int64)
         names = ", ".join(self.classes[:10]) + ", …" * (len(self.classes) > 10)
         self._refuse(texts, found < 0, where, f"one of {names}, as in training")
         return found

@@ -157,8 +157,8 @@ def as_days(values: Values, order: str = "") -> np.ndarray:
         )  # with the year first a date can be read in one way only
         if not order:
             return np.full(len(texts), np.nan)
-        format = _format(texts[there], order)
-        stamps = pd.to_datetime(pd.Series(np.where(there, texts, None)), format=format, utc=True, errors="coerce")
+        format, none = _format(texts[there], order), np.full(len(texts), None)
+        stamps = pd.to_datetime(pd.Series(np.where(there, texts, none)), format=format, utc=True, errors="coerce")
         stamps = stamps.dt.tz_convert(None)
     return _days(stamps.to_numpy("M8[us]"))
 

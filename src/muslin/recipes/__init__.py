@@ -1,6 +1,7 @@
 """Settings that were found to be good, by name: the files beside this one. docs/accuracy.md says what each reaches."""
 
 from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
 from muslin.documents import read_document
@@ -8,7 +9,7 @@ from muslin.errors import known
 
 #: name → file
 RECIPES = {
-    file.name.removesuffix(".yaml"): file
+    file.name.removesuffix(".yaml"): Path(str(file))
     for file in sorted(files(__name__).iterdir(), key=lambda file: file.name)
     if file.name.endswith(".yaml")
 }
