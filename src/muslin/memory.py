@@ -171,7 +171,7 @@ class Signals:
             return self
         return self.map(lambda array: array[:, :n], n)
 
-    def map(self, function: Callable[[Array], Array], batch: int) -> "Signals":
+    def map(self, function: Callable[[Array], Any], batch: int) -> "Signals":
         """The signals of a batch that are made of these: ``function`` of each array."""
         signals = object.__new__(Signals)
         signals.batch, signals.means, signals.variances = batch, self.means, self.variances

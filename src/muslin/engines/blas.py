@@ -4,14 +4,17 @@ import ctypes
 import os
 import sys
 import threading
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import cache
 from importlib.util import find_spec
+from typing import Any
+
+import numpy as np
 
 from muslin.errors import InputError
 
 
-def threads(n: int | None = None):
+def threads(n: int | None = None) -> AbstractContextManager[Any]:
     """A context in which BLAS uses n threads, in the whole process; None leaves it alone.
 
     Raises InputError: n below 1, or threadpoolctl not installed.
@@ -25,7 +28,7 @@ def threads(n: int | None = None):
     return _USE.limited(n)
 
 
-def alone(bell):
+def alone(bell: np.ndarray) -> AbstractContextManager[Any]:
     """A context in which BLAS computes on the thread that calls it alone: while tapes are played, which have threads of
     their own. It begins when nothing is `together`; when someone waits for that, ``bell[0]`` becomes 1.
 
@@ -34,7 +37,7 @@ def alone(bell):
     return _Phase("alone", bell)
 
 
-def together():
+def together() -> AbstractContextManager[Any]:
     """A context in which BLAS computes on all of its threads: the number is one for the whole process, and results
     depend on it. So what is computed `alone` meanwhile, in other threads, is asked to stop, and goes on afterwards."""
     return _Phase("together")
@@ -179,7 +182,7 @@ def _set_threads(pool, n):
     release(force=True)
 
 
-def begin_thread():
+def begin_thread() -> None:
     """To be called first in a thread that plays tapes: with OpenMP the number of threads belongs to each thread."""
     pool = _pool()
     if getattr(pool, "threading_layer", None) == "openmp":
@@ -201,7 +204,7 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_after_fork)
 
 
-def description():
+def description() -> dict[str, Any]:
     """{"library", "kernels", "threads"} of the BLAS in use; results are bit-equal only where all of it is equal."""
     found = _pool() if find_spec("threadpoolctl") else None
     told = found.info() if found else {}
@@ -213,7 +216,7 @@ def description():
 NAMES = {"scipy_cblas_{}64_": 64, "cblas_{}64_": 64, "scipy_cblas_{}": 32, "cblas_{}": 32}
 
 
-def product(dtype, name="gemm"):
+def product(dtype: np.dtype, name: str = "gemm") -> tuple[int, int] | None:
     """(address, size of its integers) of the function by which NumPy's BLAS multiplies matrices or, with ``dot``, two
     vectors; None if not found."""
     pool = _pool()
@@ -222,7 +225,7 @@ def product(dtype, name="gemm"):
     letter = {"float32": "s", "float64": "d"}[dtype.name]
     for pattern, size in NAMES.items():
         if function := getattr(pool.dynlib, pattern.format(letter + name), None):
-            return ctypes.cast(function, ctypes.c_void_p).value, size
+            return ctypes.cast(function, ctypes.c_void_p).value or 0, size
     return None
 
 

@@ -1,8 +1,10 @@
 """The C functions that a tape consists of calls of: loops, matrix products, functions of NumPy, meetings of threads."""
 
 import platform
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numba as nb
 import numpy as np
@@ -193,7 +195,7 @@ def _entry(function, identity):
 
 
 @cache
-def entry(loop, *kinds):
+def entry(loop: Any, *kinds: tuple[np.dtype, int]) -> Any:
     """The C function that runs a loop over arrays. kinds: (dtype, rank) of each. Its arguments: address and shape."""
     given, at = [], 0
     for i, (_, rank) in enumerate(kinds):
@@ -207,7 +209,7 @@ def entry(loop, *kinds):
 
 
 @cache
-def gemm(dtype, size):
+def gemm(dtype: np.dtype, size: int) -> Any:
     """C = A B by BLAS. Arguments: address of cblas_?gemm; 111 or 112 (transposed) for A, B; m, n, k; A, its leading
     dimension, B, its, C, its."""
     call_gemm = _gemm_intrinsic(nb.from_dtype(np.dtype(dtype)), size)
@@ -222,7 +224,7 @@ def gemm(dtype, size):
 
 
 @cache
-def gemv(dtype, size):
+def gemv(dtype: np.dtype, size: int) -> Any:
     """y = Aᵀx by BLAS. Arguments: address of cblas_?gemv; 101 or 102 (by rows or by columns); rows and columns of A; A,
     its leading dimension; x, its step; y, its step."""
     call_gemv = _gemv_intrinsic(nb.from_dtype(np.dtype(dtype)), size)
@@ -235,7 +237,7 @@ def gemv(dtype, size):
 
 
 @cache
-def square(dtype, size):
+def square(dtype: np.dtype, size: int) -> Any:
     """x·x by BLAS. Arguments: address of cblas_?dot; x, its length; where the result goes (float64)."""
     call_dot = _dot_intrinsic(nb.from_dtype(np.dtype(dtype)), size)
 
@@ -247,7 +249,7 @@ def square(dtype, size):
 
 
 @cache
-def ufunc():
+def ufunc() -> Any:
     """A loop of NumPy's, again and again: for rows that do not lie side by side, and for sums over them.
 
     Arguments: address of the loop, its data, number of operands, times, size; then for each operand its address, for
@@ -282,7 +284,7 @@ WAIT, WAKE = 128, 129
 FUTEX = {"x86_64": 202, "aarch64": 98}.get(platform.machine()) if platform.system() == "Linux" else None
 
 
-def meeting():
+def meeting() -> np.ndarray:
     """The whole numbers by which threads meet: how many have arrived, how often all have, whether one has left,
     whether they are asked to, how many sleep, and how long they do (a timespec)."""
     numbers = np.zeros((6, 8), np.int64)
@@ -291,7 +293,7 @@ def meeting():
 
 
 @cache
-def barrier():
+def barrier() -> Any:
     """All threads wait for the last; or the tape stops, where one of them has left and will not come. They look for
     the others for a short while, then sleep.
 
@@ -327,7 +329,7 @@ def barrier():
 
 
 @cache
-def finite():
+def finite() -> Any:
     """Stops the tape where a sum is no longer finite. Arguments: address of the summands (float64), their number."""
 
     def finite(args):
@@ -340,7 +342,7 @@ def finite():
 
 
 @cache
-def player():
+def player() -> Callable:
     """play(table, moves, times, meeting): the calls of a tape (calls × (address, arguments…)), again and again; after
     each time the arguments are moved on. Returns how often the tape was played to its end, n, or −1 − n where a sum is
     no longer finite.
@@ -366,7 +368,7 @@ def player():
 
 
 @cache
-def once():
+def once() -> Any:
     """A tape that nobody else plays, once; the same as a call: address of the table, number of calls, its width.
     From Python, through ctypes, it is called in less time than `player`."""
 

@@ -12,7 +12,7 @@ import ctypes
 import platform
 import sys
 from functools import cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 
 class Layout(NamedTuple):
@@ -20,7 +20,7 @@ class Layout(NamedTuple):
 
     size: int
     at: int
-    register: type
+    register: Any
     bits: int
 
 
@@ -50,7 +50,7 @@ class flushed:
             _library().fesetenv(self.before)
 
 
-def flush():
+def flush() -> Any:
     """Denormals are zero for this thread from now on. Returns its fenv_t from before; None where it is not possible."""
     if (library := _library()) is None:
         return None

@@ -13,7 +13,7 @@ FIRST, SECOND, THIRD = np.uint64(30), np.uint64(27), np.uint64(31)
 ONE, TWO = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
 
 
-def mixed(x):
+def mixed(x: np.ndarray) -> np.ndarray:
     """64 bits, each of which depends on each bit of x (uint64), element by element."""
     x = (x ^ (x >> FIRST)) * ONE
     x = (x ^ (x >> SECOND)) * TWO

@@ -7,13 +7,17 @@ sees only the loop would make all of it double precision: half as fast, and with
 Here everything is refused that is not listed. A formula that is refused is slow and right.
 """
 
+from __future__ import annotations
+
 import ast
 import builtins
 import inspect
 import math
 import textwrap
 import weakref
+from collections.abc import Callable
 from types import ModuleType
+from typing import Any
 
 import numpy as np
 
@@ -53,27 +57,28 @@ class Bindings:
     Raises nothing when it is made; `tree` raises NotCertain where there is no text, or another one than what runs.
     """
 
-    def __init__(self, function):
-        self.function = weakref.ref(function)  # what is made of a function does not keep it
-        self.code, self.read = getattr(function, "__code__", None), {}
+    def __init__(self, function: Callable):
+        self.function: Callable[[], Any] = weakref.ref(function)  # what is made of a function does not keep it
+        self.code = getattr(function, "__code__", None)
+        self.read: dict[str, Any] = {}
 
     @property
-    def space(self):
+    def space(self) -> dict[str, Any]:
         """The names of the function's module."""
         return self.function().__globals__
 
-    def changed(self):
+    def changed(self) -> bool:
         return self.function().__code__ is not self.code or any(
             self.space.get(name, _MISSING) is not value for name, value in self.read.items()
         )
 
-    def value(self, name):
+    def value(self, name: str) -> Any:
         """What a name of the module stands for (or of Python itself); it is remembered that it was asked for."""
         value = self.space.get(name, _MISSING)
         self.read[name] = value
         return vars(builtins).get(name, _MISSING) if value is _MISSING else value
 
-    def tree(self):
+    def tree(self) -> ast.FunctionDef:
         """The function's syntax tree."""
         if self.code is None:
             raise NotCertain("the formula is no plain function")
@@ -131,7 +136,7 @@ class Split(ast.NodeTransformer):
     than those listed above, without source text, or within another function.
     """
 
-    def __init__(self, formula, bindings=None):
+    def __init__(self, formula: Callable, bindings: Bindings | None = None):
         bindings = bindings or Bindings(formula)
         tree = bindings.tree()
         self.arrays = [a.arg for a in tree.args.args]
@@ -144,11 +149,16 @@ class Split(ast.NodeTransformer):
         self.calls = {"abs", "min", "max", "float"} & {n for n, v in values.items() if v is vars(builtins).get(n)}
         self.doubles_named = {n for n, v in self.numbers.items() if type(v) is np.float64}
         self.known = {*keywords, *self.numbers}
-        self.replaced, self.lines, self.ufunc, self.inner = {}, [], None, None
-        self.constants, self.double, self.widened = {}, set(), {}
+        self.replaced: dict[str, str] = {}
+        self.lines: list[str] = []
+        self.ufunc: np.ufunc | None = None
+        self.inner: str | None = None
+        self.constants: dict[str, Any] = {}
+        self.double: set[str] = set()
+        self.widened: dict[str, str] = {}
 
-        returns = [i for i, statement in enumerate(tree.body) if isinstance(statement, ast.Return)]
-        if returns != [len(tree.body) - 1] or tree.body[-1].value is None:
+        *before, last = tree.body
+        if not isinstance(last, ast.Return) or last.value is None or any(isinstance(s, ast.Return) for s in before):
             raise NotCertain("the formula does not end with what it returns")
         body = [line for statement in tree.body if (line := self.visit(statement))]
         texts = {name: text for text, name in self.replaced.items()}
@@ -160,7 +170,7 @@ class Split(ast.NodeTransformer):
         once.append(f"return ({''.join(f'{texts[name]}, ' for name in self.scalars)})")
         self.once = define("\n    ".join(once), dict(self.numbers))
 
-    def visit(self, node):
+    def visit(self, node: ast.AST) -> Any:
         if not isinstance(node, ast.expr):
             return super().visit(node)
         if self._scalar(node):
@@ -226,10 +236,10 @@ class Split(ast.NodeTransformer):
         if any(map(self._is_double, nodes)) and any(map(self._is_number, nodes)):
             raise NotCertain("a choice between numbers of two precisions")
 
-    def visit_Expr(self, node):  # the docstring
+    def visit_Expr(self, node: ast.Expr) -> Any:  # the docstring
         return None
 
-    def visit_Assign(self, node):
+    def visit_Assign(self, node: ast.Assign) -> Any:
         scalar, own = self._scalar(node.value), set(targets(node))
         if own & self.known or (scalar and any(self.assigned.count(name) > 1 for name in own)):
             raise NotCertain("a scalar of the formula changes")
@@ -244,7 +254,7 @@ class Split(ast.NodeTransformer):
             self.doubles_named |= own
         return None
 
-    def visit_Call(self, node):
+    def visit_Call(self, node: ast.Call) -> Any:
         function = ast.unparse(node.func)
         if node.keywords or any(isinstance(argument, ast.Starred) for argument in node.args):
             raise NotCertain(f"{function} with further arguments")
@@ -294,7 +304,7 @@ class Split(ast.NodeTransformer):
         self.inner = _function("inner", self.arrays, [ast.Return(node.args[0])])
         return ast.Name("_applied", ast.Load())
 
-    def visit_BinOp(self, node):
+    def visit_BinOp(self, node: ast.BinOp) -> Any:
         if isinstance(node.op, ast.Pow) and isinstance(node.right, ast.Constant) and node.right.value in (2, 3):
             node.left = self.visit(node.left)  # a**3 keeps its number and becomes a product
             return node
@@ -307,12 +317,12 @@ class Split(ast.NodeTransformer):
             node.left = self._widened(node.left)
         return node
 
-    def visit_UnaryOp(self, node):
+    def visit_UnaryOp(self, node: ast.UnaryOp) -> Any:
         if not isinstance(node.op, ast.USub | ast.UAdd):
             raise NotCertain(f"a compiled loop may do something else with {ast.unparse(node)}")
         return self.generic_visit(node)
 
-    def visit_IfExp(self, node):
+    def visit_IfExp(self, node: ast.IfExp) -> Any:
         if not self._scalar(node.test):
             raise NotCertain(f"a choice by an array: {ast.unparse(node)}")
         self.generic_visit(node)
@@ -340,12 +350,12 @@ def _expression(text):
     return ast.parse(text, mode="eval").body
 
 
-def names(node):
+def names(node: ast.AST) -> set[str]:
     """The names that an expression uses."""
     return {n.id for n in ast.walk(node) if isinstance(n, ast.Name)}
 
 
-def targets(statement):
+def targets(statement: ast.stmt) -> list[str]:
     """The names that a statement assigns to. Raises NotCertain for one that a straight line does not have."""
     if isinstance(statement, ast.Return) or (
         isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant)
@@ -354,15 +364,16 @@ def targets(statement):
     if not isinstance(statement, ast.Assign):
         raise NotCertain(f"the formula has a statement that is no assignment: {_line(statement)}")
     named = [n for target in statement.targets for n in (target.elts if isinstance(target, ast.Tuple) else [target])]
-    if not all(isinstance(target, ast.Name) for target in named):
+    found = [target.id for target in named if isinstance(target, ast.Name)]
+    if len(found) < len(named):
         raise NotCertain(f"the formula writes into an array: {_line(statement)}")
-    return [target.id for target in named]
+    return found
 
 
-def define(source, globals_, file=__file__):
+def define(source: str, globals_: dict[str, Any], file: str = __file__) -> Any:
     """The function that the source text defines."""
     exec(compile(source, file, "exec"), globals_)
-    return globals_[ast.parse(source).body[0].name]
+    return globals_[next(n.name for n in ast.parse(source).body if isinstance(n, ast.FunctionDef))]
 
 
 def _function(name, arguments, body):

@@ -1,8 +1,9 @@
 """The same formulas, compiled into loops over the elements: no temporaries, one pass over memory."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from types import FunctionType
+from typing import Any
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -10,7 +11,7 @@ import numpy as np
 from muslin.engines.contract import GATHERED
 from muslin.engines.formula import Bindings, NotCertain
 from muslin.engines.numpy_engine import NumpyEngine
-from muslin.normalization import NORMALIZATIONS
+from muslin.normalization import NORMALIZATIONS, Normalization
 
 
 class NumbaEngine(NumpyEngine):
@@ -24,13 +25,13 @@ class NumbaEngine(NumpyEngine):
             WeakKeyDictionary()
         )  # formula → {(kind, dtype): (what it read, its loops or why there are none)}
 
-    def gather(self, X, rows, out):
+    def gather(self, X: np.ndarray, rows: np.ndarray, out: np.ndarray) -> None:
         if X.flags.c_contiguous and X.dtype in GATHERED and (loop := _gather()):
             loop(X, rows, all_columns(X.shape[1]), scale(X.dtype, out.dtype), out)
         else:
             super().gather(X, rows, out)
 
-    def augment(self, how, X, rows, ways, out):
+    def augment(self, how: Any, X: np.ndarray, rows: np.ndarray, ways: np.ndarray, out: np.ndarray) -> None:
         if not (X.flags.c_contiguous and X.dtype in GATHERED and _gather()):
             super().augment(how, X, rows, ways, out)
             return
@@ -42,38 +43,65 @@ class NumbaEngine(NumpyEngine):
         if how.mixes:
             templates.pictures("mix", out.dtype)(P, ways, shape, share, out)
 
-    def activate(self, function, A, b, H):
+    def activate(self, function: Callable, A: np.ndarray, b: np.ndarray, H: np.ndarray) -> None:
         if self.why_not("activate", function, A.dtype):
             super().activate(function, A, b, H)
         else:
             _run(self.compiled("activate", function, A.dtype), {"A": A.T, "b": b[:, 0], "H": H.T}, len(A))
 
-    def slope(self, slope, dH, A, H, dA):
+    def slope(self, slope: Callable, dH: np.ndarray, A: np.ndarray, H: np.ndarray, dA: np.ndarray) -> None:
         if self.why_not("slope", slope, A.dtype):
             super().slope(slope, dH, A, H, dA)
         else:
             _run(self.compiled("slope", slope, A.dtype), {"dH": dH.T, "A": A.T, "H": H.T, "dA": dA.T}, len(A))
 
-    def update(self, rule, theta, g, slots, scalars, decay=0.0):
+    def update(
+        self,
+        rule: Callable,
+        theta: np.ndarray,
+        g: np.ndarray,
+        slots: Sequence[np.ndarray],
+        scalars: Mapping[str, float],
+        decay: float = 0.0,
+    ) -> None:
         if self.why_not("update", rule, theta.dtype):
             super().update(rule, theta, g, slots, scalars, decay)
         else:
             compiled = self.compiled("update", rule, theta.dtype)
             compiled.loop(theta, g, *slots, np.array(compiled.scalars(decay, scalars)))
 
-    def normalize(self, how, A, gamma, N, mean, variance):
+    def normalize(
+        self,
+        how: Normalization,
+        A: np.ndarray,
+        gamma: np.ndarray,
+        N: np.ndarray,
+        mean: np.ndarray,
+        variance: np.ndarray,
+    ) -> None:
         if loop := _loop("normalize", how, A):
             loop(A.T, gamma[:, 0], N.T, mean[:, 0], variance[:, 0], all_columns(len(A)))
         else:
             super().normalize(how, A, gamma, N, mean, variance)
 
-    def normalized_deltas(self, how, dA, gamma, N, variance, dgamma, db):
+    def normalized_deltas(
+        self,
+        how: Normalization,
+        dA: np.ndarray,
+        gamma: np.ndarray,
+        N: np.ndarray,
+        variance: np.ndarray,
+        dgamma: np.ndarray,
+        db: np.ndarray,
+    ) -> None:
         if loop := _loop("normalized_deltas", how, dA):
             loop(dA.T, gamma[:, 0], N.T, variance[:, 0], dgamma[:, 0], db[:, 0], all_columns(len(dA)))
         else:
             super().normalized_deltas(how, dA, gamma, N, variance, dgamma, db)
 
-    def normalize_as_trained(self, how, A, gamma, mean, variance):
+    def normalize_as_trained(
+        self, how: Normalization, A: np.ndarray, gamma: np.ndarray, mean: np.ndarray, variance: np.ndarray
+    ) -> None:
         if loop := _loop("normalize_as_trained", how, A):
             loop(A.T, gamma[:, 0], mean[:, 0], variance[:, 0])
         else:

@@ -19,12 +19,16 @@ A tape is played beside the plain step, on two batches, before it is trusted, or
 taken, and the player's ``note`` says why.
 """
 
+from __future__ import annotations
+
 import logging
 import math
 import os
 import time
-from concurrent.futures import ThreadPoolExecutor, wait
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor, wait
 from contextlib import ExitStack, contextmanager
+from typing import Any
 
 import numpy as np
 
@@ -37,6 +41,8 @@ from muslin.engines.numba_engine import scale
 from muslin.engines.symbol import CannotRecord, Symbol, check
 from muslin.engines.tape import Recorder, joined
 from muslin.engines.tried import TRIED, kind
+from muslin.memory import Signals
+from muslin.normalization import Normalization
 
 #: samples that are trained on between two looks at the clock and the keyboard
 AT_ONCE = 16_384
@@ -51,13 +57,18 @@ TRIED_AT = 1e-3
 #: how much larger than what rounding the parameters does to a gradient the difference between threads may be
 ROUNDING = 100
 
+#: the learning rate of a step, by its number from 0
+Rate = Callable[[int], float]
+#: of a batch: samples, mean loss, right predictions
+Batch = tuple[int, float, int]
+
 log = logging.getLogger(__name__)
 
 
 class StepRecorder(Recorder):
     """Writes down a thread's part of a `muslin.training.step.Step`, whose order of things it is led through."""
 
-    def __init__(self, program, part):
+    def __init__(self, program: Program, part: int):
         step = program.step
         super().__init__(step.network.engine, step.network.dtype, part, len(program.sums))
         self.program, self.step, self.whole = program, step, program.signals
@@ -67,7 +78,7 @@ class StepRecorder(Recorder):
         self.by_units = self.parts > 1 and bool(self.whole.N)
         self.names.add(program.names())
 
-    def signals(self):
+    def signals(self) -> Signals:
         """The `Signals` as symbols: this thread's samples (or units), and behind them all."""
         s = self.whole.map(self._share, self.program.batch)
         for name in s.NAMES if self.by_units else ():
@@ -86,12 +97,12 @@ class StepRecorder(Recorder):
 
     # The parts of a step, in the order in which the step asks for them
 
-    def gather(self, X, rows, out):
+    def gather(self, X: np.ndarray, rows: np.ndarray, out: Any) -> None:
         columns, H0 = self._bounds(self.inputs), out.whole
         self.names.add({"X": X, "columns": columns, "scale": (factor := scale(X.dtype, self.dtype))})
         self.loop("gather", X, self.program.rows[0], columns, factor, H0, moves={1: self.program.by_batch})
 
-    def augment(self, augmentation, X, rows, out):
+    def augment(self, augmentation: Any, X: np.ndarray, rows: np.ndarray, out: Any) -> None:
         """Each thread makes its samples. They are written where others may still read those of the step before, so that
         all meet first."""
         P, ways, share = self.program.pictures, self.program.ways[0], self._bounds(self.samples)
@@ -120,7 +131,7 @@ class StepRecorder(Recorder):
         operands = table, y, program.rows[0], program.ways[0], self._bounds(self.samples), Y
         self.loop("mix_targets", *operands, loop=loop, moves={2: program.by_batch, 3: program.ways.strides[0]})
 
-    def targets(self, table, y, rows):
+    def targets(self, table: np.ndarray, y: np.ndarray, rows: np.ndarray) -> Symbol:
         if y.ndim == 2:
             self.own_targets = self._gathered("Y", y, rows)
             return self.symbol(self.own_targets.T)
@@ -132,7 +143,7 @@ class StepRecorder(Recorder):
         self.loop("targets", table, y, self.rows, Y, moves={2: self.program.by_batch})
         return self.symbol(Y)
 
-    def weights(self, weights, rows):
+    def weights(self, weights: np.ndarray, rows: np.ndarray) -> Symbol:
         return self.symbol(self._gathered("weights", weights, rows).T)
 
     def _gathered(self, name, values, rows):
@@ -146,7 +157,7 @@ class StepRecorder(Recorder):
         self.loop("gather", values, rows, columns, one, out, moves={1: self.program.by_batch})
         return out
 
-    def draw_masks(self, masks, share):
+    def draw_masks(self, masks: dict[int, Any], share: float) -> None:
         scale, least = np.array([1.0 / (1.0 - share)], self.dtype), np.array([dropout.least(share)])
         self.names.add({"scale": scale, "least": least})
         for k, mask in masks.items():
@@ -154,7 +165,7 @@ class StepRecorder(Recorder):
             operands = keys[:1], first, least, scale, mask.whole[:, self.samples].T
             self.loop("mask", *operands, loop=self.templates.mask(self.dtype), moves={0: keys.strides[0]})
 
-    def figures(self, loss, P):
+    def figures(self, loss: Any, P: Any) -> None:
         if not isinstance(loss, Symbol) or loss.array.size != 1 or loss.array.dtype.kind != "f":
             raise CannotRecord("the loss is not a sum over the batch")
         by_part, y = self.program.by_part, self.program.y
@@ -166,7 +177,7 @@ class StepRecorder(Recorder):
             self.loop("correct_labels", P.array, self.own_targets, correct, moves={2: by_part})
         self.told = True
 
-    def clip(self, parts, longest):
+    def clip(self, parts: Sequence[Any], longest: float) -> None:
         """Each thread adds up the squares of the gradients that it has, and all wait for them."""
         wheres = [where for _, where in self._updated(parts)]
         if self.parts == 1 and not self.step.freeze:
@@ -182,7 +193,7 @@ class StepRecorder(Recorder):
         for g in gradients:
             self.loop("clip", squares, np.array([longest]), g, loop=self.templates.clip(self.dtype))
 
-    def update_parts(self, parts):
+    def update_parts(self, parts: Sequence[Any]) -> None:
         compiled, vectors = self.program.compiled, self.program.vectors
         for scalars, where in self._updated(parts):
             operands = [vector[where] for vector in vectors]
@@ -210,19 +221,21 @@ class StepRecorder(Recorder):
             columns = self.share(m)
             yield scalars, slice(at + n * columns.start, at + n * columns.stop)
 
-    def follow(self, running, value, factor):
+    def follow(self, running: np.ndarray, value: np.ndarray, factor: float) -> None:
         loop, columns = self.templates.normalization("follow", self.dtype), self._bounds(self.share(len(running)))
-        factor = np.array([factor], self.dtype)
-        self.loop("follow", running[:, 0], value[:, 0], factor, loop=loop, writes=(0,), columns=columns)
+        by = np.array([factor], self.dtype)
+        self.loop("follow", running[:, 0], value[:, 0], by, loop=loop, writes=(0,), columns=columns)
 
-    def normalized_deltas(self, how, dA, gamma, N, variance, dgamma, db):
+    def normalized_deltas(
+        self, how: Normalization, dA: Any, gamma: Any, N: Any, variance: Any, dgamma: Any, db: Any
+    ) -> None:
         self._meet()
         super().normalized_deltas(how, dA, gamma, N, variance, dgamma, db)
         self.met = not self.by_units  # of what is made of dA all others have to wait again
 
     # Where the work is divided
 
-    def product_of(self, A, B, out):
+    def product_of(self, A: Any, B: Any, out: Any) -> Any:
         """C ← A B. Of products that stay (gradients) each thread makes some columns, over all samples; of others those
         of its samples; and of the first one, W⁽¹⁾X, what its inputs add to every sample."""
         if not isinstance(out, Symbol):
@@ -234,7 +247,8 @@ class StepRecorder(Recorder):
         elif self.parts > 1 and B.whole is self.whole.H[0]:
             self._first_product(A, B.whole, out.array)
         else:
-            self.multiply(*(x.array if isinstance(x, Symbol) else x for x in (A, B)), out.array)
+            A, B = (x.array if isinstance(x, Symbol) else x for x in (A, B))
+            self.multiply(A, B, out.array)
         return out
 
     def _product_by_units(self, A, B, out):
@@ -269,7 +283,7 @@ class StepRecorder(Recorder):
             return out
         return super()._reduced(function, X, out, axis, keepdims)
 
-    def other(self, function, arguments, options):
+    def other(self, function: Callable, arguments: Sequence[Any], options: dict[str, Any]) -> Any:
         if self.told:
             raise CannotRecord(f"{function.__name__} in a slope: a sum over the samples, which rounds in its own way")
         return super().other(function, arguments, options)
@@ -288,7 +302,7 @@ class Program:
     step: the `Step` that is written down; y: labels (N,); parts: number of threads. Raises CannotRecord.
     """
 
-    def __init__(self, step, y, batch, steps, parts):
+    def __init__(self, step: Any, y: np.ndarray, batch: int, steps: int, parts: int):
         from muslin.engines import calls
 
         network = step.network
@@ -310,7 +324,7 @@ class Program:
         self.keys = {k: np.zeros(steps, np.uint64) for k in self.signals.masks}
         self.ways = np.zeros((steps, batch if step.augmentation else 0, WAYS))
         self.pictures = np.zeros((batch if step.mixes else 0, network.sizes[0]), network.dtype)
-        self.squares = None
+        self.squares: np.ndarray | None = None
         self.meeting = calls.meeting()
         self.bell = self.meeting[3]
         self.tapes, self.pace = [self._record(part) for part in range(parts)], Pace(self)
@@ -323,7 +337,7 @@ class Program:
         self.step.take(recorder, recorder.signals(), recorder.rows)
         return recorder.tape()
 
-    def squares_of(self, n):
+    def squares_of(self, n: int) -> np.ndarray:
         """The summands of the gradient's squared norm, n for all threads together."""
         if self.squares is None:
             self.squares = np.zeros(n)
@@ -335,13 +349,13 @@ class Program:
         formulas = {"activate": network.function, "slope": network.slope, "update": self.step.rule}
         return [network.engine.compiled(kind, formula, network.dtype) for kind, formula in formulas.items()]
 
-    def holds(self):
+    def holds(self) -> bool:
         """Whether all that the formulas take from their modules is what it was when the tape was written."""
         return not any(binding.changed() for binding in self.bindings) and all(
             a is b for a, b in zip(self.formulas, self._formulas(), strict=True)
         )
 
-    def names(self):
+    def names(self) -> dict[str, np.ndarray]:
         network, signals = self.step.network, self.signals
         groups = {"W": network.weights, "b": network.biases, "dW": network.weight_gradients}
         groups |= {"γ": network.gammas, "dγ": network.gamma_gradients, "N": signals.N}
@@ -359,7 +373,7 @@ class Program:
         nows = (self.step.now(learning_rate=rate, t=t + i) for i, rate in enumerate(rates))
         return [self.compiled.scalars(part.decay, part.scalars | now) for now in nows]
 
-    def load(self, rows, rates, t):
+    def load(self, rows: np.ndarray, rates: Sequence[float], t: int) -> None:
         """Makes ready for batches of these rows, with these learning rates; t: the number of the first step."""
         n = len(rates)
         self.rows[:n] = rows.reshape(n, self.batch)
@@ -370,7 +384,7 @@ class Program:
         for k, keys in self.keys.items():
             keys[:n] = dropout.keys(self.step.seed, np.arange(t, t + n), k)
 
-    def run(self, first, n, pool, spread=True):
+    def run(self, first: int, n: int, pool: Executor, spread: bool = True) -> tuple[int, bool]:
         """Plays the steps from ``first`` on, up to n; returns how many of the n are done, and if all is finite.
 
         spread: each tape on a thread of its own; else one thread plays them all, with the same numbers.
@@ -394,7 +408,7 @@ class Program:
         played = played if here else runs[0].result()
         return (first + played, True) if played >= 0 else (first - 1 - played, False)
 
-    def __call__(self, rows, state, rate, pool):
+    def __call__(self, rows: np.ndarray, state: Any, rate: Rate, pool: Executor) -> Iterator[Batch]:
         """Train on ``rows``, whole batches; yields (samples, mean loss, right predictions) of each."""
         n = len(rows) // self.batch
         self.load(rows, [rate(state.step + i) for i in range(n)], state.step + 1)
@@ -422,12 +436,12 @@ class Pace:
     Now and then it looks how long the other way takes, for a hundredth of the time at most.
     """
 
-    def __init__(self, program):
+    def __init__(self, program: Program):
         self.program, self.spread = program, True
         self.seconds = {True: 0.0, False: 0.0}  # of a step, when last looked at
         self.worked, self.usual = math.inf, math.inf  # since then; what a step took then
 
-    def __call__(self, done, n, pool):
+    def __call__(self, done: int, n: int, pool: Executor) -> tuple[int, bool]:
         """Plays a piece of the steps from ``done`` to n, and returns as `Program.run`."""
         if len(self.program.tapes) == 1:
             return self.program.run(done, n, pool)
@@ -462,10 +476,10 @@ class Trial:
     them differ; how much that is, a gradient at parameters shows that are moved by some units of rounding.
     """
 
-    def __init__(self, step, y, pool):
+    def __init__(self, step: Any, y: np.ndarray, pool: Executor):
         self.step, self.y, self.pool = step.twin(), y, pool
 
-    def __call__(self, batch, parts):
+    def __call__(self, batch: int, parts: int) -> None:
         """Raises CannotRecord where the tapes for batches of that size do something else than the plain step."""
         program = Program(self.step, self.y, batch, 1, parts)
         before, n = [vector.copy() for vector in program.changed], len(self.step.X)
@@ -552,7 +566,7 @@ class Player:
     ``note``  why some or all steps are plain ones; None where none is
     """
 
-    def __init__(self, step, pool, threads, watched=False):
+    def __init__(self, step: Any, pool: Executor, threads: int, watched: bool = False):
         self.step, self.pool, self.threads, self.programs, self.note = step, pool, threads, {}, None
         self.y = np.ascontiguousarray(step.y)
         self.stride = step.stride * (1 if watched else max(1, AT_ONCE // step.stride))
@@ -584,7 +598,7 @@ class Player:
         self.programs[batch], self.note = None, why
         log.info("%s", why)
 
-    def __call__(self, rows, state, rate):
+    def __call__(self, rows: np.ndarray, state: Any, rate: Rate) -> Iterator[Batch]:
         """Train on these rows; yields (samples, mean loss, right predictions) of each batch."""
         batch = self.step.stride
         whole = len(rows) // batch * batch
@@ -597,11 +611,12 @@ class Player:
 
 
 @contextmanager
-def trainer(step, watched=False, plain=None):
+def trainer(step: Any, watched: bool = False, plain: str | None = None) -> Iterator[Player | OneByOne]:
     """What trains on rows: a `Player` of the step or, where it cannot be recorded, a `OneByOne`.
 
     watched: something is done after each batch, so that it is given one at a time. plain: why nothing is recorded.
     """
+    player: Player | OneByOne
     with ExitStack() as stack:
         try:
             step.X = packed(step.X, step.network.dtype)
@@ -624,10 +639,10 @@ def _begin_thread():
 class OneByOne:
     """Trains batch by batch, and says in ``note`` why."""
 
-    def __init__(self, step, note):
+    def __init__(self, step: Any, note: str):
         self.step, self.stride, self.note = step, step.stride, note
 
-    def __call__(self, rows, state, rate):
+    def __call__(self, rows: np.ndarray, state: Any, rate: Rate) -> Iterator[Batch]:
         yield self.step(rows, state, rate)
 
 
@@ -651,12 +666,12 @@ def _refusal(step):
     return next((reason for reason, holds in reasons.items() if holds), None)
 
 
-def gathered(X):
+def gathered(X: np.ndarray) -> bool:
     """Whether a tape can gather rows of X."""
     return X.flags.c_contiguous and X.dtype in GATHERED
 
 
-def packed(X, dtype):
+def packed(X: np.ndarray, dtype: np.dtype) -> np.ndarray:
     """X or, where its rows cannot be gathered as they are and a copy takes `COPIED` bytes at most, a copy: uint8 stays
     what it is, all else has the network's precision, in which each batch would be brought anyway."""
     kind = X.dtype if X.dtype == np.uint8 else dtype

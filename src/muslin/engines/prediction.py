@@ -7,8 +7,10 @@ weight once, and BLAS would copy them first.
 """
 
 import ctypes
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 
@@ -29,7 +31,7 @@ READ = "Bfd"
 class PassRecorder(Recorder):
     """Writes down the forward pass of n samples, from X, which lie row by row, to their probabilities P."""
 
-    def __init__(self, network, X, P):
+    def __init__(self, network: Any, X: np.ndarray, P: np.ndarray):
         super().__init__(network.engine, network.dtype, parts=2)  # others may multiply at the same time
         self.network, self.n = network, len(X)
         signals = Signals(network.sizes, self.n, network.dtype, backward=False)
@@ -45,7 +47,7 @@ class PassRecorder(Recorder):
         network.forward(s, self)
         self.loop("turn", signals.H[network.L], P)
 
-    def product_of(self, A, B, out):
+    def product_of(self, A: Any, B: Any, out: Any) -> Any:
         if self.n > 1:
             return super().product_of(A, B, out)
         self.loop("weigh", A.T, B.array[:, 0], out.array[:, 0])
@@ -56,7 +58,7 @@ class Pass:
     """The tape of n samples of one type. For `single` it is played on memory of its own, for `chunks` on that of the
     caller."""
 
-    def __init__(self, network, n, kind):
+    def __init__(self, network: Any, n: int, kind: str):
         from muslin.engines import calls
 
         self.X, self.P = np.zeros((n, network.sizes[0]), kind), np.zeros((n, network.sizes[-1]), network.dtype)
@@ -74,10 +76,10 @@ class Pass:
         network = self.network
         return network.L > 1 and network.engine.compiled("activate", network.function, network.dtype)
 
-    def holds(self):
+    def holds(self) -> bool:
         return self.formula is self._formula()
 
-    def single(self, X):
+    def single(self, X: np.ndarray) -> np.ndarray | None:
         """Probabilities of n samples; None where a number of X is not finite or of another scale."""
         self.X[...] = X
         self._begin(len(X))
@@ -90,7 +92,7 @@ class Pass:
         most, least = (self.largest, 0.0) if scale is None else scale.limits(n)
         self.limits[0], self.limits[1], self.beyond[0], self.beyond[1] = min(most, self.largest), least, 0, 0
 
-    def chunks(self, X, P):
+    def chunks(self, X: np.ndarray, P: np.ndarray) -> bool:
         """P ← the probabilities of X, chunk by chunk of n samples; returns whether all numbers of X are finite and of
         the scale of the samples of training."""
         table, moves = self.tape.rewind(), np.zeros_like(self.table)
@@ -106,11 +108,12 @@ class Pass:
 class Predictor:
     """Predicts with a network as it is now, from any thread: each call takes a `Pass` that nobody else has."""
 
-    def __init__(self, network, plain):
+    def __init__(self, network: Any, plain: Callable):
         """plain: the forward pass that is written down; a class that has another one is left to it."""
-        self.network, self.plain, self.idle = network, plain, {}
+        self.network, self.plain = network, plain
+        self.idle: dict[tuple[int, str], list[Pass]] = {}
 
-    def __call__(self, X):
+    def __call__(self, X: Any) -> np.ndarray | None:
         """Probabilities (N × classes) of the rows of X; None where the plain forward pass has to do it."""
         if not isinstance(X, np.ndarray) or X.ndim != 2 or X.dtype.char not in READ or not X.dtype.isnative:
             return None

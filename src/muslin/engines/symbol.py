@@ -5,9 +5,13 @@ only if the function does the same whatever the numbers are, and whenever it is 
 before the function is called: it reads the text, and refuses all that is not listed here.
 """
 
+from __future__ import annotations
+
 import ast
 import math
+from collections.abc import Callable
 from types import FunctionType
+from typing import Any
 
 import numpy as np
 from numpy.lib.mixins import NDArrayOperatorsMixin
@@ -35,12 +39,12 @@ class Symbol(NDArrayOperatorsMixin):
     whole  all samples and units, where ``array`` holds a thread's share of them; units: the share, if it is of units
     """
 
-    def __init__(self, recorder, array, whole=None, units=None):
+    def __init__(self, recorder: Any, array: np.ndarray, whole: np.ndarray | None = None, units: slice | None = None):
         self.recorder, self.array, self.whole = recorder, array, array if whole is None else whole
         self.units = units
 
     @property
-    def T(self):
+    def T(self) -> Symbol:
         return Symbol(self.recorder, self.array.T, self.whole.T)
 
     def __array_ufunc__(self, function, method, *inputs, out=(None,), **options):
@@ -61,7 +65,7 @@ class Symbol(NDArrayOperatorsMixin):
         raise CannotRecord(f"an array is asked for .{name}")
 
 
-def check(function, inside=()) -> list[Bindings]:
+def check(function: Callable, inside: tuple[Callable, ...] = ()) -> list[Bindings]:
     """What is taken from their modules by the function and those that it calls. Raises CannotRecord.
 
     A function passes that is a straight line of assignments to names and of arithmetic, calls nothing but ufuncs of
@@ -170,6 +174,6 @@ def _assigned(statement):
     return targets(statement)
 
 
-def numpys_own(function) -> bool:
+def numpys_own(function: np.ufunc) -> bool:
     """Whether it is a ufunc of NumPy itself, of elements: others may do with their arguments what they like."""
     return getattr(np, function.__name__, None) is function and function.signature is None

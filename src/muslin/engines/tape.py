@@ -8,14 +8,16 @@ Nothing is computed in another way than NumPy or the engine would. docs/tape.md 
 """
 
 import ctypes
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from muslin.engines import blas
 from muslin.engines.numba_engine import all_columns
 from muslin.engines.symbol import CannotRecord, Symbol, numpys_own
-from muslin.normalization import NORMALIZATIONS
+from muslin.normalization import NORMALIZATIONS, Normalization
 
 #: numbers in a cache line: two threads that write into one slow each other down
 LINE = 16
@@ -31,7 +33,7 @@ class Call:
     name: str
     reads: tuple[np.ndarray, ...]
     writes: tuple[np.ndarray, ...]
-    function: object
+    function: Any
     arguments: tuple[int, ...]
     moves: dict[int, int]
     memory: tuple
@@ -50,7 +52,7 @@ class Tape:
                 self.moves[i, 1 + place] = by
         self.table = self._first.copy()
 
-    def rewind(self, time=0):
+    def rewind(self, time: int = 0) -> np.ndarray:
         """The table as it is to be before the playing of that number; it is changed while it is played."""
         np.multiply(self.moves, time, out=self.table)
         self.table += self._first
@@ -67,7 +69,7 @@ class Tape:
 def joined(tapes: list[Tape]) -> Tape:
     """One tape that does the work of several, with the same numbers to the bit: the part of each up to the first
     meeting, then the part of each up to the second, …"""
-    parts = [[[]] for _ in tapes]
+    parts: list[list[list[Call]]] = [[[]] for _ in tapes]
     for tape, stages in zip(tapes, parts, strict=True):
         for call in tape.calls:
             if call.name == MEETING:
@@ -80,15 +82,16 @@ def joined(tapes: list[Tape]) -> Tape:
 class Names:
     """What memory is called: W1, A1, …; the names are looked for only when a tape is printed."""
 
-    def __init__(self):
-        self._names, self._temporaries = {}, 0
+    def __init__(self) -> None:
+        self._names: dict[tuple[int, int], tuple[str, np.ndarray]] = {}
+        self._temporaries = 0
 
-    def add(self, arrays):
+    def add(self, arrays: Mapping[str, np.ndarray]) -> None:
         """arrays: {name: array}, of which the first name of the same memory holds."""
         for name, array in arrays.items():
             self._names.setdefault((array.nbytes, array.ctypes.data), (name, array))
 
-    def of(self, array):
+    def of(self, array: np.ndarray) -> str:
         """The name of the array or of the smallest one that it is a part of; what has none is a temporary: t1, t2, …"""
         at, size = array.ctypes.data, array.nbytes
         around = [key for key in self._names if key[1] <= at and at + size <= key[1] + key[0]]
@@ -115,11 +118,12 @@ class Recorder:
     takes where the work is divided.
     """
 
-    def __init__(self, engine, dtype, part=0, parts=1):
+    def __init__(self, engine: Any, dtype: np.dtype, part: int = 0, parts: int = 1):
         from muslin.engines import calls, templates
 
         self.functions, self.templates, self.engine, self.dtype = calls, templates, engine, dtype
-        self.part, self.parts, self.calls = part, parts, []
+        self.part, self.parts = part, parts
+        self.calls: list[Call] = []
         self.names = Names()
         product = blas.product(dtype)
         if product is None:
@@ -130,7 +134,7 @@ class Recorder:
     def tape(self) -> Tape:
         return Tape(self.calls, self.names)
 
-    def share(self, n):
+    def share(self, n: int) -> slice:
         """The slice of n columns that this thread takes. Of many columns it begins where a cache line does."""
         step = LINE if n >= 4 * LINE * self.parts else 1
         start, stop = (n * part // self.parts // step * step for part in (self.part, self.part + 1))
@@ -138,16 +142,34 @@ class Recorder:
 
     # Calls
 
-    def write(self, name, function, arguments, reads=(), writes=(), moves=None, memory=()):
+    def write(
+        self,
+        name: str,
+        function: Any,
+        arguments: Iterable[int],
+        reads: Sequence[np.ndarray] = (),
+        writes: Sequence[np.ndarray] = (),
+        moves: dict[int, int] | None = None,
+        memory: Sequence[Any] = (),
+    ) -> None:
         """Writes down a call. moves: {place of an argument: by how much it grows from one playing to the next}."""
         arguments = tuple(map(int, arguments))
         self.calls.append(Call(name, tuple(reads), tuple(writes), function, arguments, moves or {}, tuple(memory)))
 
-    def loop(self, name, *arrays, loop=None, writes=(-1,), moves=None, columns=None):
+    def loop(
+        self,
+        name: str,
+        *arrays: np.ndarray,
+        loop: Any = None,
+        writes: Sequence[int] = (-1,),
+        moves: dict[int, int] | None = None,
+        columns: np.ndarray | None = None,
+    ) -> None:
         """A call of one of `muslin.engines.templates`'s loops.  writes: which of the arrays it writes into;
         moves: {which array: by how many bytes it moves on}; columns: [start, stop], for loops that take them last."""
         loop = loop or self.templates.plain(name)
-        arguments, places = [], []
+        arguments: list[int] = []
+        places: list[int] = []
         told = arrays if columns is None else (*arrays, columns)
         for array in told:
             if not array.flags.c_contiguous:
@@ -160,7 +182,7 @@ class Recorder:
         reads = [array for i, array in enumerate(arrays) if i not in written]
         self.write(name, entry, arguments, reads, [arrays[i] for i in written], moves, told)
 
-    def multiply(self, A, B, C):
+    def multiply(self, A: np.ndarray, B: np.ndarray, C: np.ndarray) -> None:
         """C ← A B, by BLAS. On one thread as NumPy does it, to the bit, also by vectors."""
         if self.parts == 1 and 1 in (*A.shape, B.shape[1]):
             self._multiply_by_vector(A, B, C)
@@ -173,12 +195,12 @@ class Recorder:
         if self.parts > 1 and C is not result and {t for t, _ in factors} == {112}:
             self._multiply_and_turn(*reads, result)
         elif C.size:
-            arguments = [self.product, *(t for t, _ in factors), m, n, k]
+            arguments: list[Any] = [self.product, *(t for t, _ in factors), m, n, k]
             for X, leading in (A, factors[0][1]), (B, factors[1][1]), (C, max(m, C.strides[1] // C.itemsize)):
                 arguments += [X.ctypes.data, leading]
             self.write("gemm", self.gemm, arguments, reads, [result], memory=(A, B, C))
 
-    def _multiply_by_vector(self, A, B, C):
+    def _multiply_by_vector(self, A: np.ndarray, B: np.ndarray, C: np.ndarray) -> None:
         """C ← A B where a size is 1."""
         if A.shape[1] == 1:
             self._outer(A, B, C)
@@ -189,13 +211,13 @@ class Recorder:
         else:
             self._row_by_matrix(B.T, A.T, C.T)
 
-    def _outer(self, a, b, C):
+    def _outer(self, a: np.ndarray, b: np.ndarray, C: np.ndarray) -> None:
         """C ← a b, of a column and a row. NumPy adds each product to 0, which makes 0 of −0."""
         nothing = np.zeros(1, self.dtype)
         self.names.add({"0": nothing})
         self.loop("outer", a[:, 0], b[0], nothing, C.T)
 
-    def _row_by_matrix(self, a, B, c):
+    def _row_by_matrix(self, a: np.ndarray, B: np.ndarray, c: np.ndarray) -> None:
         """c ← a B of rows a and c: NumPy has BLAS multiply Bᵀ by a, in whichever order B lies."""
         if (product := blas.product(self.dtype, "gemv")) is None:
             raise CannotRecord("the BLAS that NumPy uses cannot be called by address")
@@ -207,7 +229,7 @@ class Recorder:
         function = self.functions.gemv(self.dtype, product[1])
         self.write("gemv", function, arguments, [a, B], [c], memory=(a, B, c))
 
-    def square(self, x, result):
+    def square(self, x: np.ndarray, result: np.ndarray) -> None:
         """result ← x·x, by BLAS."""
         if (product := blas.product(self.dtype, "dot")) is None:
             raise CannotRecord("the BLAS that NumPy uses cannot be called by address")
@@ -221,11 +243,11 @@ class Recorder:
         self.multiply(A, B, columns)
         self.apply(np.positive, [columns], C)
 
-    def apply(self, function, inputs, result):
+    def apply(self, function: np.ufunc, inputs: Sequence[Any], result: np.ndarray) -> None:
         """result ← function(*inputs), elementwise on up to two dimensions. Where NumPy would cast, so does the tape."""
         if not numpys_own(function):
             raise CannotRecord(f"{function.__name__} is no function of NumPy's own, or not of elements")
-        kinds = [x.dtype if isinstance(x, np.ndarray) else type(x) for x in inputs]
+        kinds: list[Any] = [x.dtype if isinstance(x, np.ndarray) else type(x) for x in inputs]
         *kinds, out = function.resolve_dtypes((*kinds, None))
         inputs = [self._as(x, kind) for x, kind in zip(inputs, kinds, strict=True)]
         target = result if result.dtype == out else np.empty_like(result, out)
@@ -260,7 +282,9 @@ class Recorder:
             raise CannotRecord("a cast of an array with gaps")
         self.loop("cast", *(array.reshape(-1, order="F" if x.flags.f_contiguous else "C") for array in (x, result)))
 
-    def reduce(self, function, X, result, axis=0, keepdims=False):
+    def reduce(
+        self, function: np.ufunc, X: np.ndarray, result: np.ndarray, axis: int = 0, keepdims: bool = False
+    ) -> None:
         """result ← the function between the slices of X along an axis, in NumPy's order."""
         if X.ndim != 2 or axis not in (0, 1) or not numpys_own(function) or function.nin != 2:
             raise CannotRecord(f"{function.__name__}.reduce of {X.ndim} dimensions over the axis {axis}")
@@ -299,26 +323,26 @@ class Recorder:
         *reads, result = memory
         self.write(function.__name__, self.functions.ufunc(), arguments, reads, [result], memory=[*views, *memory])
 
-    def barrier(self, meeting):
+    def barrier(self, meeting: np.ndarray) -> None:
         """All threads wait here for the last one.  meeting: see `muslin.engines.calls.barrier`."""
         if self.parts > 1:
             system = ctypes.CDLL(None)
             wait = ctypes.cast(system.syscall if self.functions.FUTEX else system.sched_yield, ctypes.c_void_p).value
-            function, arguments = self.functions.barrier(), [meeting.ctypes.data, self.parts, wait]
-            self.write(MEETING, function, arguments, memory=[meeting])
+            arguments = [meeting.ctypes.data, self.parts, wait or 0]
+            self.write(MEETING, self.functions.barrier(), arguments, memory=[meeting])
 
-    def finite(self, summands, by):
+    def finite(self, summands: np.ndarray, by: int) -> None:
         """The tape stops where the sum is not finite."""
         arguments = [summands.ctypes.data, summands.size]
         self.write("finite", self.functions.finite(), arguments, [summands], moves={0: by}, memory=[summands])
 
     # What the network asks of its engine
 
-    def activate(self, function, A, b, H):
+    def activate(self, function: Callable, A: Any, b: Any, H: Any) -> None:
         passes = self.engine.compiled("activate", function, self.dtype)
         self._passes(function, passes, {"A": A, "b": b, "H": H}, _columns_of(A))
 
-    def slope(self, slope, dH, A, H, dA):
+    def slope(self, slope: Callable, dH: Any, A: Any, H: Any, dA: Any) -> None:
         passes = self.engine.compiled("slope", slope, self.dtype)
         self._passes(slope, passes, {"dH": dH, "A": A, "H": H, "dA": dA}, _columns_of(A))
 
@@ -332,13 +356,15 @@ class Recorder:
                 writes = (0, -1) if names[:2] == ("A", "b") else (-1,)
                 self.loop(formula.__name__, *map(_rows, operands), loop=function, writes=writes, columns=columns)
 
-    def normalize(self, how, A, gamma, N, mean, variance):
+    def normalize(self, how: Normalization, A: Any, gamma: Any, N: Any, mean: Any, variance: Any) -> None:
         self._normalization("normalize", how, A, gamma, N, mean, variance, writes=(0, 2, 3, 4))
 
-    def normalized_deltas(self, how, dA, gamma, N, variance, dgamma, db):
+    def normalized_deltas(
+        self, how: Normalization, dA: Any, gamma: Any, N: Any, variance: Any, dgamma: Any, db: Any
+    ) -> None:
         self._normalization("normalized_deltas", how, dA, gamma, N, variance, dgamma, db, writes=(0, 4, 5))
 
-    def normalize_as_trained(self, how, A, gamma, mean, variance):
+    def normalize_as_trained(self, how: Normalization, A: Any, gamma: Any, mean: Any, variance: Any) -> None:
         self._normalization("normalize_as_trained", how, A, gamma, mean, variance, writes=(0,), whole=True)
 
     def _normalization(self, name, how, A, *arrays, writes, whole=False):
@@ -350,17 +376,18 @@ class Recorder:
 
     # What the symbols are asked for
 
-    def symbol(self, array, whole=None):
+    def symbol(self, array: np.ndarray, whole: np.ndarray | None = None) -> Symbol:
         return Symbol(self, array, whole)
 
-    def call(self, function, method, inputs, out, options):
+    def call(self, function: np.ufunc, method: str, inputs: Sequence[Any], out: Any, options: dict[str, Any]) -> Any:
         """What NumPy asks a `Symbol` in place of computing."""
         if method == "reduce" and not options.keys() - {"axis", "keepdims"}:
             return self._reduced(function, inputs[0], out, **options)
         if method != "__call__" or options:
             raise CannotRecord(f"{function.__name__}.{method} with {', '.join(options) or 'these arguments'}")
         if function is np.matmul:
-            return self.product_of(*inputs, out)
+            A, B = inputs
+            return self.product_of(A, B, out)
         if function.nout != 1 or not numpys_own(function):
             raise CannotRecord(f"{function.__name__} is no function of NumPy's own, or not of elements")
         plain = [_plain(x) for x in inputs]
@@ -377,13 +404,13 @@ class Recorder:
         self.reduce(function, X, result, axis, keepdims)
         return self.symbol(result) if out is None else out
 
-    def product_of(self, A, B, out):
+    def product_of(self, A: Any, B: Any, out: Any) -> Any:
         if out is None:
             raise CannotRecord("a matrix product without a place for it")
         self.multiply(_plain(A), _plain(B), _plain(out))
         return out
 
-    def other(self, function, arguments, options):
+    def other(self, function: Callable, arguments: Sequence[Any], options: dict[str, Any]) -> Any:
         """What NumPy asks a `Symbol` where it has functions that are no ufuncs."""
         name = {np.vdot: "vdot", np.sum: "sum"}.get(function)
         arrays = [_plain(x) for x in arguments]

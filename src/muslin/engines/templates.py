@@ -5,14 +5,14 @@ import inspect
 import math
 from collections.abc import Callable
 from functools import cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numba as nb
 import numpy as np
 
 from muslin import augmentation
 from muslin.engines import dropout
-from muslin.engines.formula import NotCertain, Split, define
+from muslin.engines.formula import Bindings, NotCertain, Split, define
 from muslin.normalization import EPSILON, MOMENTUM
 
 # Loops around the function of one element. Samples are rows here: each matrix is given as its transpose. Of its columns
@@ -392,14 +392,14 @@ class CompiledRule(NamedTuple):
 
 
 @cache
-def plain(name):
+def plain(name: str) -> Callable:
     """The loop without a formula that has this name. Raises NotCertain where numba is switched off."""
     _switched_on()
     return jit(define(PLAIN[name], {"__name__": __name__}, __file__), PLAIN[name])
 
 
 @cache
-def mask(dtype):
+def mask(dtype: np.dtype) -> Callable:
     """Dropout's masks: the key, the first unit's number, below what one is left out, the others' value; (B × n)."""
     _switched_on()
     names = {"mixed": jit(dropout.mixed), "GOLDEN": dropout.GOLDEN, "zero": dtype.type(0)}
@@ -408,7 +408,7 @@ def mask(dtype):
 
 
 @cache
-def clip(dtype):
+def clip(dtype: np.dtype) -> Callable:
     """What scales a part of the gradient: all summands of its squared norm, the longest it may be, and the part."""
     _switched_on()
     names = {"math": math, "real": dtype.type}
@@ -420,7 +420,7 @@ PICTURES = {"warp": WARP, "mix": MIX, "mix_targets": MIX_TARGETS}
 
 
 @cache
-def pictures(name, dtype):
+def pictures(name: str, dtype: np.dtype) -> Callable:
     """The loop for pictures that has this name."""
     _switched_on()
     places = {name: place for name, place in vars(augmentation).items() if name.isupper() or name[1:].isdigit()}
@@ -438,7 +438,7 @@ NORMALIZATION = {
 
 
 @cache
-def normalization(name, dtype):
+def normalization(name: str, dtype: np.dtype) -> Callable:
     """The loop of batch normalization that has this name."""
     _switched_on()
     real = dtype.type
@@ -448,7 +448,7 @@ def normalization(name, dtype):
     return jit(define(NORMALIZATION[name], {"__name__": __name__, **names}, __file__), source)
 
 
-def activate(formula, dtype, bindings):
+def activate(formula: Callable, dtype: np.dtype, bindings: Bindings) -> list[Pass]:
     """[Pass, …]: what makes A + b and f(A) of A."""
     split = Split(formula, bindings)
     _without_scalars(split)
@@ -461,7 +461,7 @@ def activate(formula, dtype, bindings):
     ]
 
 
-def slope(formula, dtype, bindings):
+def slope(formula: Callable, dtype: np.dtype, bindings: Bindings) -> list[Pass]:
     """[Pass, …]: what makes dA of dH."""
     split = Split(formula, bindings)
     _without_scalars(split)
@@ -473,7 +473,7 @@ def slope(formula, dtype, bindings):
     return [Pass(inner, ("A", "H", "dA")), Pass(split.ufunc, ("dA", "dA")), last]
 
 
-def update(formula, dtype, bindings):
+def update(formula: Callable, dtype: np.dtype, bindings: Bindings) -> CompiledRule:
     """The `CompiledRule` of an optimizer's rule."""
     split = Split(formula, bindings)
     if split.ufunc:
@@ -531,18 +531,22 @@ def _loop_of(source, element, constants, dtype):
     return jit(define(source, space, __file__), f"{source}{element}{constants!r}{dtype}")
 
 
-def jit(function, identity=None):
+#: of its options numba's own types know some
+NJIT: Any = nb.njit
+
+
+def jit(function: Any, identity: str | None = None) -> Any:
     """The function compiled by numba; kept on disk if its identity is told.
 
     Numba finds compiled code by the function's name and the date of the file. Here the name holds a digest of all that
     the code is made from, so that a formula that was edited is a new one, whichever file it stands in.
     """
     if identity is None:
-        return nb.njit(error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)(function)
-    return kept(nb.njit, function, identity, error_model="numpy", no_cfunc_wrapper=True)
+        return NJIT(error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)(function)
+    return kept(NJIT, function, identity, error_model="numpy", no_cfunc_wrapper=True)
 
 
-def kept(compile_, function, identity, *arguments, **options):
+def kept(compile_: Callable, function: Callable, identity: str, *arguments: Any, **options: Any) -> Any:
     """What numba makes of the function, from its cache on disk if it is there."""
     function.__qualname__ += "_" + hashlib.sha256(identity.encode()).hexdigest()[:16]
     try:

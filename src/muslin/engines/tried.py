@@ -7,6 +7,7 @@ functions, the options, the types and layouts of the data. So it need not be tri
 
 import sys
 from types import FunctionType
+from typing import Any
 
 import numpy as np
 
@@ -22,7 +23,7 @@ class _Foreign(Exception):
     """Something is not muslin's own."""
 
 
-def kind(step, batch, parts):
+def kind(step: Any, batch: int, parts: int) -> tuple | None:
     """What says how a step on batches of that size is recorded for so many threads; None where that is not known."""
     network = step.network
     try:
