@@ -20,10 +20,9 @@ class NumbaEngine(NumpyEngine):
 
     name = "numba"
 
-    def __init__(self):
-        self._compiled = (
-            WeakKeyDictionary()
-        )  # formula → {(kind, dtype): (what it read, its loops or why there are none)}
+    def __init__(self) -> None:
+        #: formula → {(kind, dtype): (what it read, its loops or why there are none)}
+        self._compiled: WeakKeyDictionary[Callable, dict[Any, Any]] = WeakKeyDictionary()
 
     def gather(self, X: np.ndarray, rows: np.ndarray, out: np.ndarray) -> None:
         if X.flags.c_contiguous and X.dtype in GATHERED and (loop := _gather()):
@@ -107,7 +106,7 @@ class NumbaEngine(NumpyEngine):
         else:
             super().normalize_as_trained(how, A, gamma, mean, variance)
 
-    def compiled(self, kind: str, formula: Callable, dtype: np.dtype):
+    def compiled(self, kind: str, formula: Callable, dtype: np.dtype) -> Any:
         """The loops of a formula: a list of `Pass` of an activation or slope, a `CompiledRule` of an optimizer's rule.
 
         kind: "activate", "slope" or "update". Raises NotCertain, which says why there are none.
@@ -166,12 +165,12 @@ def _gather():
 
 
 @cache
-def all_columns(n):
+def all_columns(n: int) -> np.ndarray:
     return np.array([0, n])
 
 
 @cache
-def scale(stored, dtype):
+def scale(stored: np.dtype, dtype: np.dtype) -> np.ndarray:
     """What a stored number is multiplied by, as a vector of one."""
     return np.array([1 / 255 if stored == np.uint8 else 1], dtype)
 

@@ -1,6 +1,9 @@
 """The blackboard: a page with one step of a small network, every matrix of it with its numbers."""
 
+from collections.abc import Sequence
+from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 
@@ -19,20 +22,20 @@ NAMES = ("numbers", *TOYS, "iris")
 
 
 def write(
-    path,
-    sizes=None,
+    path: Path,
+    sizes: Sequence[int] | None = None,
     *,
-    activation="tanh",
-    loss="cross_entropy",
-    optimizer="momentum",
-    initializer="xavier",
-    data="numbers",
-    batch=3,
-    learning_rate=0.1,
-    weight_decay=0.0,
-    seed=0,
-    **hyperparameters,
-):
+    activation: str = "tanh",
+    loss: str = "cross_entropy",
+    optimizer: str = "momentum",
+    initializer: str = "xavier",
+    data: str = "numbers",
+    batch: int = 3,
+    learning_rate: float = 0.1,
+    weight_decay: float = 0.0,
+    seed: int = 0,
+    **hyperparameters: float,
+) -> dict[str, Any]:
     """Write the page; returns the settings that it opens with.
 
     sizes      [n_0, n_1, …, n_L], default 3, 4, 2 or what suits the data

@@ -1,7 +1,9 @@
 """The page of several runs: their curves on one chart, the settings that differ, test figures, McNemar's test."""
 
+from collections.abc import Sequence
 from html import escape
 from pathlib import Path
+from typing import Any
 
 from muslin.report import pages
 from muslin.report.comparison import LEVEL, METHOD, curves, histories, labels, p_text
@@ -12,7 +14,9 @@ from muslin.runs import Run
 SYMBOLS = ("circle", "square", "diamond", "triangle-up", "triangle-down", "cross", "x", "star")
 
 
-def write(rows, settings, figures, tests, path):
+def write(
+    rows: list[dict[str, Any]], settings: Sequence[str], figures: Sequence[str], tests: list[dict[str, Any]], path: Path
+) -> None:
     """Write the page. rows: {"run": path, name: value, …} a run; ``settings`` and ``figures`` are the names that it
     shows; tests: as comparison.pairwise has them. Raises InputError where plotly or Jinja is missing."""
     paths = [row["run"] for row in rows]

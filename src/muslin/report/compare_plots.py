@@ -1,12 +1,16 @@
 """The plot of several runs: data in, PNG file out."""
 
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
 from muslin.report.style import SERIES, figure, short
 
 #: one after the other, so that a line can be told without its color
 MARKERS = "osD^vPX*"
 
 
-def curves(groups, names, path):
+def curves(groups: Any, names: Sequence[str], path: Path) -> None:
     """A picture for each figure, such as loss, with the curves of all runs: validation dashed, training solid.
 
     groups: as comparison.curves has them; names: {path of a run: its name}.

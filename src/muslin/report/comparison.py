@@ -2,8 +2,10 @@
 
 import json
 from collections import Counter
+from collections.abc import Sequence
 from itertools import combinations
 from pathlib import Path
+from typing import Any
 
 from muslin.evidence import FEW, holm, mcnemar
 from muslin.runs import Run
@@ -20,19 +22,20 @@ METHOD = (
 )
 
 
-def labels(paths):
+def labels(paths: Sequence[Path]) -> dict[str, str]:
     """{path: name}: a run's folder, or the whole path where another run has a folder of that name."""
     names = Counter(Path(path).name for path in paths)
     return {str(path): Path(path).name if names[Path(path).name] == 1 else str(path) for path in paths}
 
 
-def pairwise(paths):
+def pairwise(paths: Sequence[Path]) -> list[dict[str, Any]]:
     """McNemar's test for each pair of the finished runs that were trained on the same data: a list of
 
     {"a", "b" paths, "samples", "only_a", "only_b" right, "p", "exact", "p_holm" (of all pairs together), "sentence"}.
     Raises InputError where a data set or model is gone.
     """
-    groups, names = {}, labels(paths)
+    groups: dict[str, list[Run]] = {}
+    names = labels(paths)
     for path in names:
         if (key := _data_key(path)) is not None:
             groups.setdefault(key, []).append(Run(Path(path)))
@@ -83,16 +86,16 @@ def _sentence(pair, names, tests):
     )
 
 
-def p_text(p):
+def p_text(p: float) -> str:
     return f"< {TINY:g}" if p < TINY else f"{p:.2g}"
 
 
-def histories(paths):
+def histories(paths: Sequence[Path]) -> dict[str, Any]:
     """{path: history} of the runs that have one."""
     return {str(path): rows for path in paths if (rows := Run(Path(path)).history_so_far)}
 
 
-def curves(histories, most=6):
+def curves(histories: Any, most: int = 6) -> dict[str, Any]:
     """{"loss": {path: {"loss": (epochs, values), "val_loss": …}}, …}: validation stands with training."""
     keys = dict.fromkeys(key for rows in histories.values() for row in rows for key, v in row.items() if _number(v))
     groups = dict.fromkeys(key.removeprefix("val_") for key in keys if key not in ASIDE)

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from functools import cache
+from typing import Any
 
 from muslin import activations, schedules
 from muslin.engines import javascript
@@ -18,7 +19,7 @@ KINDS = {
 }
 
 
-def tables():
+def tables() -> dict[str, dict[str, Any]]:
     """{table: {name: formulas}}, as they are now: with the rows that someone added."""
     own = {kind: dict(getattr(FeedForwardNeuralNetwork, kind)) for kind in KINDS if kind != "schedules"}
     own["losses"] = {name: pair for name, row in own["losses"].items() if (pair := _of_softmax(row))}
@@ -34,7 +35,7 @@ def _of_softmax(row):
     return row.get("softmax") if isinstance(row, Mapping) else row
 
 
-def program():
+def program() -> tuple[str, dict[str, dict[str, str]]]:
     """(the tables as JavaScript, {table: {name: why it is not there}})."""
     return _program(tuple((kind, tuple(table.items())) for kind, table in tables().items()))
 
@@ -44,12 +45,12 @@ def _program(rows):
     return javascript.program({kind: dict(table) for kind, table in rows})
 
 
-def translated(kind):
+def translated(kind: str) -> list[str]:
     """The names of a table's rows that a page has."""
     return [name for name in tables()[kind] if name not in program()[1].get(kind, {})]
 
 
-def checked(kind, name):
+def checked(kind: str, name: str) -> str:
     """The name of a row that the page has. Raises InputError: unknown, or not to be translated, and why."""
     name = known(tables()[kind], KINDS[kind], name)
     if reason := program()[1].get(kind, {}).get(name):
@@ -57,7 +58,7 @@ def checked(kind, name):
     return name
 
 
-def missing():
+def missing() -> list[str]:
     """A sentence for each row that no page has: ["The optimizer x cannot …"]."""
     return [
         f"The {KINDS.get(kind, kind)} {name} is not in the page: {reason}."

@@ -11,13 +11,17 @@ import platform
 import re
 import socket
 import time
+from collections.abc import Callable, Sequence
 from contextlib import suppress
+from pathlib import Path
 from threading import Lock
+from typing import Any
 
 from muslin.errors import InputError, shown
 from muslin.report import terminal
 from muslin.report.pages import page
 from muslin.report.run_report import Facts, contents
+from muslin.runs import Run
 
 #: what the pages of runs and sweeps are made of
 FILES = ("config.json", "sweep.json", "history.jsonl", "summary.json", "analysis.json", "study.db", "study.db-wal")
@@ -30,7 +34,7 @@ LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
 SECONDS, EPOCHS = 30, 5
 
 
-def fingerprint(path):
+def fingerprint(path: Path) -> str:
     """A text that is another one as soon as a file of the directory has changed."""
     digest = hashlib.sha256()
     for file in [*(path / name for name in FILES), *(file for every in TRIALS for file in sorted(path.glob(every)))]:
@@ -44,28 +48,28 @@ def fingerprint(path):
 class WatchedRun:
     """A run while it is trained. Raises InputError where a file is missing or damaged."""
 
-    def __init__(self, run):
+    def __init__(self, run: Run):
         self.run = run
 
     @property
-    def history(self):
+    def history(self) -> list[dict[str, Any]]:
         return self.run.history_so_far
 
     @property
-    def over(self):
+    def over(self) -> bool:
         return self.run.finished
 
-    def page(self, live):
+    def page(self, live: Any) -> str:
         facts = contents(Facts(self.run)) | {"unfinished": None}  # it goes on as it is
         return page("run.html", **facts, live=live)
 
-    def lines(self):
+    def lines(self) -> list[str]:
         return [terminal.epoch(number, row) for number, row in enumerate(self.history, 1)]
 
-    def charts(self, width, height):
+    def charts(self, width: int, height: int) -> list[str]:
         return terminal.curves(self.history, width, height)
 
-    def status(self):
+    def status(self) -> str:
         """ "epoch 3 of 10, 80,211 samples/s, 5 s left" """
         epochs, history = self.run.settings.epochs if self.run.ours else None, self.history
         if self.over:
@@ -81,7 +85,7 @@ class WatchedRun:
         return f"{done}, {history[-1]['samples_per_second']:,.0f} samples/s, {duration(max(left, 0))} left"
 
 
-def duration(seconds):
+def duration(seconds: float) -> str:
     minutes, seconds = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours} h {minutes:02} min" if hours else f"{minutes} min {seconds:02} s" if minutes else f"{seconds} s"
@@ -94,11 +98,12 @@ class Live:
     again after 5 seconds at the latest.
     """
 
-    def __init__(self, path, watched):
+    def __init__(self, path: Path, watched: Callable[[Path], Any]):
         self.path, self.watched, self.lock = path, watched, Lock()
-        self.version, self.html, self.due = None, "", 0.0
+        self.version: str | None = None
+        self.html, self.due = "", 0.0
 
-    def current(self):
+    def current(self) -> tuple[str | None, str]:
         """(version, page)"""
         with self.lock:
             started, version = time.monotonic(), fingerprint(self.path)
@@ -113,7 +118,7 @@ class Live:
         except InputError as error:  # it has not begun
             return page("waiting.html", path=self.path, reason=str(error), live=version)
 
-    def status(self):
+    def status(self) -> str:
         try:
             return self.watched(self.path).status()
         except InputError as error:
@@ -142,7 +147,7 @@ HEADERS = {
 }
 
 
-def names(host):
+def names(host: str) -> tuple[str, ...]:
     """By what names a browser may ask for what listens at the host: on loopback `LOOPBACK`, else this machine's too."""
     if loopback(host):
         return LOOPBACK
@@ -150,7 +155,7 @@ def names(host):
     return (*LOOPBACK, *sorted(name.lower() for name in own if name))
 
 
-def allowed(header, hosts):
+def allowed(header: str, hosts: Sequence[str]) -> bool:
     """Whether a request's Host is one of the names, or an address: a site's name that suddenly means this machine (DNS
     rebinding) is neither."""
     host = re.sub(r":\d*$", "", header.lower())
@@ -160,7 +165,7 @@ def allowed(header, hosts):
     return host in hosts
 
 
-def application(path, watched, hosts=LOOPBACK):
+def application(path: Path, watched: Callable[[Path], Any], hosts: Sequence[str] = LOOPBACK) -> Any:
     """The ASGI application: the page of the directory, and at NAME/report.html those of the runs in it.
 
     A request must be for one of the ``hosts`` (see `allowed`). Raises InputError where Starlette is not installed.
@@ -204,10 +209,10 @@ def application(path, watched, hosts=LOOPBACK):
 class Guard:
     """The ASGI application behind it, for requests of the hosts alone; each answer has the `HEADERS`."""
 
-    def __init__(self, app, hosts):
+    def __init__(self, app: Any, hosts: Sequence[str]):
         self.app, self.hosts = app, hosts
 
-    async def __call__(self, scope, receive, send):
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         from starlette.responses import PlainTextResponse
 
         async def headed(message):
@@ -221,7 +226,7 @@ class Guard:
         await answer(scope, receive, headed)
 
 
-def loopback(host):
+def loopback(host: str) -> bool:
     """Whether only this machine reaches what listens at the host."""
     try:
         return ipaddress.ip_address(host).is_loopback
@@ -229,7 +234,7 @@ def loopback(host):
         return host == "localhost"
 
 
-def listen(host, port):
+def listen(host: str, port: int) -> tuple[socket.socket, str]:
     """(socket, address for a browser). Port 0 is any that is free. Raises InputError where it cannot listen there."""
     try:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
@@ -244,7 +249,7 @@ def listen(host, port):
     return listening, f"http://{name}:{listening.getsockname()[1]}/"
 
 
-def server(application, keep=None, **settings):
+def server(application: Any, keep: float | None = None, **settings: Any) -> Any:
     """Uvicorn's server, to be run with the socket: for `CONNECTIONS` at most, each of them closed where it has sent no
     whole request within `HASTE` seconds, or ``keep`` seconds after the one before. ``settings`` are Uvicorn's own."""
     import uvicorn

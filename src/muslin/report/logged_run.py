@@ -11,11 +11,13 @@ files/         what was uploaded: media, tables, saved files
 import json
 import math
 from array import array
+from collections.abc import Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from html import escape
 from itertools import pairwise
 from pathlib import Path
+from typing import Any, Self
 from urllib.parse import quote
 
 from muslin import digests
@@ -41,7 +43,7 @@ MEDIA = {
 TABLES = ("table-file", "partitioned-table", "joined-table")
 
 
-def is_logged(path):
+def is_logged(path: Path) -> bool:
     """Whether the directory is of such a run, and not of one that muslin trained."""
     try:
         config = read_json(Path(path) / "config.json")
@@ -50,7 +52,7 @@ def is_logged(path):
     return isinstance(config, dict) and isinstance(config.get("config"), dict) and "data_checksums" not in config
 
 
-def write(path, output=None):
+def write(path: Path, output: Path | None = None) -> dict[str, Any]:
     """Write the page (to report.html in the directory, or to ``output``). Returns what run_report.write does."""
     output = Path(output or path / "report.html")
     facts = LoggedRun(path)
@@ -79,53 +81,53 @@ def _object(path):
 class LoggedRun:
     """What the directory tells by now. It reads on from where it stopped: to ask again costs what is new."""
 
-    def __init__(self, path):
+    def __init__(self, path: Path):
         self.path, self.curves, self.machine = Path(path), Curves(path / "history.jsonl"), Curves(path / "events.jsonl")
-        self.left_out = []
+        self.left_out: list[str] = []
 
     @property
-    def config(self):
+    def config(self) -> dict[str, Any]:
         return _object(self.path / "config.json")
 
     @property
-    def finished(self):
+    def finished(self) -> bool:
         return (self.path / "summary.json").exists()
 
     @property
-    def summary(self):
+    def summary(self) -> dict[str, Any]:
         """That of the end; before, the last value of each metric."""
         if self.finished:
             return flat(_object(self.path / "summary.json"))
         return {key: values[-1] for key, (_, values) in self.curves.update().numbers.items()}
 
     @property
-    def over(self):
+    def over(self) -> bool:
         return self.finished
 
     @property
-    def history(self):
+    def history(self) -> list[dict[str, Any]]:
         """The rows, of each what is a number."""
         file = self.path / "history.jsonl"
         found = read_json_lines(file) if file.exists() else []
         return [{k: v for k, v in flat(row).items() if is_number(v) and k not in OWN} for row in found]
 
-    def lines(self):
+    def lines(self) -> list[str]:
         texts = (
             "  ".join(f"{key} {value:.6g}" for key, value in row.items() if key != "epoch") for row in self.history
         )
         return [f"epoch {number:>3}  {text}" for number, text in enumerate(texts, 1)]
 
-    def charts(self, width, height):
+    def charts(self, width: int, height: int) -> list[str]:
         return terminal.curves(self.history, width, height)
 
-    def status(self):
+    def status(self) -> str:
         """ "finished after 12 steps" """
         if self.finished:
             found = self.summary
             return f"{found.get('state', 'finished')} after {_steps(self.curves.update().rows)}"
         return f"{_steps(self.curves.update().rows)} logged"
 
-    def page(self, live, **context):
+    def page(self, live: Any, **context: Any) -> str:
         return page("logged.html", **contents(self, context.pop("files", "files/")), live=live, **context)
 
 
@@ -140,7 +142,7 @@ class Curves:
     media    {key: [(step, the logged object)]}
     """
 
-    def __init__(self, path):
+    def __init__(self, path: Path):
         self.path = Path(path)
         self._clear()
 
@@ -152,7 +154,7 @@ class Curves:
         self.at, self.rows, self.begin = 0, 0, None
         self.numbers, self.media, self.texts = {}, {}, {}
 
-    def update(self):
+    def update(self) -> Self:
         size = self.path.stat().st_size if self.path.exists() else 0
         if size < self.at or (size > self.at and self._begins() != self.begin):
             self._clear()  # it was begun anew, or its end has given it a digest
@@ -189,13 +191,13 @@ class Curves:
                 self.texts[key] = value
 
 
-def is_number(value):
+def is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
-def flat(row, before=""):
+def flat(row: Mapping[str, Any], before: str = "") -> dict[str, Any]:
     """A row with its nested keys joined by points, as W&B names them; a logged medium stays whole."""
-    found = {}
+    found: dict[str, Any] = {}
     for key, value in row.items():
         if isinstance(value, dict) and "_type" not in value and value:
             found |= flat(value, f"{before}{key}.")
@@ -204,7 +206,7 @@ def flat(row, before=""):
     return found
 
 
-def contents(run, files):
+def contents(run: LoggedRun, files: str) -> dict[str, Any]:
     """What the template logged.html is given. ``files`` leads from the page to the run's files."""
     config = run.config
     about, settings = (found if isinstance(found := config.get(key), dict) else {} for key in ("wandb", "config"))
@@ -291,7 +293,7 @@ def _groups(run, curves):
     return groups
 
 
-def curve(steps, values, name):
+def curve(steps: Sequence[float], values: Sequence[float], name: str) -> dict[str, Any]:
     """One metric over the steps; of many points, the lowest and the highest of each stretch."""
     at = sampled(values, POINTS)
     few = len(values) <= 40
@@ -315,7 +317,7 @@ def curve(steps, values, name):
     )
 
 
-def sampled(values, most):
+def sampled(values: Any, most: int) -> Sequence[int]:
     """Places in order: all of them, or the lowest and the highest of each of ``most / 2`` stretches, and both ends."""
     n = len(values)
     if n <= most:

@@ -1,17 +1,20 @@
 """The playground: one page with a network inside, which anyone can open and draw for."""
 
 from base64 import b64encode
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from muslin.datasets import images
+from muslin.datasets import Dataset, images
 from muslin.errors import InputError
 from muslin.normalization import folded
 from muslin.report import formulas
 from muslin.report.pages import render
+from muslin.runs import Run
 
 
-def write(run, data, path, samples=200):
+def write(run: Run, data: Dataset, path: Path, samples: int = 200) -> int:
     """Write the playground of a finished run, with up to so many samples of its data set, as one HTML file.
 
     Returns the number of samples. Raises InputError: not finished, not trained on images, or an activation that
@@ -32,14 +35,14 @@ def write(run, data, path, samples=200):
     return len(given["samples"]["rows"])
 
 
-def scripts(network):
+def scripts(network: Any) -> dict[str, Any]:
     """What the page runs: the formulas, and why it cannot train on, where it cannot."""
     program, missing = formulas.program()
     reason = missing.get("losses", {}).get(network.loss, "")
     return {"program": program, "untrained": f"The loss {network.loss} cannot be translated: {reason}."}
 
 
-def contents(network, data, samples=200):
+def contents(network: Any, data: Dataset, samples: int = 200) -> dict[str, Any]:
     """What the page computes with, as JSON: the network, how a picture becomes its input, and samples.
 
     Arrays are base64: θ as float32, pixels as bytes or, where the data set has floats, as float32 of the same scale.

@@ -1,5 +1,9 @@
 """The plots of a run, each one function: data in, PNG file out."""
 
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 
 from muslin.report.style import DASHES, GREY, INK, RIGHT, SERIES, TRAINING, VALIDATION, WEIGHTS, WRONG, figure, short
@@ -13,7 +17,7 @@ MARKED = 60
 ALARMING = 0.3
 
 
-def curves(history, path):
+def curves(history: Any, path: Path) -> None:
     """Loss and accuracy of every epoch, training and validation."""
     epochs = [row["epoch"] for row in history]
     with figure(path, 6.4, 2.6, ncols=2) as axes:
@@ -32,7 +36,7 @@ def curves(history, path):
             axes[1].yaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
 
 
-def learning_rate(history, path):
+def learning_rate(history: Any, path: Path) -> None:
     """η at the end of every epoch."""
     with figure(path, 3.4, 2.4) as ax:
         rates = [row["learning_rate"] for row in history]
@@ -42,7 +46,7 @@ def learning_rate(history, path):
         _epochs(ax)
 
 
-def diagnostics(history, path):
+def diagnostics(history: Any, path: Path) -> None:
     """Gradient norms of every layer, and the share of dead units of every hidden layer, after every epoch."""
     from matplotlib.ticker import LogLocator, NullLocator
 
@@ -62,7 +66,7 @@ def diagnostics(history, path):
         axes[0].figure.legend(handles, labels, loc="outside lower center", ncols=min(6, len(labels)))
 
 
-def varies(history):
+def varies(history: Any) -> bool:
     """Whether the learning rate is not the same in all epochs: only then there is something to draw."""
     return len({row.get("learning_rate") for row in history}) > 1
 
@@ -76,7 +80,7 @@ def _epochs(ax):
     ax.xaxis.get_major_locator().set_params(integer=True, min_n_ticks=1)
 
 
-def weights(W, shape, path, most=64, columns=16):
+def weights(W: np.ndarray, shape: tuple[int, int], path: Path, most: int = 64, columns: int = 16) -> None:
     """The first layer's weights as images, of the units with the largest ones.  W: (n_1 × n_0), shape: of an image.
 
     Orange is negative, white zero, blue positive, on one scale for all.
@@ -92,12 +96,12 @@ def weights(W, shape, path, most=64, columns=16):
         ax.axis("off")
 
 
-def strongest(W, most):
+def strongest(W: np.ndarray, most: int) -> np.ndarray:
     """The numbers of the rows with the longest weight vectors, in their order."""
     return np.sort(np.argsort(-np.linalg.norm(W, axis=1), kind="stable")[:most])
 
 
-def in_color(W):
+def in_color(W: np.ndarray) -> np.ndarray:
     """Weights as colors: (… × n) → (… × n × 3) uint8. One in two hundred is beyond the ends of the scale."""
     from matplotlib.colors import LinearSegmentedColormap
 
@@ -106,7 +110,9 @@ def in_color(W):
     return np.ascontiguousarray(colors[..., :3])
 
 
-def mistakes(data, probabilities, rows, path, most=24, columns=8):
+def mistakes(
+    data: Any, probabilities: np.ndarray, rows: np.ndarray, path: Path, most: int = 24, columns: int = 8
+) -> None:
     """Test images that are taken for another class.  probabilities: (N × classes), rows: of the mistakes, in order."""
     rows = rows[:most]
     lines = max(1, -(-len(rows) // columns))
@@ -122,7 +128,7 @@ def mistakes(data, probabilities, rows, path, most=24, columns=8):
             ax.set_title(text, loc="center", fontweight="normal", fontsize=7)
 
 
-def confusion(matrix, names, path):
+def confusion(matrix: Any, names: Sequence[str], path: Path) -> None:
     """A confusion matrix [true][predicted]. The shade is the `heat` of the mistakes; what is right, on the diagonal,
     has a color of its own; the numbers are counts (of up to 50 classes)."""
     matrix = np.asarray(matrix)
@@ -145,14 +151,16 @@ def confusion(matrix, names, path):
         ax.spines[:].set_visible(False)
 
 
-def heat(matrix):
+def heat(matrix: Any) -> np.ndarray:
     """The shade of each cell of a confusion matrix, 0 to 1: the share of the true class that stands in the cell, 1 from
     `ALARMING` on.  matrix: (classes × classes) counts, [true][predicted]."""
     samples = np.maximum(1, np.sum(matrix, axis=1, keepdims=True))
     return np.minimum(1, np.asarray(matrix) / samples / ALARMING)
 
 
-def confused(data, predicted, pairs, path, columns=8):
+def confused(
+    data: Any, predicted: np.ndarray, pairs: Sequence[tuple[int, int, int]], path: Path, columns: int = 8
+) -> None:
     """Test images of the most confused pairs, a row each.  pairs: [(true class, predicted class, count)]."""
     rows = max(1, len(pairs))
     with figure(
@@ -171,7 +179,7 @@ def confused(data, predicted, pairs, path, columns=8):
                 _image(ax, data.X_test[row], data)
 
 
-def samples(data, path, seed=0, columns=5):
+def samples(data: Any, path: Path, seed: int = 0, columns: int = 5) -> None:
     """One training image of each class, in a labelled grid."""
     rng = np.random.default_rng(seed)
     n = len(data.class_names)
@@ -196,7 +204,7 @@ def _one_color(color):
     return ListedColormap([color])
 
 
-def importance(worth, path, most=30):
+def importance(worth: Any, path: Path, most: int = 30) -> None:
     """What each column is worth: see `muslin.report.tabular.importance`."""
     rows = worth["columns"][:most][::-1]
     with figure(path, 5.2, 0.22 * len(rows) + 0.8) as ax:
@@ -212,7 +220,7 @@ def importance(worth, path, most=30):
         ax.grid(visible=False, axis="y")
 
 
-def calibration(found, path):
+def calibration(found: dict[str, Any], path: Path) -> None:
     """The reliability diagram: see `muslin.training.metrics.calibration`."""
     bins = found["bins"]
     with figure(path, 3.6, 3.4) as ax:
@@ -227,7 +235,7 @@ def calibration(found, path):
         ax.legend()
 
 
-def residuals(found, path):
+def residuals(found: dict[str, Any], path: Path) -> None:
     """Numbers predicted against the true ones, and the errors: see `muslin.report.tabular.residuals`."""
     outputs = found["outputs"][: len(SERIES)]
     with figure(path, 6.4, 3.0, ncols=2) as axes:

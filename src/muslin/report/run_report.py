@@ -5,7 +5,10 @@ What a run has not, or not yet, is left out, with a sentence in its place.
 
 import json
 import shlex
+from collections.abc import Sequence
 from functools import cached_property
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -15,7 +18,7 @@ from muslin.network import FeedForwardNeuralNetwork
 from muslin.report import plots, tabular, tabular_parts
 from muslin.report.pages import charts, images, render
 from muslin.report.pages.drawing import drawing
-from muslin.runs import directory
+from muslin.runs import Run, directory
 from muslin.runs.settings import Settings
 from muslin.training.metrics import calibration
 
@@ -25,7 +28,7 @@ MISTAKES, UNITS, CELL = 24, 64, 12
 PIXELS = 1_200_000
 
 
-def write(run, path=None):
+def write(run: Run, path: Path | None = None) -> dict[str, Any]:
     """Write the page (to report.html in the run directory, or to ``path``) and, into the run directory, the pictures.
 
     Returns {"report": path, "pictures": [path], "left_out": [a sentence for each thing that the run has not]}.
@@ -45,8 +48,9 @@ class Facts:
                    taken for another class, the most confident first
     """
 
-    def __init__(self, run):
-        self.run, self.config, self.missing = run, run.config, {}
+    def __init__(self, run: Run):
+        self.run, self.config = run, run.config
+        self.missing: dict[str, str] = {}
         self.settings = {name: self.config[name] for name in Settings.model_fields if name in self.config}
         self.history = run.history_so_far
         self.summary = run.summary if run.finished else {}
@@ -119,23 +123,23 @@ class Facts:
         return ("validation", self.data.X_train[rows], self.data.y_train[rows]) if len(rows) else None
 
     @property
-    def predicted(self):
+    def predicted(self) -> np.ndarray:
         return self.probabilities.argmax(axis=1)
 
     @property
-    def mistakes(self):
+    def mistakes(self) -> np.ndarray:
         wrong = np.flatnonzero(self.predicted != self.data.y_test)
         return wrong[np.argsort(-self.probabilities[wrong].max(axis=1), kind="stable")]
 
     @property
-    def class_names(self):
+    def class_names(self) -> Sequence[str]:
         """Of the data set, or as the test figures have them."""
         if self.data is not None:
             return self.data.class_names
         return [row["class"] for row in self.summary.get("per_class", ())]
 
     @property
-    def image_shape(self):
+    def image_shape(self) -> tuple[int, int] | None:
         return None if self.data is None else self.data.image_shape
 
 
@@ -166,7 +170,7 @@ PARTS = {
 }
 
 
-def contents(facts):
+def contents(facts: Any) -> dict[str, Any]:
     """What the template run.html is given."""
     tests = _tests(facts) if facts.probabilities is not None and facts.image_shape else None
     own = {"mistakes": tests, "training": not facts.run.members} | tabular_parts.of(facts)
@@ -372,13 +376,13 @@ def _text(value):
     return value if isinstance(value, str) else "none" if value is None else json.dumps(value)
 
 
-def command_line(settings):
+def command_line(settings: Any) -> str:
     """The ``muslin train`` with these settings, for a shell. What has its default is left out."""
     given = {name: value for name, value in settings.items() if value != Settings.model_fields[name].default}
     return shlex.join(["muslin", "train", *(word for name, value in given.items() for word in _flag(name, value))])
 
 
-def ensemble_line(facts):
+def ensemble_line(facts: Any) -> str:
     """The ``muslin ensemble`` that makes the run once more."""
     members, temperature = facts.run.members, facts.summary.get("temperature")
     views = ["--views"] if any(member["views"] > 1 for member in members) else []
@@ -405,9 +409,10 @@ def _versions(config):
     ]
 
 
-def pictures(facts):
+def pictures(facts: Any) -> list[Path]:
     """Draw the plots that the run has figures for; returns their paths."""
-    history, drawn = facts.history, {}
+    history = facts.history
+    drawn: dict[str, tuple[Any, ...]] = {}
     if history:
         drawn["curves"] = (plots.curves, history)
     if history and plots.varies(history):

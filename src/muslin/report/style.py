@@ -60,7 +60,7 @@ def figure(path: Path, width: float, height: float, **subplots: Any) -> Iterator
             drawing.savefig(temporary, format="png")
 
 
-def short(name, length=20):
+def short(name: str, length: int = 20) -> str:
     """A class's name as one line of a length that fits beside a picture."""
     name = " ".join(name.split())
     return name if len(name) <= length else name[: length - 1] + "…"

@@ -1,7 +1,9 @@
 """The charts of a sweep's page: what sweep_plots.py draws for paper, to be pointed at. Every name is escaped: plotly
 takes its texts for HTML."""
 
+from collections.abc import Collection, Sequence
 from html import escape
+from typing import Any
 
 import numpy as np
 
@@ -12,7 +14,9 @@ from muslin.report.sweep_plots import Scale, since
 MARKERS = {"finished": ("circle", TRAINING, 0), "stopped_early": ("x-thin-open", VALIDATION, 1.8)}
 
 
-def parallel_coordinates(rows, names, logarithmic, metric):
+def parallel_coordinates(
+    rows: list[dict[str, Any]], names: Sequence[str], logarithmic: Collection[str], metric: Any
+) -> dict[str, Any]:
     """An axis for each hyperparameter and one for the metric, to be brushed. rows: {"trial", name: value, …}; the color
     of a line is its rank, the best has the strongest."""
     values = np.array([row[metric.name] for row in rows])
@@ -46,7 +50,7 @@ def _dimension(name, scale, values):
     }
 
 
-def best_so_far(rows, states, metric):
+def best_so_far(rows: list[dict[str, Any]], states: Any, metric: Any) -> dict[str, Any]:
     """Each trial's value at its creation, and the best up to then. rows: as analysis.best_so_far has them."""
     times, unit = since([row["seconds"] for row in rows])
     points = [
@@ -66,7 +70,7 @@ def best_so_far(rows, states, metric):
     return figure([*_points(points), best], height=340, xaxis=axis, yaxis={"title": {"text": escape(metric.name)}})
 
 
-def importance(shares):
+def importance(shares: dict[str, dict[str, float]]) -> dict[str, Any]:
     """Bars of each hyperparameter's share, by both measures. shares: {measure: {name: share}}."""
     names = sorted(shares["fanova"] or shares["ped_anova"], key=lambda name: shares["fanova"].get(name, 0.0))
     bars = [
@@ -80,7 +84,7 @@ def importance(shares):
     return figure(bars, height=110 + 38 * len(names), barmode="group", xaxis=axis, legend={"traceorder": "reversed"})
 
 
-def correlation(rows, most=24):
+def correlation(rows: list[dict[str, Any]], most: int = 24) -> dict[str, Any]:
     """Bars of r from −1 to 1, the strongest ones. rows: [{"name", "value", "r"}]."""
     rows = sorted(sorted(rows, key=lambda row: -abs(row["r"]))[:most], key=lambda row: row["r"])
     labels = [row["name"] if row["value"] is None else f"{row['name']} = {row['value']}" for row in rows]
@@ -101,7 +105,9 @@ def _bars(labels, values, name, color, pattern):
     }
 
 
-def strip(rows, states, name, logarithmic, metric):
+def strip(
+    rows: list[dict[str, Any]], states: Any, name: str, logarithmic: Collection[str], metric: Any
+) -> dict[str, Any]:
     """The metric against one hyperparameter. rows: [{"trial", name: value, metric: value}]; states: that of each."""
     scale = Scale([row[name] for row in rows], name in logarithmic)
     points = [

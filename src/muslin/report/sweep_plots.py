@@ -1,11 +1,15 @@
 """The plots of a sweep, each one function: data in, PNG file out."""
 
+from collections.abc import Collection, Sequence
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 
 from muslin.report.style import FAINT, GREY, INK, TRAINING, VALIDATION, figure, short
 
 
-def best_so_far(rows, metric, path):
+def best_so_far(rows: list[dict[str, Any]], metric: Any, path: Path) -> None:
     """Every trial's value at its time of creation, and the best up to then. rows: as analysis.best_so_far has them."""
     times, unit = since([row["seconds"] for row in rows])
     with figure(path, 6.4, 3.0) as ax:
@@ -20,7 +24,7 @@ def best_so_far(rows, metric, path):
         ax.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=2, borderaxespad=0.2)
 
 
-def since(seconds):
+def since(seconds: Any) -> tuple[np.ndarray, str]:
     """(times, unit): seconds from a start, ascending, in a unit that suits the last of them."""
     unit, length = next((name, length) for name, length, least in UNITS if seconds[-1] > least)
     return np.array(seconds) / length, unit
@@ -30,7 +34,7 @@ def since(seconds):
 UNITS = (("hours", 3600, 10_800), ("minutes", 60, 180), ("seconds", 1, float("-inf")))
 
 
-def importance(shares, metric, path):
+def importance(shares: dict[str, dict[str, float]], metric: Any, path: Path) -> None:
     """Bars of each hyperparameter's share, by both measures. shares: {measure: {name: share}}."""
     names = sorted(shares["fanova"] or shares["ped_anova"], key=lambda name: _share(shares, "fanova", name))
     y = np.arange(len(names))
@@ -49,7 +53,7 @@ def _share(shares, measure, name):
     return shares[measure].get(name, 0.0)
 
 
-def correlation(rows, metric, path, most=24):
+def correlation(rows: list[dict[str, Any]], metric: Any, path: Path, most: int = 24) -> None:
     """Bars of r from −1 to 1, the strongest ones. rows: [{"name", "value", "r"}]."""
     rows = sorted(sorted(rows, key=lambda row: -abs(row["r"]))[:most], key=lambda row: row["r"])
     labels = [row["name"] if row["value"] is None else f"{row['name']} = {row['value']}" for row in rows]
@@ -62,7 +66,9 @@ def correlation(rows, metric, path, most=24):
         ax.grid(axis="y", visible=False)
 
 
-def parallel_coordinates(rows, names, logarithmic, metric, path):
+def parallel_coordinates(
+    rows: list[dict[str, Any]], names: Sequence[str], logarithmic: Collection[str], metric: Any, path: Path
+) -> None:
     """One line a trial through an axis for each hyperparameter and one for the metric. The color is the rank by the
     metric, the best is thick and on top; at a step of an axis the lines lie beside each other."""
     from matplotlib import colormaps
@@ -130,7 +136,15 @@ def _color_key(ax, shade, ascending, metric):
     key.outline.set_visible(False)
 
 
-def hyperparameters(rows, states, names, logarithmic, metric, path, columns=3):
+def hyperparameters(
+    rows: list[dict[str, Any]],
+    states: Any,
+    names: Sequence[str],
+    logarithmic: Collection[str],
+    metric: Any,
+    path: Path,
+    columns: int = 3,
+) -> None:
     """The metric against each hyperparameter. rows: [{name: value, …, metric: value}]; states: that of each trial."""
     lines, columns = -(-len(names) // columns), min(columns, len(names))
     with figure(path, 6.4, 1.75 * lines + 0.3, nrows=lines, ncols=columns, squeeze=False, sharey=True) as axes:
@@ -160,28 +174,29 @@ MARKERS = {"finished": ("o", TRAINING), "stopped_early": ("x", VALIDATION)}
 class Scale:
     """Places values between 0 and 1: numbers on a line, all else one step apart."""
 
-    def __init__(self, values, logarithmic):
+    def __init__(self, values: Sequence[Any], logarithmic: bool):
         self.numbers = all(isinstance(v, int | float) and not isinstance(v, bool) for v in values)
         self.logarithmic = self.numbers and logarithmic and min(values) > 0
         distinct = sorted(set(values)) if self.numbers else sorted(set(map(str, values)))
         self.steps = {} if self.numbers and len(distinct) > 6 else {v: i for i, v in enumerate(distinct)}
-        self.low, self.high = (self._line(distinct[0]), self._line(distinct[-1])) if self.numbers else (0, 0)
+        ends: tuple[Any, Any] = (self._line(distinct[0]), self._line(distinct[-1])) if self.numbers else (0, 0)
+        self.low, self.high = ends
 
     def _line(self, value):
         return np.log(value) if self.logarithmic else value
 
-    def place(self, value):
+    def place(self, value: Any) -> float:
         if self.steps:
             last = len(self.steps) - 1
             return self.steps[value if self.numbers else str(value)] / last if last else 0.5
         return (self._line(value) - self.low) / (self.high - self.low) if self.high > self.low else 0.5
 
-    def beside(self, value, i, width=0.3):
+    def beside(self, value: Any, i: int, width: float = 0.3) -> float:
         """The place of the i-th of many points; at a step they lie beside each other, in a golden-ratio order."""
         share = (i * 0.618034) % 1 - 0.5
         return self.place(value) + (share * width / len(self.steps) if self.steps else 0)
 
-    def ticks(self):
+    def ticks(self) -> list[tuple[float, str]]:
         """[(place, label)]"""
         if self.steps:
             return [(self.place(v), f"{v:.4g}" if isinstance(v, float) else str(v)) for v in self.steps]

@@ -1,6 +1,8 @@
 """What a report shows of samples that are no pictures: the columns of the table and what each is worth to the network,
 how far its probabilities can be believed, how far its numbers are off."""
 
+from typing import Any
+
 import numpy as np
 
 from muslin.errors import InputError
@@ -18,7 +20,7 @@ QUANTILES = (0.0, 0.05, 0.25, 0.5, 0.75, 0.95, 1.0)
 FALLS = {"accuracy": "accuracy falls by", "r2": "R² falls by"}
 
 
-def columns(table):
+def columns(table: Any) -> list[dict[str, Any]]:
     """A row of texts for each column of the table: name, what it is, missing values, its values, what becomes of it.
 
     table: a `muslin.datasets.TableFacts`
@@ -71,7 +73,7 @@ BECOME = {"number": _number_becomes, "category": _category_becomes, "date": _dat
 # What each column is worth
 
 
-def importance(network, preparation, X, y):
+def importance(network: Any, preparation: Any, X: np.ndarray, y: np.ndarray) -> Any:
     """How much worse the network is when one column's values are dealt out anew among the rows (Breiman, "Random
     forests", 2001, section 10; scikit-learn's permutation_importance), the most important column first.
 
@@ -133,7 +135,7 @@ class _OfColumns:
 # Numbers
 
 
-def residuals(predicted, true, names):
+def residuals(predicted: np.ndarray, true: np.ndarray, names: Any) -> dict[str, Any]:
     """How far numbers are off.  predicted, true: (N × outputs), in the units of the data; names: of the outputs.
 
     Returns {"samples", "outputs": [{"name", "predicted", "true", "quantiles"}]}: of many samples some, at equal

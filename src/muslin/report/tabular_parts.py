@@ -1,10 +1,12 @@
 """The parts of a run's page that only samples without pictures have: what `tabular` says, in texts and charts."""
 
+from typing import Any
+
 from muslin.report import tabular
 from muslin.report.pages import tabular_charts
 
 
-def of(facts):
+def of(facts: Any) -> Any:
     """{part: what its template is given, or None}.  facts: a `muslin.report.run_report.Facts`"""
     return {
         "columns": facts.table and columns(facts.table, facts.importance),
@@ -13,7 +15,7 @@ def of(facts):
     }
 
 
-def columns(table, worth):
+def columns(table: Any, worth: dict[str, Any] | None) -> dict[str, Any]:
     part = {"rows": tabular.columns(table), "worth": worth}
     if not worth:
         return part
@@ -27,7 +29,7 @@ def _worth(figure, row):
     return row["name"], *(form.format(row[key] + 0.0) for key in ("fall", "spread")), f"{row['loss'] + 0.0:.4f}"
 
 
-def calibration(found):
+def calibration(found: dict[str, Any]) -> dict[str, Any]:
     rows = [
         (f"{row['low']:.0%} to {row['high']:.0%}", f"{row['samples']:,}", f"{row['sure']:.2%}", f"{row['right']:.2%}")
         for row in found["bins"]
@@ -35,9 +37,8 @@ def calibration(found):
     return found | {"chart": tabular_charts.calibration(found), "rows": rows}
 
 
-def residuals(found):
-    between = slice(1, -1)
-    head = ["error of", *(f"{q:.0%} below" for q in tabular.QUANTILES[between])]
-    rows = [(output["name"], *(f"{q:+,.4g}" for q in output["quantiles"][between])) for output in found["outputs"]]
+def residuals(found: dict[str, Any]) -> dict[str, Any]:
+    head = ["error of", *(f"{q:.0%} below" for q in tabular.QUANTILES[1:-1])]
+    rows = [(output["name"], *(f"{q:+,.4g}" for q in output["quantiles"][1:-1])) for output in found["outputs"]]
     figures = {"truth": tabular_charts.predicted_and_true(found), "errors": tabular_charts.errors(found)}
     return found | {"charts": figures, "head": head, "rows": rows}

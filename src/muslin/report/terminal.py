@@ -1,6 +1,8 @@
 """A run or a sweep as text, for a terminal. Charts are drawn by plotext: data in, a text of ``width`` × ``height`` out,
 its colors as ANSI sequences."""
 
+from typing import Any
+
 from muslin.errors import InputError
 from muslin.report.style import TRAINING, VALIDATION
 from muslin.training.metrics import epoch_line as epoch
@@ -12,7 +14,7 @@ __all__ = ["best_so_far", "curves", "epoch"]
 CROSSES = 16
 
 
-def curves(history, width, height):
+def curves(history: Any, width: int, height: int) -> Any:
     """A chart of the loss and one of the accuracy in every epoch; of a program's run, one of the first two figures that
     it logged. Training is a line, validation crosses."""
     names = [key for key in ("loss", "accuracy") if history and key in history[0]]
@@ -22,7 +24,7 @@ def curves(history, width, height):
     ]
 
 
-def best_so_far(values, best, name, width, height):
+def best_so_far(values: Any, best: Any, name: str, width: int, height: int) -> Any:
     """A chart of a sweep: the value of each trial, and the best up to it.  values, best: [(number, value)]"""
     return _chart(name, best, values, width, height, ("best so far", "trial"))
 

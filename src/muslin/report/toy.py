@@ -1,5 +1,6 @@
 """The toy playground: a page that trains small networks on points in the plane."""
 
+from pathlib import Path
 from urllib.parse import urlencode
 
 from muslin.report import formulas
@@ -73,7 +74,7 @@ LESSONS = (
 )
 
 
-def write(path):
+def write(path: Path) -> None:
     """Write the page. What is not in it, because it cannot be translated, it says itself."""
     lessons = [
         {"title": title, "text": text, "link": link, "address": urlencode(settings)}

@@ -7,6 +7,7 @@ template is given is escaped. Its data are in the page as JSON: see macros.html.
 import json
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from muslin import __version__
 from muslin.errors import InputError
@@ -16,12 +17,12 @@ HERE = Path(__file__).parent
 MISSING = "Pages need Jinja and plotly: pip install 'muslin[report]'"
 
 
-def page(template, **context):
+def page(template: str, **context: Any) -> str:
     """The page that the template makes of the context, a text. Raises InputError where Jinja or plotly is missing."""
     return _templates().get_template(template).render(context)
 
 
-def render(template, path, **context):
+def render(template: str, path: Path, **context: Any) -> None:
     """Write the page, whole or not at all."""
     write_text(path, page(template, **context))
 

@@ -1,10 +1,13 @@
 """Charts: plotly figures made here, drawn in the page by assets/charts.js. Colors are the page's CSS variables."""
 
 import json
+from collections.abc import Sequence
+from typing import Any
 
 from muslin.errors import InputError
 from muslin.report.pages import MISSING
 from muslin.report.plots import MARKED
+from muslin.training import History
 
 INK, GREY, LINE, CARD = "var(--ink)", "var(--grey)", "var(--line)", "var(--card)"
 TRAINING, VALIDATION = "var(--training)", "var(--validation)"
@@ -27,7 +30,7 @@ STYLE = {
 }
 
 
-def figure(traces, height=300, **layout):
+def figure(traces: Sequence[Any], height: int = 300, **layout: Any) -> dict[str, Any]:
     """A figure for the macro ``chart``: traces (dictionaries or graph_objects) and layout in the pages' style."""
     try:
         from plotly.graph_objects import Figure
@@ -37,7 +40,7 @@ def figure(traces, height=300, **layout):
     return json.loads(Figure(traces, layout).to_json())
 
 
-def curve(history, name):
+def curve(history: History, name: str) -> dict[str, Any]:
     """A figure (loss, accuracy) of every epoch, training and validation."""
     kinds = {name: ("training", TRAINING, "solid"), f"val_{name}": ("validation", VALIDATION, "dash")}
     traces = [
@@ -49,20 +52,20 @@ def curve(history, name):
     return figure(traces, showlegend=True, xaxis=_epochs(history), yaxis=percent, hovermode="x unified")
 
 
-def learning_rate(history):
+def learning_rate(history: History) -> dict[str, Any]:
     """η at the end of every epoch."""
     trace = _line(history, [row["learning_rate"] for row in history], "learning rate", {"color": TRAINING})
     axis = {"tickformat": "~g", "hoverformat": ".4~g", "rangemode": "tozero"}
     return figure([trace], xaxis=_epochs(history), yaxis=axis, hovermode="x unified")
 
 
-def gradient_norms(history):
+def gradient_norms(history: History) -> dict[str, Any]:
     """‖dW⁽ᵏ⁾‖ of each layer after every epoch."""
     axis = {"type": "log", "dtick": "D2", "tickformat": "~g", "hoverformat": ".3~g"}
     return _layers(history, "gradient_norms", axis)
 
 
-def dead_units(history):
+def dead_units(history: History) -> dict[str, Any]:
     """Of each hidden layer, the share of units that answer to no sample, after every epoch."""
     axis = {"tickformat": ".0%", "hoverformat": ".1%", "rangemode": "tozero"}
     return _layers(history, "dead_units", axis)

@@ -1,5 +1,7 @@
 """The network as a picture: where its units and weights are drawn."""
 
+from typing import Any
+
 import numpy as np
 
 #: units of a layer that are drawn; of more, the dots between them stand for the rest
@@ -9,7 +11,7 @@ HEIGHT, TOP, STEP, SPACE = 350, 40, 30, 96
 EDGES = 40
 
 
-def drawing(network):
+def drawing(network: Any) -> dict[str, Any]:
     """Layers with their units, and between two layers the strongest of the weights of the units shown.
 
     {"width", "height", "layers": [{"x", "label", "units": [y], "dots": [y]}],

@@ -2,13 +2,14 @@
 
 import io
 from base64 import b64encode
+from typing import Any
 
 import numpy as np
 
 COLUMNS = 40
 
 
-def to_bytes(X):
+def to_bytes(X: np.ndarray) -> np.ndarray:
     """Samples (N × n) as uint8: floats are scaled, the smallest to 0, the largest to 255."""
     if X.dtype == np.uint8:
         return X
@@ -16,7 +17,7 @@ def to_bytes(X):
     return np.round((X - low) * (255 / (high - low or 1))).astype(np.uint8)
 
 
-def sprite(images, side=56):
+def sprite(images: np.ndarray, side: int = 56) -> dict[str, Any]:
     """(N × height × width) or (N × height × width × 3), uint8 → what the macro ``image`` needs to show image number i.
 
     side: about how many pixels on the screen an image takes

@@ -2,6 +2,7 @@
 its texts for HTML."""
 
 from html import escape
+from typing import Any
 
 from muslin.report.pages.charts import GREY, LINE, SERIES, TRAINING, VALIDATION, figure
 from muslin.report.style import short
@@ -12,7 +13,7 @@ BARS = 30
 MARKS = ("circle", "diamond", "square", "x", "triangle-up", "cross", "star")
 
 
-def importance(worth):
+def importance(worth: Any) -> dict[str, Any]:
     """Bars: how far the figure falls without each of the columns, the most important at the top."""
     rows = worth["columns"][:BARS][::-1]
     percent = worth["figure"] == "accuracy"
@@ -33,7 +34,7 @@ def importance(worth):
     )
 
 
-def calibration(found):
+def calibration(found: dict[str, Any]) -> dict[str, Any]:
     """The reliability diagram: the share that is right in each bin, against how sure the network is."""
     bins = found["bins"]
     bars = {
@@ -46,25 +47,25 @@ def calibration(found):
         "name": "right",
         "hovertemplate": "%{y:.1%} right, %{customdata[1]:.1%} sure, %{customdata[0]} samples<extra></extra>",
     }
-    line = {"type": "scatter", "mode": "lines", "x": [0, 1], "y": [0, 1], "name": "as sure as right"}
-    line |= {"line": {"color": VALIDATION, "dash": "dash"}, "hoverinfo": "skip"}
+    look = {"line": {"color": VALIDATION, "dash": "dash"}, "hoverinfo": "skip"}
+    line = {"type": "scatter", "mode": "lines", "x": [0, 1], "y": [0, 1], "name": "as sure as right", **look}
     axis = {"tickformat": ".0%", "range": [0, 1]}
     titles = [{"title": {"text": text}} for text in ("probability of the class predicted", "share that is right")]
     return figure([bars, line], height=360, showlegend=True, xaxis=axis | titles[0], yaxis=axis | titles[1])
 
 
-def predicted_and_true(found):
+def predicted_and_true(found: dict[str, Any]) -> dict[str, Any]:
     """Each sample's number beside what is predicted; on the line it would be right."""
     outputs = found["outputs"][: len(SERIES)]
     values = [value for output in outputs for key in ("predicted", "true") for value in output[key]]
     ends = [min(values), max(values)]
-    line = {"type": "scatter", "mode": "lines", "x": ends, "y": ends, "name": "right", "hoverinfo": "skip"}
-    line |= {"line": {"color": VALIDATION, "dash": "dash"}}
+    look = {"line": {"color": VALIDATION, "dash": "dash"}, "hoverinfo": "skip"}
+    line = {"type": "scatter", "mode": "lines", "x": ends, "y": ends, "name": "right", **look}
     points = [_points(output["true"], output["predicted"], output["name"], k) for k, output in enumerate(outputs)]
     return _cloud([*points, line], "true", "predicted")
 
 
-def errors(found):
+def errors(found: dict[str, Any]) -> dict[str, Any]:
     """The error of each sample against what is predicted: above 0 it is predicted too large."""
     clouds = [
         _points(o["predicted"], [p - t for p, t in zip(o["predicted"], o["true"], strict=True)], o["name"], k)
