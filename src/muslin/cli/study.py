@@ -117,14 +117,10 @@ class StudyProgress(study.Progress):
     def on_run(self, name: str, settings: Settings, done: int) -> None:
         self.bar.update(self.task, description=f"{name}, seed {settings.seed}", advance=done)
 
-<<<<<<< HEAD
-    def on_epoch(self, state):
+    def on_epoch(self, state: Any) -> None:
         self.on_row()
 
-    def on_row(self):
-=======
-    def on_epoch(self, state: Any) -> None:
->>>>>>> 7389541 (Types in data sets, preparation, export, estimators and commands, checked by make lint: all files but those named in pyproject)
+    def on_row(self) -> None:
         self.bar.advance(self.task)
 
 

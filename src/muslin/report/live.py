@@ -271,5 +271,5 @@ def server(application: Any, keep: float | None = None, **settings: Any) -> Any:
                 self.loop.call_later(keep, self._late)
 
     usual: dict[str, Any] = {"log_level": "error", "lifespan": "off", "ws": "none", "http": Connection}
-    limits = {"limit_concurrency": CONNECTIONS, "timeout_keep_alive": int(keep)}
+    limits: dict[str, Any] = {"limit_concurrency": CONNECTIONS, "timeout_keep_alive": int(keep)}
     return uvicorn.Server(uvicorn.Config(application, **usual, **limits, **settings))
