@@ -91,7 +91,7 @@ def test_the_results_of_a_transfer_stay_in_runs_dir(name, finished, toy, muslin,
 @pytest.mark.parametrize("name", ["../../x", "/tmp/muslin_outside"])
 def test_those_of_a_study_too(name, muslin, alone, monkeypatch):
     places = []
-    monkeypatch.setattr(study, "_conduct", lambda chosen, given, seeds, path: places.append(path))
+    monkeypatch.setattr(study, "_conduct", lambda chosen, given, seeds, path, who: places.append(path))
     monkeypatch.setattr(study.study, "record", lambda *arguments: {})
     assert muslin("study", "loss", "--name", name, "--json").code == 0
     assert [place.parent for place in places] == [Path("runs")]

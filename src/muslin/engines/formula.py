@@ -103,7 +103,8 @@ class Bindings:
         return ", ".join(n for n in self.code.co_names if isinstance(self.space.get(n), ModuleType)) or "math"
 
     def _is_code_of(self, source, name):
-        made = compile(source, "", "exec").co_consts
+        future = self.code.co_flags & annotations.compiler_flag  # as in the formula's own file, and not as in this one
+        made = compile(source, "", "exec", future, dont_inherit=True).co_consts
         return _alike(next(c for c in made if inspect.iscode(c) and c.co_name == name), self.code)
 
 
