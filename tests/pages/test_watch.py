@@ -306,9 +306,10 @@ def test_the_page_follows_a_run_to_its_end(training, watched_page):
         assert page.locator("details[open] tbody tr").count() == 5
         assert page.locator(".live").inner_text().startswith("epoch 5 of 8, ")
         assert page.evaluate("window.loaded") == "once"
-        training.end()
-        epochs(page, 8)
+        training.end()  # the page is loaded anew, for it has another part: how sure the network may be
         page.get_by_text("finished after 8 epochs").wait_for(timeout=PATIENCE)
+        page.locator("#calibration").wait_for(timeout=PATIENCE)
+        epochs(page, 8)
         assert page.locator(".notice").count() == 0
 
 
