@@ -59,7 +59,7 @@ def asks(method, known, n):
     return n / (time.perf_counter() - began)
 
 
-def lives(url, folder):
+def lives(folder, url=None):
     """Trials a second that the storage takes from their beginning to their end: taken, stored, ended."""
     where, study = directory.begin(schema.parse(SWEEP), "lives", folder, storage=url)
     draws, began = search.SEARCHES["random"](where.sweep, 0, "tpe"), time.perf_counter()
@@ -109,9 +109,9 @@ def main():
     measured("asks a second, random", asks, "random", 0, 2_000)
     for known in KNOWN:
         measured(f"asks a second, bayes, {known:,} trials", asks, "bayes", known, 20 if known < 5_000 else 3)
-    measured("trials a second, SQLite", lives, None, None)
+    measured("trials a second, SQLite", lives, None)
     if given.storage:
-        measured("trials a second, PostgreSQL", lives, given.storage, None)
+        measured("trials a second, PostgreSQL", lives, None, given.storage)
     for n in (1, 2):
         measured(f"tasks a second, {n} processes", tasks, None, workers=n)
         measured(f"tasks a second, Dask, local:{n}", tasks, None, cluster=f"local:{n}")
