@@ -6,9 +6,11 @@ runs/study_<name>/<variation>_seed_<n>/   each network is a run directory like a
 """
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -22,6 +24,7 @@ from muslin.runs import Run
 from muslin.runs.settings import Settings
 from muslin.training import Callback
 
+T = TypeVar("T")
 Outcomes = Mapping[str, "Outcome"]
 #: (variation, settings) of every run
 Plan = list[tuple[str, Settings]]
@@ -153,17 +156,28 @@ def conduct(
         runs.need_test(data)
     progress = progress or Progress()
     places = [_place(settings, data, folder, f"{name}_seed_{settings.seed}") for name, settings in plan]
-    if make is not None:
+    if make is None:
+        _one_after_the_other(study, plan, places, data, progress)
+    else:
         _side_by_side(study, plan, places, progress, make)
     done: dict[str, list[Run]] = {name: [] for name in study.variations}
+    for (name, _), path in zip(plan, places, strict=True):
+        done[name].append(runs.Run(path))
+    return {name: _outcome(study, of_name, data) for name, of_name in done.items()}
+
+
+def _one_after_the_other(study: Study, plan: Plan, places: list[Path], data: Dataset, progress: Progress) -> None:
     for (name, settings), path in zip(plan, places, strict=True):
         run = runs.Run(path)
-        if make is None:
-            run = run if _begun(run) else runs.create(settings, data, folder, path.name)
-            progress.on_run(name, settings, run.saved_epochs)
-            _train(study, run, data, progress)
-        done[name].append(run)
-    return {name: _outcome(study, of_name, data) for name, of_name in done.items()}
+        if not _begun(run):
+            run = runs.create(settings, data, path.parent, path.name)
+        progress.on_run(name, settings, run.saved_epochs)
+        with suppress(Diverged):  # which is an outcome, too
+            _finish(study, run, data, partial(_train_here, run, data, progress))
+
+
+def _train_here(run: Run, data: Dataset, progress: Progress, callbacks: list[Callback]) -> None:
+    runs.train(run, data, [*callbacks, progress])
 
 
 def _side_by_side(
@@ -176,7 +190,6 @@ def _side_by_side(
     at = {str(path): row for path, row in zip(places, plan, strict=True) if not _done(study, runs.Run(path))}
     task = {"function": "muslin.studies.study:work", "study": key}
     tasks = {path: task | {"run": path, "settings": settings.model_dump()} for path, (_, settings) in at.items()}
-
     heard: dict[str, int] = {}  # rows of each run, which may be told more than once
 
     def hear(path: str, message: dict[str, Any]) -> None:
@@ -201,11 +214,16 @@ def work(task: dict[str, Any], parent: Any) -> dict[str, Any]:
 
     study = STUDIES[task["study"]]
     run, data = training.prepared(Path(task["run"]), task["settings"])
-    callbacks = study.callbacks(data, runs.split(run.settings, data)[0])
-    message = {"done": run.summary} if run.finished else training.trained(run, data, parent, callbacks)
+    return _finish(study, run, data, partial(training.trained, run, data, parent)) or {"done": run.summary}
+
+
+def _finish(study: Study, run: Run, data: Dataset, train: Callable[[list[Callback]], T]) -> T | None:
+    """Do what is left of the run: ``train``, which is given the study's callbacks and whose answer is returned; the
+    test."""
+    answer = None if run.finished else train(study.callbacks(data, runs.split(run.settings, data)[0]))
     if not _done(study, run):
         runs.evaluate_test(run, data)
-    return message
+    return answer
 
 
 def _done(study: Study, run: Run) -> bool:
@@ -227,16 +245,6 @@ def _begun(run: Run) -> bool:
 
 def _same(run: Run, settings: Settings, data: Dataset) -> bool:
     return run.settings == settings and run.config["data_checksums"] == data.checksums
-
-
-def _train(study: Study, run: Run, data: Dataset, progress: Progress) -> None:
-    if not run.finished:
-        try:
-            runs.train(run, data, [*study.callbacks(data, runs.split(run.settings, data)[0]), progress])
-        except Diverged:
-            return
-    if study.test and "test_accuracy" not in run.summary:
-        runs.evaluate_test(run, data)
 
 
 def _outcome(study: Study, of_name: list[Run], data: Dataset) -> Outcome:
