@@ -77,7 +77,7 @@ def likeness(a, b):
 
 @pytest.mark.parametrize("style", STYLES.values(), ids=STYLES)
 def test_digits_are_read_back_and_known(style, digits, network, tmp_path):
-    samples, labels = digits.X_test[:40], digits.y_test[:40]
+    samples, labels = digits.X_test[:20], digits.y_test[:20]
     read = []
     for sample in samples:
         style(enlarged(sample)).save(tmp_path / "a.png")
@@ -226,7 +226,7 @@ def test_sixteen_bits_are_read_like_eight(digits, tmp_path):
 
 def test_uneven_light_is_not_drawn(digits, network, tmp_path):
     """Paper that is bright in one corner and dark in the opposite, as in a photograph by lamplight."""
-    samples, labels, read = digits.X_test[:40], digits.y_test[:40], []
+    samples, labels, read = digits.X_test[:20], digits.y_test[:20], []
     noise = np.random.default_rng(0)
     for sample in samples:
         drawing = np.pad(enlarged(sample), 60)
