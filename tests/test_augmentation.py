@@ -104,7 +104,7 @@ def test_the_fields_are_smooth_and_as_strong_as_asked():
 
 
 @pytest.mark.parametrize("options", [GENTLE, EVERYTHING, {"shift": 40.0, "flip": 1.0}])
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("dtype", [np.float32, pytest.param(np.float64, marks=pytest.mark.slow)])
 def test_engines_make_the_same_pictures(options, dtype):
     pytest.importorskip("numba")
     made, (X, _), rows = augmentation(**options), data(), np.arange(60)[::-1]

@@ -125,6 +125,7 @@ def test_without_wandb_there_is_the_run_directory(called, toy, alone, monkeypatc
     assert len(list((alone / "runs").iterdir())) == 1
 
 
+@pytest.mark.slow
 def test_it_is_the_program_of_the_ready_sweep_file(python, toy, alone, monkeypatch):
     monkeypatch.setenv("PATH", os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]))
     raw = yaml.safe_load((ROOT / "sweeps" / "train_py.yaml").read_text())

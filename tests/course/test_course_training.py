@@ -127,6 +127,7 @@ def test_the_script_s_own_file_is_there(monkeypatch):
     assert [names[name] for name in ("network", "history", "test_accuracy", "confusion")] == [1, 2, 3, 4]
 
 
+@pytest.mark.slow
 def test_in_ipython_the_names_are_there_afterwards(python, file):
     pytest.importorskip("IPython")
     line = f"%run {ROOT / 'training.py'} --sweep {file} --engine local --workers 1"

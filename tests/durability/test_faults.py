@@ -61,7 +61,7 @@ def driven(tmp_path_factory, toy):
 @pytest.mark.parametrize(
     ("actions", "every"),
     [
-        (OF_ONE_RUN[:2], 331),
+        (OF_ONE_RUN[:1], 331),
         pytest.param(OF_ONE_RUN, 1, marks=pytest.mark.slow),
         *(pytest.param([action], EVERY, marks=pytest.mark.slow) for action in (*OF_A_SWEEP, "serve")),
     ],

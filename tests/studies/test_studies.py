@@ -57,7 +57,13 @@ def plan(data, study=SMALL, seeds=1, **more):
 # Side by side
 
 
-@pytest.mark.parametrize("who", [{"workers": 2}, {"cluster": "local:2"}], ids=["processes", "Dask"])
+@pytest.mark.parametrize(
+    "who",
+    [
+        pytest.param({"workers": 2}, id="processes"),
+        pytest.param({"cluster": "local:2"}, id="Dask", marks=pytest.mark.slow),
+    ],
+)
 def test_side_by_side_it_comes_to_the_same(who, tmp_path):
     """With one thread each, for then the bits are the same; and nothing is trained twice."""
     data = datasets.load("digits")

@@ -155,7 +155,7 @@ def test_a_killed_parent_goes_on_and_its_workers_end(begin):
 
 
 def test_ctrl_c_prints_the_line_that_resumes(begin):
-    sweep = begin(count=3)
+    sweep = begin(count=2, workers=1)
     sweep.wait_for("*/checkpoint.safetensors")
     sweep.process.send_signal(signal.SIGINT)
     code, out, err = sweep.end()
@@ -164,9 +164,10 @@ def test_ctrl_c_prints_the_line_that_resumes(begin):
     assert "Traceback" not in err
     sweep.begin()
     assert sweep.end()[0] == 0
-    check_whole(sweep, 3)
+    check_whole(sweep, 2)
 
 
+@pytest.mark.slow
 def test_settings_of_a_trial_can_be_read(begin):
     """A trial is a run like any other."""
     sweep = begin(count=1, parameters={"epochs": {"value": 1}})

@@ -25,6 +25,7 @@ def images(sent, name):
     return [file for file in sent["files"] if file.startswith(f"media/images/{name}_")]
 
 
+@pytest.mark.slow
 def test_train_py_goes_online(tmp_path):
     with Stub() as stub:
         World(tmp_path, stub.url).call(ROOT / "train.py", *TRAIN, "-we", ENTITY, "-wp", "myprojectname")

@@ -78,6 +78,7 @@ def test_the_server_searches_and_its_agent_trains(tmp_path):
 
 
 @needs_wandb
+@pytest.mark.slow
 def test_an_offline_run_is_synced_later(tmp_path):
     with Stub() as stub:
         world = World(tmp_path, stub.url, key=None)
