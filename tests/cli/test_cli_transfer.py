@@ -65,6 +65,32 @@ def test_for_a_person(muslin, finished, other):
     assert lines[8:] == ["results    runs/mine/transfer.json", "picture    runs/mine/transfer.png"]
 
 
+@pytest.mark.parametrize("who", [("--workers", 2), ("--cluster", "local:2")], ids=["processes", "Dask"])
+def test_side_by_side_it_comes_to_the_same(who, muslin, finished, other, monkeypatch):
+    """And a node that does not see our disk has the network all the same."""
+    if "--cluster" in who:
+        pytest.importorskip("distributed")
+        monkeypatch.setattr("muslin.executors.node.os.path.exists", lambda path: False)
+    one = ["--fraction", "0.2,1", "--seeds", 1, "--epochs", 2, "--min-steps", 20]
+
+    def cells(name, *more):
+        assert muslin("transfer", finished.path, "--to", other, *one, "--name", name, *more).code == 0
+        kept = json.loads(Path("runs", name, "transfer.json").read_text())["cells"]
+        by_name = {(cell["fraction"], cell["contestant"]): cell for cell in kept}
+        return {name: {key: cell[key] for key in cell if key != "seconds"} for name, cell in by_name.items()}
+
+    assert cells("there", *who) == cells("here")
+
+
+def test_a_training_that_fails_elsewhere_is_said(muslin, finished, other):
+    """The others are kept."""
+    one = ["--fraction", "1", "--seeds", "1", "--epochs", "2", "--min-steps", "20", "--learning-rate", "1e30"]
+    code, out, err = muslin("transfer", finished.path, "--to", other, *one, "--workers", "1")
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert err.startswith("muslin: scratch_1_seed_1: ")
+    assert "diverged" in err
+
+
 def test_one_seed(muslin, finished, other):
     code, out, err = muslin("transfer", finished.path, "--to", other, *FEW, "--seeds", "1", "--keep-head")
     assert (code, err) == (0, "")

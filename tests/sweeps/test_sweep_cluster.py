@@ -152,10 +152,100 @@ def test_tasks_that_fail_say_why_and_others_go_on(tmp_path, address):
     }
     heard = []
     executor = executors.executor(2, tmp_path / "workers.log", cluster=address)
-    ended = Jobs(tasks, executor, lambda key, message: heard.append((key, *message))).run()
+    ended = Jobs(tasks, executor, epochs=lambda key, n: heard.append((key, n))).run()
     assert "Unknown optimizer" in ended["bad"]["failed"]
     assert ended["good"]["done"]["epochs"] == 1
-    assert ("good", "begin") in heard
+    assert sum(n for key, n in heard if key == "good") == 1
+
+
+GROWS = """
+n_workers: 0
+threads_per_worker: 1
+processes: false
+protocol: tcp://
+host: 127.0.0.1
+dashboard_address: 127.0.0.1:0
+"""
+
+
+@pytest.fixture
+def queue(monkeypatch, tmp_path):
+    """A cluster file of one that starts its nodes in this process, as many as there is work for, three at most."""
+    engine = places.ENGINES["slurm"]
+    local = {"module": "distributed", "name": "LocalCluster", "options": {}}
+    adapt = engine.adapt | {"interval": "50ms"}
+    monkeypatch.setitem(places.ENGINES, "slurm", engine._replace(**local, adapt=adapt))
+    (tmp_path / "queue.yaml").write_text(GROWS + "maximum: 3\n")
+    return tmp_path / "queue.yaml"
+
+
+def test_nodes_come_with_the_work_and_go_when_it_is_done(queue, tmp_path):
+    """All at once: how long a training takes nobody knows before the first has ended."""
+    settings = {"dataset": "digits", "epochs": 10**6, "hidden_layers": 1, "hidden_size": 4, "engine": "numpy"}
+    executor = executors.executor(9, tmp_path / "workers.log", cluster="slurm", file=queue)
+    nodes = executor.place.cluster.workers
+    try:
+        assert (len(nodes), executor.size) == (0, 3)
+        for n in range(3):
+            task = {"function": "muslin.executors.training:train", "run": str(tmp_path / f"{n}"), "settings": settings}
+            executor.give(n, task)
+        assert ends(lambda: len(nodes) == len(node.RUNNING) == 3)
+        executor.next(0.1)
+        assert ends(lambda: executor._look() or executor.nodes()["127.0.0.1"][1] == 3)
+        for task in [*executor.busy]:
+            task.kill()
+            executor.done(task)
+        assert ends(lambda: not nodes)
+    finally:
+        executor.stop()
+
+
+def test_ctrl_c_stays_as_it_was(queue, tmp_path, monkeypatch):
+    """dask_jobqueue takes it when it is imported, and ends the program without a word."""
+    (tmp_path / "takes.py").write_text(
+        "import signal, sys; from distributed import LocalCluster; signal.signal(signal.SIGINT, lambda *_: sys.exit())"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setitem(places.ENGINES, "slurm", places.ENGINES["slurm"]._replace(module="takes"))
+    before = signal.getsignal(signal.SIGINT)
+    places.Place("slurm", queue).close()
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+@pytest.mark.parametrize(
+    ("now", "tasks"),
+    [((0, 0), 16), ((1, 2), 16), ((3, 24), 64), ((9, 72), 72)],
+    ids=["nobody yet", "one of a size", "some", "more than it started"],
+)
+def test_what_there_is_room_for(now, tasks, queue):
+    """The file says how many nodes there can be, and a node, when it is there, how many trainings it has room for."""
+    place = places.Place("slurm", queue)
+    place.maximum, place.threads = 8, 2
+    assert place.room(*now) == tasks
+    place.close()
+
+
+def test_what_the_file_has_outranks_what_is_ours():
+    ours = {"processes": 1, "env": {"A": "1", "B": "2"}}
+    both = places.with_ours({"cores": 8, "processes": 2, "env": {"B": "3"}}, ours)
+    assert both == {"cores": 8, "processes": 2, "env": {"A": "1", "B": "3"}}
+    assert places.with_ours({"env": [{"name": "B", "value": "3"}]}, ours)["env"] == [{"name": "B", "value": "3"}]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("cores: [", "is not valid YAML"),
+        ("- 1", "must hold the arguments of a cluster by their names"),
+        ("cores: 1", "maximum must be the most nodes"),
+        ("maximum: 2\nminimum: 3", "minimum not above it"),
+        (GROWS.replace("tcp", "smoke") + "maximum: 1", r"LocalCluster cannot be started: .*smoke"),
+    ],
+)
+def test_a_cluster_file_that_is_wrong_is_said(text, message, queue):
+    queue.write_text(text)
+    with pytest.raises(InputError, match=message):
+        places.Place("slurm", queue)
 
 
 def test_the_command(sweep_file, muslin_json, muslin, tmp_path, monkeypatch):

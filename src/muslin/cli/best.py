@@ -1,9 +1,10 @@
 """muslin best"""
 
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
@@ -12,6 +13,14 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from muslin import runs, tracking
 from muslin.cli.options import Cluster, ClusterFile, Json, Workers, console, emit, executor, same_command
 from muslin.cli.train import fit
+
+if TYPE_CHECKING:
+    from muslin.datasets import Dataset
+    from muslin.executors import Executor
+    from muslin.runs.settings import Settings
+    from muslin.sweeps.directory import SweepDirectory
+    from muslin.sweeps.finalists import Finalist
+    from muslin.sweeps.study import Trial
 
 COLUMNS = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
 
@@ -29,7 +38,7 @@ def command(
     storage: Annotated[str | None, typer.Option(metavar="URL", help="The sweep's database, if it was moved.")] = None,
     tracker: Annotated[str, typer.Option(help="Show it elsewhere, too: none, or wandb.")] = "none",
     json: Json = False,
-):
+) -> None:
     """The configuration with the best value (of equals the one with fewer parameters) is trained again on all training
     data, for its own number of epochs, and measured once on the test set. The run is SWEEP/best. The best of many
     trials is the luckiest, too: --finalists 5 gives the five best new seeds first."""
@@ -37,10 +46,10 @@ def command(
 
     tracking.check(tracker)
     directory = SweepDirectory(sweep)
-    out = None if json else console(json)
+    out = console(json)
     log = directory.path / "workers.log"
     make = partial(executor, log=log, workers=workers, cluster=cluster, file=cluster_file)
-    trial, why, table = chosen(directory, directory.trials(storage), finalists, seeds, make, out)
+    trial, why, table = chosen(directory, directory.trials(storage), finalists, seeds, make, None if json else out)
     run, figures = retrain(directory, trial, seed, tracker)
     best = {"trial": trial.number, "value": trial.value, "params": trial.config, "trial_run": str(sweep / trial.run)}
     if json:
@@ -53,35 +62,42 @@ def command(
     out.print(f"run        {run.path}")
 
 
-def chosen(directory, trials, count=None, seeds=3, make=None, out=None):
+def chosen(
+    directory: "SweepDirectory",
+    trials: "list[Trial]",
+    count: int | None = None,
+    seeds: int = 3,
+    make: "Callable[[int], Executor] | None" = None,
+    out: Console | None = None,
+) -> "tuple[Trial, str, list[dict[str, Any]]]":
     """(trial, why, a row of each finalist): the best trial of a sweep, or of ``count`` finalists the one with the best
     mean. What is found is printed where there is an ``out``."""
     from muslin.sweeps import finalists, retrain
 
-    table = []
+    table: list[dict[str, Any]] = []
+    say = out.print if out else lambda line: None
     if count:
         retrain.need_ours(directory)
         with _progress(out) as show, _interruptible():
             found = finalists.contest(directory, trials, count, seeds, make, show)
         trial, why = found[0].trial, finalists.why(found, directory.metric)
         table = [_row(finalist) for finalist in found]
-        for place, finalist in enumerate(found if out else (), 1):
+        for place, finalist in enumerate(found, 1):
             words = ", ".join(f"{key} {value}" for key, value in directory.searched(finalist.trial).items())
-            out.print(f"finalist   {place}. {finalists.figure(finalist)}  trial {finalist.trial.number}: {words}")
+            say(f"finalist   {place}. {finalists.figure(finalist)}  trial {finalist.trial.number}: {words}")
     else:
         trial, why = retrain.choose(directory, trials)
-    if out:
-        out.print(f"trial      {trial.number}: {why}")
+    say(f"trial      {trial.number}: {why}")
     return trial, why, table
 
 
-def _row(finalist):
+def _row(finalist: "Finalist") -> dict[str, Any]:
     facts = {"trial": finalist.trial.number, "mean": finalist.mean, "deviation": finalist.deviation}
     return facts | {"values": {str(seed): value for seed, value in finalist.values.items()}}
 
 
 @contextmanager
-def _progress(out):
+def _progress(out: Console | None) -> Iterator[Callable[[int, int], None]]:
     """What shows how many finalists are trained: a bar on a terminal, nothing in a pipe."""
     with Progress(*COLUMNS, console=Console(stderr=True), transient=True, disable=not (out and out.is_terminal)) as bar:
         task = bar.add_task("finalists", total=None)
@@ -89,14 +105,16 @@ def _progress(out):
 
 
 @contextmanager
-def _interruptible():
+def _interruptible() -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
         raise KeyboardInterrupt(f"Interrupted. Go on with: {same_command()}") from None
 
 
-def retrain(directory, trial, seed=None, tracker="none"):
+def retrain(
+    directory: "SweepDirectory", trial: "Trial", seed: int | None = None, tracker: str = "none"
+) -> tuple[runs.Run, dict[str, Any]]:
     """(run, test figures): the trial's configuration trained on all data and measured. What is there already stays:
     the test set is looked at once."""
     from muslin.files import read_json, write_json
@@ -117,7 +135,7 @@ def retrain(directory, trial, seed=None, tracker="none"):
     return run, figures
 
 
-def _place(directory, settings, data):
+def _place(directory: "SweepDirectory", settings: "Settings", data: "Dataset") -> runs.Run:
     """The run directory: the one that has these settings already, else a new one."""
     for path in sorted(directory.path.glob("best*")):
         if (path / "config.json").exists() and runs.Run(path).settings == settings:
@@ -125,7 +143,7 @@ def _place(directory, settings, data):
     return runs.create(settings, data, directory.path, "best", numbered=True)
 
 
-def _trained_and_measured(run, data, tracked):
+def _trained_and_measured(run: runs.Run, data: "Dataset", tracked: Any) -> dict[str, Any]:
     from muslin.cli.evaluate import measure
     from muslin.report.plots import curves
 

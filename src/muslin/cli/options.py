@@ -4,16 +4,22 @@ import inspect
 import json as json_
 import shlex
 import sys
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from types import NoneType, UnionType
-from typing import Annotated, get_args
+from typing import TYPE_CHECKING, Annotated, Any, get_args
 
 import typer
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderableType
 from rich.segment import Segment
 
 from muslin.errors import masked, visible
+from muslin.files import make_folder
 from muslin.runs.settings import CHOICES, Settings
+
+if TYPE_CHECKING:
+    from muslin.executors import Executor
 
 Json = Annotated[
     bool, typer.Option("--json", help="Print one JSON object on standard output, all else on standard error.")
@@ -25,6 +31,9 @@ DataDir = Annotated[str | None, typer.Option("--data-dir", help=Settings.model_f
 Workers = Annotated[
     int | None, typer.Option(min=1, metavar="N", help="Trainings at a time (default: a process a core).")
 ]
+SideBySide = Annotated[
+    int | None, typer.Option(min=1, metavar="N", help="Trainings at a time (default: one after the other).")
+]
 Cluster = Annotated[
     str | None, typer.Option(metavar="ADDRESS", help="Train there: local:N, tcp://HOST:8786, slurm, pbs, sge or k8s.")
 ]
@@ -35,7 +44,7 @@ ClusterFile = Annotated[
 SHORT = {"dataset": "-d", "epochs": "-e", "batch_size": "-b", "loss": "-l", "optimizer": "-o", "activation": "-a"}
 
 
-def console(json):
+def console(json: bool) -> "SafeConsole":
     """Where a command talks to a person: standard output, or standard error if that is kept for JSON."""
     return SafeConsole(stderr=json, highlight=False, soft_wrap=True, markup=False, emoji=False)
 
@@ -43,7 +52,7 @@ def console(json):
 class SafeConsole(Console):
     """Shows what steers a terminal, in the names and texts of others, instead of sending it."""
 
-    def render(self, renderable, options=None):
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterator[Segment]:
         for segment in super().render(renderable, options):
             if segment.control:
                 yield segment
@@ -51,14 +60,21 @@ class SafeConsole(Console):
                 yield Segment(visible(segment.text, keep="\n\t"), segment.style)
 
 
-def emit(value):
+def emit(value: Any) -> None:
     """Print the command's one JSON object."""
     from muslin.files import finite
 
     sys.stdout.write(json_.dumps(finite(value), allow_nan=False) + "\n")  # in ASCII: no control is raw
 
 
-def executor(tasks, log, workers=None, cluster=None, file=None, **more):
+def executor(
+    tasks: float,
+    log: str | Path,
+    workers: int | None = None,
+    cluster: str | None = None,
+    file: Path | None = None,
+    **more: Any,
+) -> "Executor":
     """`muslin.executors.executor`; of a cluster it is said where more of it is to be seen."""
     from muslin import executors
 
@@ -68,12 +84,20 @@ def executor(tasks, log, workers=None, cluster=None, file=None, **more):
     return found
 
 
-def same_command():
+def side_by_side(folder: Path, **who: Any) -> "Callable[[int], Executor] | None":
+    """What makes an executor for so many trainings, where one is asked for; its log is in the folder."""
+    if not any(who.values()):
+        return None
+    make_folder(folder)
+    return partial(executor, log=folder / "workers.log", **who)
+
+
+def same_command() -> str:
     """The command line that was typed, to be typed again; a password has to be typed anew."""
     return shlex.join(["muslin", *map(masked, sys.argv[1:])])
 
 
-def with_settings(function):
+def with_settings(function: Callable[..., None]) -> Callable[..., None]:
     """Gives the command a flag for every setting; its argument ``flags`` is a dictionary of those that were given."""
     own = [p for p in inspect.signature(function).parameters.values() if p.name != "flags"]
     flags = [
@@ -81,11 +105,12 @@ def with_settings(function):
         for name, field in Settings.model_fields.items()
     ]
 
-    def command(**arguments):
+    def command(**arguments: Any) -> None:
         given = {name: arguments.pop(name) for name in Settings.model_fields}
         return function(**arguments, flags={name: value for name, value in given.items() if value is not None})
 
-    command.__signature__ = inspect.Signature([*(p.replace(kind=p.KEYWORD_ONLY) for p in own), *flags])
+    signature = inspect.Signature([*(p.replace(kind=p.KEYWORD_ONLY) for p in own), *flags])
+    command.__signature__ = signature  # type: ignore[attr-defined]
     command.__doc__ = function.__doc__
     return command
 

@@ -1,6 +1,5 @@
 """muslin study"""
 
-from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Self
 
@@ -14,13 +13,13 @@ from muslin.cli.options import (
     ClusterFile,
     DataDir,
     Json,
+    SideBySide,
     console,
     emit,
-    executor,
     same_command,
+    side_by_side,
 )
 from muslin.errors import known
-from muslin.files import make_folder
 from muslin.runs.directory import folder_name, need_classes
 from muslin.runs.settings import Settings
 from muslin.studies import STUDIES, study
@@ -39,9 +38,7 @@ def command(
     data_dir: DataDir = None,
     folder: Annotated[str | None, typer.Option("--name", help="Folder of the results (default: study_STUDY).")] = None,
     runs_dir: Annotated[Path, typer.Option(help="Folder that it is made in.")] = Path("runs"),
-    workers: Annotated[
-        int | None, typer.Option(min=1, metavar="N", help="Trainings at a time (default: one after the other).")
-    ] = None,
+    workers: SideBySide = None,
     cluster: Cluster = None,
     cluster_file: ClusterFile = None,
     json: Json = False,
@@ -76,10 +73,7 @@ def _conduct(
     chosen: study.Study, given: dict[str, Any], seeds: int | None, path: Path, who: dict[str, Any]
 ) -> study.Outcomes:
     """Train with a progress bar, side by side where workers or a cluster are asked for. Ctrl-C says how to go on."""
-    make = None
-    if any(who.values()):
-        make_folder(path)
-        make = partial(executor, log=path / "workers.log", **who)
+    make = side_by_side(path, **who)
     plan = chosen.plan(given, seeds or chosen.seeds)
     settings = plan[0][1]
     data = settings.load_data()
@@ -118,10 +112,10 @@ class StudyProgress(study.Progress):
         self.bar.update(self.task, description=f"{name}, seed {settings.seed}", advance=done)
 
     def on_epoch(self, state: Any) -> None:
-        self.on_row()
+        self.on_rows(1)
 
-    def on_row(self) -> None:
-        self.bar.advance(self.task)
+    def on_rows(self, n: int) -> None:
+        self.bar.advance(self.task, n)
 
 
 def _show(out: Console, facts: dict[str, Any]) -> None:

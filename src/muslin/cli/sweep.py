@@ -41,7 +41,7 @@ def command(
     tracker: Annotated[str, typer.Option(help="Show the trials elsewhere, too: none, or wandb.")] = "none",
     check: Annotated[bool, typer.Option("--check", help="Only check the file and print the space.")] = False,
     json: Json = False,
-):
+) -> None:
     """Every trial is a run directory in the sweep's directory. The same command again goes on, and --count tells how
     far: a killed sweep loses no finished trial. Stop it with Ctrl-C."""
     from muslin import tracking

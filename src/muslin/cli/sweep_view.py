@@ -1,7 +1,9 @@
 """A sweep on the terminal: what is done, what runs, the best so far, rate and time left."""
 
 import time
+from typing import Any, Self
 
+from rich.console import Console
 from rich.live import Live
 from rich.markup import escape
 from rich.table import Table
@@ -13,32 +15,32 @@ SHOWN = 16
 class View:
     """Draws on the console if it is a terminal; says nothing in a pipe. Called with the scheduler after each event."""
 
-    def __init__(self, console):
+    def __init__(self, console: Console):
         self.console = console
         self.live = Live(console=console, auto_refresh=False, transient=True) if console.is_terminal else None
         self.shown = 0.0
 
-    def __enter__(self):
+    def __enter__(self) -> Self:
         if self.live:
             self.live.start()
         return self
 
-    def __exit__(self, *error):
+    def __exit__(self, *error: Any) -> None:
         if self.live:
             self.live.stop()
 
-    def note(self, text):
+    def note(self, text: str) -> None:
         if self.live:
             self.console.print(text, markup=False)
 
-    def __call__(self, scheduler):
+    def __call__(self, scheduler: Any) -> None:
         now = time.monotonic()
         if self.live and now - self.shown > 0.2:
             self.shown = now
             self.live.update(picture(scheduler, now), refresh=True)
 
 
-def picture(scheduler, now):
+def picture(scheduler: Any, now: float) -> Table:
     """The table of the moment."""
     counts, done = scheduler.counts, scheduler.done
     new, seconds = done - scheduler.done_before, max(now - scheduler.started, 1e-9)

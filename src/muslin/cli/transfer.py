@@ -1,6 +1,7 @@
 """muslin transfer"""
 
 import math
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -9,7 +10,18 @@ from rich.progress import Progress
 from rich.table import Table
 
 from muslin import datasets, runs
-from muslin.cli.options import DataDir, Json, RunPath, console, emit, same_command
+from muslin.cli.options import (
+    Cluster,
+    ClusterFile,
+    DataDir,
+    Json,
+    RunPath,
+    SideBySide,
+    console,
+    emit,
+    same_command,
+    side_by_side,
+)
 from muslin.errors import InputError
 from muslin.runs.directory import folder_name
 from muslin.studies import transfer
@@ -33,6 +45,9 @@ def command(
     ] = 2000,
     name: Annotated[str | None, typer.Option(help="Folder of the results (default: RUN_to_DATASET).")] = None,
     runs_dir: Annotated[Path, typer.Option(help="Folder that it is made in.")] = Path("runs"),
+    workers: SideBySide = None,
+    cluster: Cluster = None,
+    cluster_file: ClusterFile = None,
     json: Json = False,
 ) -> None:
     """From a trained network to another data set of the same input size: fine-tuned, and with its first K layers
@@ -46,7 +61,8 @@ def command(
     plan = transfer.plan(source, data, freeze, not reinit_head, min_steps, **changes)
     usual = f"{source.path.resolve().name}_to_{data.name}"
     folder = runs_dir / folder_name(usual if name is None else name, "transfer")
-    cells = _train(plan, folder / "transfer.json", fractions, plan.seeds(seeds))
+    who = {"workers": workers, "cluster": cluster, "file": cluster_file}
+    cells = _train(plan, folder / "transfer.json", fractions, plan.seeds(seeds), (to, data_dir), who)
     rows = transfer.table(cells, fractions, plan.seeds(seeds))
     results = {
         "run": str(source.path),
@@ -74,19 +90,30 @@ def _fractions(text):
     return fractions
 
 
-def _train(plan, path, fractions, seeds):
-    """Train what is missing, with a bar of all its steps. Ctrl-C says how to go on."""
+def _train(plan, path, fractions, seeds, names, who):
+    """Train what is missing, with a bar of all its steps, side by side where that is asked for. Ctrl-C says how to go
+    on."""
     missing = transfer.missing(transfer.read(path, plan), fractions, seeds)
     steps = sum(plan.budget(len(plan.rows(fraction, seed)))[1] for fraction, seed, _ in missing)
     out = console(True)
     try:
         with Progress(console=out, transient=True, disable=not out.is_terminal) as progress:
             bar = progress.add_task(f"{len(missing)} trainings", total=steps)
-            advance = [lambda state: progress.advance(bar, state.step / state.epoch)]
-            return transfer.train(plan, path, fractions, seeds, advance)
+            if make := side_by_side(path.parent, **who):
+                advance = partial(_advance, plan, partial(progress.advance, bar))
+                return transfer.train_side_by_side(plan, path, fractions, seeds, make, names, advance)
+            each = [lambda state: progress.advance(bar, state.step / state.epoch)]
+            return transfer.train(plan, path, fractions, seeds, each)
     except KeyboardInterrupt:
         saved = len(transfer.read(path, plan))
         raise KeyboardInterrupt(f"Interrupted; {saved} trainings are saved. Go on with: {same_command()}") from None
+
+
+def _advance(plan, advance, cell, epochs):
+    """The bar, by so many epochs of a training."""
+    fraction, seed, _ = cell
+    all_epochs, steps = plan.budget(len(plan.rows(fraction, seed)))
+    advance(epochs * steps / all_epochs)
 
 
 def _show(out, results, folder):

@@ -89,4 +89,4 @@ def _best(swept: directory.SweepDirectory, tracker: str, given: Namespace) -> Ou
     run, figures = best.retrain(swept, trial, tracker=tracker)
     show(out, run, figures)
     out.print(f"run        {run.path}")
-    return Outcome(run.model, run.history, figures["test_accuracy"], np.array(figures["confusion_matrix"]))
+    return Outcome(run.network, run.history, figures["test_accuracy"], np.array(figures["confusion_matrix"]))

@@ -9,16 +9,22 @@ import os
 import secrets
 import time
 from collections import Counter
+from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from itertools import count
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from muslin import __version__
 from muslin.errors import InputError, note, visible
 from muslin.executors import places
-from muslin.executors.executor import Executor
+from muslin.executors.executor import Executor, Message
 from muslin.files import write_bytes
+
+if TYPE_CHECKING:
+    from distributed import Future
 
 #: seconds: between two looks at who is there; for a connection; without a scheduler until it is given up
 LOOK, CONNECT, PATIENCE = 1.0, 10, 600
@@ -31,36 +37,50 @@ NAMED = 8
 class Task:
     """A task at the cluster: who does it, and what may be said to whom; a worker as executors have them."""
 
-    def __init__(self, cluster, task):
-        self.cluster, self.task = cluster, task
-        self.key = self.future = self.address = self.code = self.group = None
-        self.row, self.answer = None, None  # the number of the last row, and what was said to it
+    def __init__(self, cluster: "Cluster", task: dict[str, Any]):
+        self.cluster, self.task, self.key = cluster, task, ""
+        self.future: Future | None = None
+        self.address: str | None = None
+        self.code: int | None = None
+        self.group: int | None = None
+        self.row: int | None = None  # the number of the last row, and what was said to it
+        self.answer: dict[str, Any] = {}
         self.node, self.since = "", float("inf")
 
-    def send(self, message):
+    def send(self, message: dict[str, Any]) -> None:
         if "end" in message:
             self.cluster.tell(self, message)
         elif self.row is not None:
             self.answer = message | {"answers": self.row}
             self.cluster.tell(self, self.answer)
 
-    def kill(self):
+    def kill(self) -> None:
         self.cluster.forget(self)
         self.cluster.messages.put((self, None))
 
 
-class Cluster(Executor):
+class Cluster(Executor[Task]):
     """``asks``: whether the parent is to answer every row, for it may stop a task.
 
     Raises InputError: there is no scheduler, a package is missing, the ``file`` of the nodes is not right.
     """
 
-    def __init__(self, where, most=None, log="workers.log", file=None, asks=False):
+    def __init__(
+        self,
+        where: str,
+        most: int | None = None,
+        log: str | Path = "workers.log",
+        file: str | Path | None = None,
+        asks: bool = False,
+    ):
         super().__init__()
         self.most, self.log, self.asks = most, Path(log), asks
         self.topic, self.numbers = f"muslin-{secrets.token_hex(8)}", count()
-        self.tasks, self.room = {}, {}  # {key: Task}, {node: threads}
-        self.client, self.lost = None, None  # lost: when the scheduler was
+        self.tasks: dict[str, Task] = {}
+        self.room: Counter[str] = Counter()  # threads of each node
+        self.workers = 0  # of Dask's
+        self.client: Any = None  # a Client of Dask's
+        self.lost: float | None = None  # when the scheduler was
         self.proof = self.log.parent.absolute() / f".{self.topic}"  # who sees this file shares the disk
         self.place = places.Place(where, file)
         try:
@@ -70,7 +90,7 @@ class Cluster(Executor):
             self.stop()
             raise
 
-    def _connect(self, timeout):
+    def _connect(self, timeout: float) -> None:
         from muslin.executors import node
 
         self.node, self.client = node, self.place.client(timeout)
@@ -78,41 +98,43 @@ class Cluster(Executor):
         self.client.register_plugin(node.Watch())
         self._look()
 
-    def _look(self):
+    def _look(self) -> None:
         """Who is there."""
-        self.looked, self.room = time.monotonic(), Counter()
-        for address, worker in self.client.scheduler_info()["workers"].items():
+        self.looked, there = time.monotonic(), self.client.scheduler_info(n_workers=-1)["workers"]
+        self.workers, self.room = len(there), Counter()
+        for address, worker in there.items():
             self.room[host(address)] += worker["nthreads"]
 
-    def __str__(self):
+    def __str__(self) -> str:
         there = ", ".join(f"{n} at {node}" for node, n in [*self.room.items()][:NAMED]) or "nobody yet"
         return f"{there}{', …' * (len(self.room) > NAMED)}; dashboard {self.client.dashboard_link}"
 
     @property
-    def size(self):
+    def size(self) -> int:
         """Tasks at a time: the cluster's threads, or what it can grow to; where nobody is there yet, one waits."""
-        threads = max(1, sum(self.room.values()), self.place.maximum)
+        threads = self.place.room(self.workers, self.room.total())
         ahead = -(-threads // 4) if self.ahead else 0
         return min(threads + ahead, self.most or threads + ahead)
 
     @property
-    def free(self):
+    def free(self) -> int:
         return 0 if self.lost else self.size - len(self.busy)
 
-    def nodes(self):
+    def nodes(self) -> dict[str, tuple[int, int]]:
         taken = Counter(task.node for task in self.busy)
         return {node: (taken[node], self.room.get(node, 0)) for node in sorted({*self.room, *taken} - {""})}
 
-    def give(self, item, task):
+    def give(self, item: Any, task: dict[str, Any]) -> None:
         given = Task(self, task | {"run": os.path.abspath(task["run"])})
         self.busy[given] = item
         self._submit(given)
 
-    def _submit(self, task):
+    def _submit(self, task: Task) -> None:
         task.key = f"{self.topic}-{next(self.numbers)}"
         self.tasks[task.key] = task
-        place = {"topic": self.topic, "version": __version__, "folder": os.getcwd(), "proof": str(self.proof)}
-        place |= {"metric": task.task.get("metric"), "asks": self.asks, "word": max(1.0, self.size / WORDS)}
+        place: dict[str, Any] = {"topic": self.topic, "version": __version__, "folder": os.getcwd()}
+        place |= {"proof": str(self.proof), "word": max(1.0, self.size / WORDS)}
+        place |= {"metric": task.task.get("metric"), "asks": self.asks}
         task.since, task.node, task.address = float("inf"), "", None
 
         def submit():
@@ -121,37 +143,37 @@ class Cluster(Executor):
 
         self._reach(submit)
 
-    def next(self, timeout):
+    def next(self, timeout: float) -> tuple[Task | None, Message]:
         if self.lost:
             self._again()
         elif time.monotonic() > self.looked + LOOK:
             self._reach(self._look)
         task, message = super().next(min(timeout, LOOK))
-        if message and "again" in message:  # an answer was lost
+        if task and message and "again" in message:  # an answer was lost
             self.tell(task, task.answer)
             return None, None
-        if message and "row" in message:
+        if task and message and "row" in message:
             task.row = message.get("number")
         return task, message
 
-    def done(self, worker, dead=False):
+    def done(self, worker: Task, dead: bool = False) -> Any:
         self.forget(worker)
         return super().done(worker, dead)
 
-    def tell(self, task, message):
+    def tell(self, task: Task, message: dict[str, Any]) -> None:
         """Say something to the process of a task."""
         if task.address and not self.lost:
-            run = {"workers": [task.address], "wait": False, "on_error": "ignore"}
-            self._reach(lambda: self.client.run(self.node.tell, task.key, message, **run))
+            run = partial(self.client.run, workers=[task.address], wait=False, on_error="ignore")
+            self._reach(lambda: run(self.node.tell, task.key, message))
 
-    def forget(self, task):
+    def forget(self, task: Task) -> None:
         """The task is no longer wanted: Dask releases it, and where it runs it is ended."""
         self.tasks.pop(task.key, None)
         future, task.future = task.future, None
         if future and not future.done():
             self._reach(future.cancel)
 
-    def stop(self):
+    def stop(self) -> None:
         for task in [*self.busy]:
             self.forget(task)
         self.busy = {}
@@ -164,7 +186,7 @@ class Cluster(Executor):
 
     # In threads of Dask's
 
-    def _event(self, event):
+    def _event(self, event: tuple[Any, dict[str, Any]]) -> None:
         """What a node says of a task."""
         message = dict(event[1])
         task = self.tasks.get(message.pop("key"))
@@ -176,7 +198,7 @@ class Cluster(Executor):
         for part in [{"row": row} for row in message["rows"]] if "rows" in message else [message]:
             self.messages.put((task, part))
 
-    def _over(self, task, future):
+    def _over(self, task: Task, future: "Future") -> None:
         if future is not task.future:
             return
         if future.status == "cancelled":
@@ -188,7 +210,7 @@ class Cluster(Executor):
         except Exception as error:  # of no task's: what it gave could not be had, or kept
             self.messages.put((task, {"failed": f"{task.node or 'A node'}: {visible(str(error))}", "fatal": True}))
 
-    def _last(self, task, future):
+    def _last(self, task: Task, future: "Future") -> list[Message]:
         """The last messages of a task."""
         from distributed import KilledWorker
 
@@ -210,7 +232,7 @@ class Cluster(Executor):
 
     # Without a scheduler
 
-    def _reach(self, action):
+    def _reach(self, action: Callable[[], Any]) -> None:
         """Do it, if there is a scheduler; what is not done for want of one is made up for when there is one again."""
         try:
             if self.client.status != "running":
@@ -219,9 +241,9 @@ class Cluster(Executor):
         except (OSError, TimeoutError):
             self.lost = self.lost or time.monotonic()
 
-    def _again(self):
+    def _again(self) -> None:
         """If the scheduler is back, give it everything once more."""
-        gone = time.monotonic() - self.lost
+        gone = time.monotonic() - (self.lost or 0.0)
         if gone > PATIENCE:
             raise InputError(f"The scheduler of {self.place.address} has been gone for {PATIENCE:g} seconds.")
         with suppress(Exception):
@@ -237,12 +259,12 @@ class Cluster(Executor):
             self._submit(task)
 
 
-def host(address):
+def host(address: str) -> str:
     """The node in a worker's address."""
     return urlsplit(address).hostname or address
 
 
-def inside(folder, name):
+def inside(folder: Path, name: str) -> Path:
     """The path of a file that a node has sent. Raises InputError where it leads out of the folder."""
     path = (folder / name).resolve()
     if not path.is_relative_to(folder.resolve()):

@@ -14,7 +14,7 @@ worker.py), ``run`` is the directory that it makes, and the rest is the function
 import queue
 from abc import ABC, abstractmethod
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Generic, Protocol, TypeVar
 
 Message = dict[str, Any] | None
 
@@ -35,14 +35,17 @@ class Worker(Protocol):
     def kill(self) -> None: ...
 
 
-class Executor(ABC):
+W = TypeVar("W", bound=Worker)
+
+
+class Executor(ABC, Generic[W]):
     """``busy`` is {worker: item}; the item is whatever `give` was told that the task is for."""
 
     ahead = False  # whether tasks may wait for a worker, so that no worker has to wait for a task
 
     def __init__(self) -> None:
-        self.messages: queue.SimpleQueue[tuple[Worker | None, Message]] = queue.SimpleQueue()
-        self.busy: dict[Worker, Any] = {}
+        self.messages: queue.SimpleQueue[tuple[W | None, Message]] = queue.SimpleQueue()
+        self.busy: dict[W, Any] = {}
 
     @property
     @abstractmethod
@@ -52,7 +55,7 @@ class Executor(ABC):
     @abstractmethod
     def give(self, item: Any, task: dict[str, Any]) -> None: ...
 
-    def done(self, worker: Worker, dead: bool = False) -> Any:
+    def done(self, worker: W, dead: bool = False) -> Any:
         """The worker is free again, or gone. Returns the item that it had, or None."""
         return self.busy.pop(worker, None)
 
@@ -65,7 +68,7 @@ class Executor(ABC):
         """Whether a message waits to be read."""
         return not self.messages.empty()
 
-    def next(self, timeout: float) -> tuple[Worker | None, Message]:
+    def next(self, timeout: float) -> tuple[W | None, Message]:
         """(worker, message), or (None, None) if there is none in time."""
         try:
             return self.messages.get(timeout=timeout)
@@ -84,7 +87,7 @@ def executor(
     cluster: str | None = None,
     file: str | Path | None = None,
     **more: Any,
-) -> Executor:
+) -> Executor[Any]:
     """What can do so many ``tasks``: processes of this machine or, with its address, a cluster. ``workers`` is the most
     tasks at a time; without it, as many as there are cores (here 8 at most).
 

@@ -9,18 +9,21 @@ import os
 import queue
 import shutil
 import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
-from distributed import WorkerPlugin, get_worker
+from distributed import Worker, WorkerPlugin, get_worker
 
 from muslin import __version__
+from muslin.executors.executor import Message
 from muslin.executors.processes import Process
 
 #: key of a task → (Dask's worker, process) that is at work at it
-RUNNING = {}
+RUNNING: dict[str, tuple[str, "Trainer"]] = {}
 #: (address of Dask's worker, folder) → processes that wait for a task
-IDLE = {}
+IDLE: dict[tuple[str, str | None], list["Trainer"]] = {}
 #: seconds after which an answer is asked for again
 ASK = 10.0
 #: what of a run directory stays at its node; bytes of a log that are sent along with a death
@@ -32,14 +35,14 @@ class Watch(WorkerPlugin):
 
     name, idempotent = f"muslin {__version__}", True
 
-    def setup(self, worker):
+    def setup(self, worker: Worker) -> None:
         self.worker = worker
 
-    def transition(self, key, start, finish, **_):
+    def transition(self, key: Any, start: str, finish: str, **_: Any) -> None:
         if key in RUNNING and start in ("executing", "long-running") and finish == "released":
             _kill(key)
 
-    def teardown(self, worker):
+    def teardown(self, worker: Worker) -> None:
         for key in [key for key, (address, _) in RUNNING.items() if address == worker.address]:
             _kill(key)
         for place in [place for place in IDLE if place[0] == worker.address]:
@@ -47,14 +50,14 @@ class Watch(WorkerPlugin):
                 process.stop()
 
 
-def _kill(key):
+def _kill(key: str) -> None:
     with suppress(KeyError):
         RUNNING[key][1].kill()
 
 
-async def tell(key, message):
+async def tell(key: str, message: dict[str, Any]) -> None:
     """The parent's word to the process of a task, run at its node. An answer is to the row of its number alone."""
-    process = RUNNING.get(key, (None, None))[1]
+    process = RUNNING[key][1] if key in RUNNING else None
     if process and message.pop("answers", None) == process.asks:
         process.asks = None
         process.send(message)
@@ -62,7 +65,7 @@ async def tell(key, message):
         process.send(message)
 
 
-def work(task, place):
+def work(task: dict[str, Any], place: dict[str, Any]) -> dict[str, Any]:
     """Dask's task: have a process do the muslin task ``task``. Returns its last message, and beside it
 
     rows   the metric's value of every row
@@ -73,13 +76,13 @@ def work(task, place):
     where the disk is the parent's.
     """
     worker = get_worker()
-    key, shared = worker.get_current_task(), os.path.exists(place["proof"])
+    key, shared = str(worker.get_current_task()), os.path.exists(place["proof"])
     if __version__ != place["version"]:
         versions = f"{__version__}, not {place['version']}"
         return {"failed": f"The worker {worker.address} has muslin {versions}.", "fatal": True}
     run = Path(task["run"] if shared else Path(worker.local_directory, "muslin", key, Path(task["run"]).name))
 
-    def event(**message):
+    def event(**message: Any) -> None:
         worker.log_event(place["topic"], {"key": key, "address": worker.address, **message})
 
     with _process(worker, key, place["folder"]) as process:
@@ -92,13 +95,13 @@ def work(task, place):
 
 
 @contextmanager
-def _process(worker, key, folder):
+def _process(worker: Worker, key: str, folder: str) -> Iterator["Trainer"]:
     """A process for a task: one that waits, or a new one. One that lives on waits for the next."""
-    folder = folder if os.path.isdir(folder) else None
-    waiting = IDLE.setdefault((worker.address, folder), [])
+    there = folder if os.path.isdir(folder) else None
+    waiting = IDLE.setdefault((worker.address, there), [])
     process = waiting.pop() if waiting else None
     if process is None or process.process.poll() is not None:
-        process = Trainer(worker, folder)
+        process = Trainer(worker, there)
     RUNNING[key] = worker.address, process
     try:
         yield process
@@ -114,16 +117,18 @@ def _process(worker, key, folder):
 class Trainer(Process):
     """``dead``: whether it has ended; ``asks``: the number of the row that waits for the parent's answer."""
 
-    def __init__(self, worker, folder):
-        self.log, self.messages = Path(worker.local_directory, "muslin.log"), queue.SimpleQueue()
-        self.dead, self.asks = False, None
+    def __init__(self, worker: Worker, folder: str | None):
+        self.log = Path(worker.local_directory, "muslin.log")
+        self.messages: queue.SimpleQueue[tuple[Process, Message]] = queue.SimpleQueue()
+        self.dead, self.asks = False, None  # type: bool, int | None
         threads = os.environ.get("OPENBLAS_NUM_THREADS", "1")  # as Dask's worker was started with
         super().__init__(self.messages, threads, self.log, folder)
 
 
-def _listen(process, event, place):
+def _listen(process: Trainer, event: Callable[..., None], place: dict[str, Any]) -> dict[str, Any]:
     """What the process says, until its last message."""
-    values, told, word = [], 0, 0.0
+    values: list[dict[str, Any]] = []
+    told, word = 0, 0.0
     event(begin=[])
     while True:
         message = _next(process, event)
@@ -151,7 +156,7 @@ def _listen(process, event, place):
             return message | {"rows": values}
 
 
-def _next(process, event):
+def _next(process: Trainer, event: Callable[..., None]) -> Message:
     """The next message of a process; meanwhile the parent is asked again for an answer that may be lost."""
     while True:
         with suppress(queue.Empty):
@@ -160,17 +165,17 @@ def _next(process, event):
             event(again=True)
 
 
-def _figures(row, metric):
-    return {metric: row[metric]} if metric in row else {}
+def _figures(row: dict[str, Any], metric: str | None) -> dict[str, Any]:
+    return {metric: row[metric]} if metric is not None and metric in row else {}
 
 
-def _tail(log):
+def _tail(log: Path) -> str:
     with open(log, "rb") as file:
         file.seek(max(0, os.fstat(file.fileno()).st_size - TAIL))
         return file.read().decode("utf-8", "replace")
 
 
-def content(folder):
+def content(folder: Path) -> dict[str, bytes]:
     """{path in the folder: content} of its files; links are left out."""
     files = [path for path in sorted(folder.rglob("*")) if path.is_file() and not path.is_symlink()]
     return {str(path.relative_to(folder)): path.read_bytes() for path in files if path.name not in LEFT}

@@ -1,19 +1,42 @@
 """Where a cluster of Dask's is, or how one is started: a table of the words that an address may begin with."""
 
 import logging
+import signal
+import threading
 from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from muslin.errors import InputError, unknown, visible
 from muslin.files import check_size, read_bytes
 
-#: word → (module, class, pip's name of the package) of who starts nodes for Dask
+if TYPE_CHECKING:
+    from distributed import Client
+
+
+class Engine(NamedTuple):
+    """Who starts nodes for Dask: its class, pip's name of the package, what is ours of its arguments, and of its
+    ``adapt``."""
+
+    module: str
+    name: str
+    package: str
+    options: dict[str, Any]
+    adapt: dict[str, Any]
+
+
+#: Dask has as many nodes as would end all tasks in its target duration, and takes one of unknown length for half a
+#: second: with its own 5 s, ten trainings of an hour would begin at one node
+SOON = "1ms"
+_QUEUE: tuple[dict[str, Any], dict[str, Any]] = {"processes": 1}, {"target_duration": SOON}
+#: that of Kubernetes is asked by another program, which asks the scheduler
+_PODS: dict[str, Any] = {"quiet": True, "env": {"DASK_DISTRIBUTED__ADAPTIVE__TARGET_DURATION": SOON}}
 ENGINES = {
-    "slurm": ("dask_jobqueue", "SLURMCluster", "dask-jobqueue"),
-    "pbs": ("dask_jobqueue", "PBSCluster", "dask-jobqueue"),
-    "sge": ("dask_jobqueue", "SGECluster", "dask-jobqueue"),
-    "k8s": ("dask_kubernetes.operator", "KubeCluster", "dask-kubernetes"),
+    "slurm": Engine("dask_jobqueue", "SLURMCluster", "dask-jobqueue", *_QUEUE),
+    "pbs": Engine("dask_jobqueue", "PBSCluster", "dask-jobqueue", *_QUEUE),
+    "sge": Engine("dask_jobqueue", "SGECluster", "dask-jobqueue", *_QUEUE),
+    "k8s": Engine("dask_kubernetes.operator", "KubeCluster", "dask-kubernetes", _PODS, {}),
 }
 #: Dask's own addresses of a scheduler that runs
 SCHEDULERS = ("tcp", "tls", "ws", "wss", "ucx")
@@ -22,25 +45,26 @@ LOGGERS = ("distributed", "distributed.client")
 
 
 class Place:
-    """The cluster of an address. ``maximum``: the tasks at a time that it can grow to, 0 where it does not grow.
+    """The cluster of an address. ``maximum``: the nodes that it can grow to, 0 where it does not grow; ``threads``: of
+    each of these, 0 if they have to say it themselves.
 
     Raises InputError: the address is none, a package is missing, the cluster file is not right.
     """
 
-    def __init__(self, address, file=None):
+    def __init__(self, address: str, file: str | Path | None = None):
         need_dask()
-        self.address, self.cluster, self.maximum = address, None, 0
+        self.address, self.cluster, self.maximum, self.threads = address, None, 0, 0
         word, _, rest = address.partition(":")
         if file is not None and word not in ENGINES:
             raise InputError(f"--cluster-file goes with --cluster {', '.join(ENGINES)}; --cluster is {address}.")
         if word == "local":
             self.cluster = _local(rest)
         elif word in ENGINES and not rest:
-            self.cluster, self.maximum = _engine(word, file)
+            self._begin(word, file)
         elif not (word in SCHEDULERS and rest.startswith("//")):
             raise unknown("cluster", address, ["local:4", "tcp://HOST:8786", *ENGINES])
 
-    def client(self, timeout):
+    def client(self, timeout: float) -> "Client":
         """A client of Dask's. Raises InputError where no scheduler answers in time."""
         from distributed import Client
 
@@ -50,13 +74,41 @@ class Place:
             why = visible(str(error).splitlines()[0]) if str(error) else type(error).__name__
             raise InputError(f"There is no Dask scheduler at {self.address} ({why}).") from error
 
-    def close(self):
+    def room(self, nodes: int, threads: int) -> int:
+        """Tasks at a time that there can be, where so many nodes with so many threads in all are there now."""
+        each = threads / nodes if nodes else self.threads or 1
+        return max(threads, round(self.maximum * each), 1)
+
+    def close(self) -> None:
         if self.cluster:
             with suppress(Exception):
                 self.cluster.close()
 
+    def _begin(self, word: str, file: str | Path | None) -> None:
+        """A queue's cluster, or Kubernetes', as its file says."""
+        engine = ENGINES[word]
+        make = _imported(engine, word)
+        if file is None:
+            raise InputError(
+                f"--cluster {word} needs --cluster-file FILE: the arguments of {engine.module}.{engine.name}, in YAML."
+            )
+        options = _read(file)
+        least, most = options.pop("minimum", 0), options.pop("maximum", None)
+        if not (type(least) is type(most) is int and 0 <= least <= most and most > 0):
+            raise InputError(
+                f"{file}: maximum must be the most nodes, a whole number from 1, and minimum not above it."
+            )
+        try:
+            self.cluster = make(**with_ours(options, engine.options))
+            self.cluster.adapt(minimum=least, maximum=most, **engine.adapt)
+        except Exception as error:  # theirs to say
+            self.close()
+            raise InputError(f"{file}: {engine.name} cannot be started: {_cause(error)}.") from error
+        self.maximum, self.threads = most, (options.get("cores") or 0) // (options.get("processes") or 1)
 
-def need_dask():
+
+def need_dask() -> None:
+    """Raises InputError where Dask is missing."""
     try:
         import distributed  # noqa: F401
     except ImportError as error:
@@ -65,7 +117,36 @@ def need_dask():
         logging.getLogger(name).setLevel(logging.CRITICAL)
 
 
-def _local(number):
+def _imported(engine: Engine, word: str) -> Any:
+    """Its class. Ctrl-C stays as it was: dask_jobqueue takes it, to end without a word."""
+    handler = signal.getsignal(signal.SIGINT)
+    try:
+        return getattr(import_module(engine.module), engine.name)
+    except ImportError as error:
+        raise InputError(f"--cluster {word} needs a package: pip install {engine.package}") from error
+    finally:
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGINT, handler)
+
+
+def _cause(error: BaseException) -> str:
+    """What is at the bottom of an error."""
+    while error.__cause__:
+        error = error.__cause__
+    return visible(str(error).rstrip(".")) or type(error).__name__
+
+
+def with_ours(options: dict[str, Any], ours: dict[str, Any]) -> dict[str, Any]:
+    """The options of a file with those of ours that it does not have."""
+    both = {key: value | options[key] for key, value in ours.items() if _dictionaries(value, options.get(key))}
+    return ours | options | both
+
+
+def _dictionaries(*values: Any) -> bool:
+    return all(isinstance(value, dict) for value in values)
+
+
+def _local(number: str) -> Any:
     """Threads of this process that wait for processes of ours: nothing heavier is needed, and others may join."""
     from distributed import LocalCluster
 
@@ -83,28 +164,7 @@ def _local(number):
     )
 
 
-def _engine(word, file):
-    """(cluster, tasks at a time at most) of a queue's or of Kubernetes', as its file says."""
-    module, name, package = ENGINES[word]
-    try:
-        make = getattr(import_module(module), name)
-    except ImportError as error:
-        raise InputError(f"--cluster {word} needs a package: pip install {package}") from error
-    if file is None:
-        raise InputError(f"--cluster {word} needs --cluster-file FILE: the arguments of {module}.{name}, in YAML.")
-    options = _read(file)
-    least, most = options.pop("minimum", 0), options.pop("maximum", None)
-    if not (type(least) is type(most) is int and 0 <= least <= most and most > 0):
-        raise InputError(f"{file}: maximum must be the most workers to have, a whole number from 1 (and minimum less).")
-    try:
-        cluster = make(**options)
-        cluster.adapt(minimum=least, maximum=most)
-    except Exception as error:  # theirs to say
-        raise InputError(f"{file}: {name} cannot be started: {visible(str(error))}.") from error
-    return cluster, most
-
-
-def _read(file):
+def _read(file: str | Path) -> dict[str, Any]:
     import yaml
 
     try:

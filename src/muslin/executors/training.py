@@ -1,7 +1,9 @@
 """The usual task: to train a run directory, from its beginning or from where another worker left it."""
 
+from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from muslin import datasets, runs
 from muslin.errors import InputError
@@ -9,17 +11,22 @@ from muslin.runs.directory import drop_damaged_checkpoint
 from muslin.runs.settings import Settings
 from muslin.training.callbacks import Callback
 
+if TYPE_CHECKING:
+    from muslin.executors.worker import Parent
+
 #: how the reasons begin that the parent gives; those of a run's own early stopping do not
 EARLY = "hyperband:"
 
 
-def train(task, parent):
+def train(task: dict[str, Any], parent: "Parent") -> dict[str, Any]:
     """Train the run at ``task["run"]`` with ``task["settings"]``."""
     run, data = prepared(Path(task["run"]), task["settings"])
     return trained(run, data, parent)
 
 
-def trained(run, data, parent, callbacks=()):
+def trained(
+    run: runs.Run, data: datasets.Dataset, parent: "Parent", callbacks: Iterable[Callback] = ()
+) -> dict[str, Any]:
     """The last message of a training."""
     report = Report(parent)
     summary = runs.train(run, data, [*callbacks, report])
@@ -30,19 +37,20 @@ def trained(run, data, parent, callbacks=()):
 class Report(Callback):
     """Tells the parent each epoch's figures and does as it says."""
 
-    def __init__(self, parent):
-        self.parent, self.stopped = parent, None
+    def __init__(self, parent: "Parent"):
+        self.parent = parent
+        self.stopped: str | None = None
 
-    def on_begin(self, state):
+    def on_begin(self, state: Any) -> None:
         self.stopped = state.stopped if (state.stopped or "").startswith(EARLY) else None
         self.parent.begin(state.history)
 
-    def on_epoch(self, state):
+    def on_epoch(self, state: Any) -> str | None:
         self.stopped = self.parent.row(state.history[-1])
         return self.stopped
 
 
-def prepared(path, given):
+def prepared(path: Path, given: dict[str, Any]) -> tuple[runs.Run, datasets.Dataset]:
     """(run, data): the run directory, made, or as another worker left it.
 
     Raises InputError: the settings cannot be, or the directory holds a run with other ones.
@@ -60,6 +68,6 @@ def prepared(path, given):
 
 
 @cache
-def dataset(name, data_dir, table):
+def dataset(name: str, data_dir: str | None, table: Any) -> datasets.Dataset:
     """Once a process; of those that are memory-mapped all processes of a node share the memory."""
     return datasets.load(name, data_dir=data_dir, quiet=True, table=table)

@@ -14,41 +14,55 @@ import signal
 import sys
 import threading
 import traceback
+from collections.abc import Callable
 from functools import cache
 from importlib import import_module
+from typing import Any, Protocol, TextIO
 
 from muslin.errors import Diverged, InputError
 from muslin.files import of_the_disk
 
 
+class Program(Protocol):
+    """What runs for a task. ``group``: the number of its process group."""
+
+    group: int
+
+    def stop(self, reason: str) -> None: ...
+
+    def kill(self) -> None: ...
+
+
 class Parent:
     """Whom a task's function tells what it does."""
 
-    def __init__(self, messages):
-        self.messages, self.answers, self.programs = messages, queue.SimpleQueue(), []
+    def __init__(self, messages: TextIO):
+        self.messages = messages
+        self.answers: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
+        self.programs: list[Program] = []
 
-    def send(self, message):
+    def send(self, message: dict[str, Any]) -> None:
         try:
             self.messages.write(json.dumps(message) + "\n")
             self.messages.flush()
         except BrokenPipeError:
             os._exit(0)
 
-    def begin(self, rows):
+    def begin(self, rows: list[dict[str, Any]]) -> None:
         """The rows that there are already."""
         self.send({"begin": rows})
 
-    def row(self, row):
+    def row(self, row: dict[str, Any]) -> str | None:
         """The figures of an epoch. Returns why the task is to be stopped, or None."""
         self.send({"row": row})
         return self.answers.get()["stop"]
 
-    def running(self, program):
-        """A program runs for the task: one with ``stop(reason)``, ``kill()`` and the number of its process group."""
+    def running(self, program: Program) -> None:
+        """A program runs for the task."""
         self.programs = [program]
         self.send({"group": program.group})
 
-    def listen(self):
+    def listen(self) -> None:
         for line in sys.stdin.buffer:
             message = json.loads(line)
             if "end" not in message:
@@ -60,7 +74,7 @@ class Parent:
         os._exit(0)
 
 
-def main():
+def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     parent = Parent(os.fdopen(os.dup(1), "w", encoding="utf-8"))
     os.dup2(2, 1)  # what else is printed is no message
@@ -70,7 +84,7 @@ def main():
         parent.programs = []
 
 
-def _answer(task, parent):
+def _answer(task: dict[str, Any], parent: Parent) -> dict[str, Any]:
     try:
         return function(task["function"])(task, parent)
     except (InputError, Diverged) as error:
@@ -81,7 +95,7 @@ def _answer(task, parent):
 
 
 @cache
-def function(name):
+def function(name: str) -> Callable[[dict[str, Any], Parent], dict[str, Any]]:
     """ "module:name" → the function"""
     module, _, name = name.partition(":")
     return getattr(import_module(module), name)

@@ -133,8 +133,8 @@ class Progress(Callback):
     def on_run(self, name: str, settings: Settings, done: int) -> None:
         """A run's turn has come; so many of its epochs are done already."""
 
-    def on_row(self) -> None:
-        """An epoch of a run has ended elsewhere."""
+    def on_rows(self, n: int) -> None:
+        """So many epochs have ended elsewhere."""
 
 
 def conduct(
@@ -190,19 +190,16 @@ def _side_by_side(
     at = {str(path): row for path, row in zip(places, plan, strict=True) if not _done(study, runs.Run(path))}
     task = {"function": "muslin.studies.study:work", "study": key}
     tasks = {path: task | {"run": path, "settings": settings.model_dump()} for path, (_, settings) in at.items()}
-    heard: dict[str, int] = {}  # rows of each run, which may be told more than once
+    begun: set[str] = set()
 
-    def hear(path: str, message: dict[str, Any]) -> None:
-        if "begin" not in message and "row" not in message:
-            return
-        rows = len(message["begin"]) if "begin" in message else heard[path] + 1
-        if path not in heard:
-            progress.on_run(*at[path], rows)
-        for _ in range(rows - heard.setdefault(path, rows)):
-            progress.on_row()
-        heard[path] = rows
+    def epochs(path: str, n: int) -> None:
+        if path not in begun:
+            progress.on_run(*at[path], n)
+            begun.add(path)
+        else:
+            progress.on_rows(n)
 
-    ended = Jobs(tasks, make(len(tasks)), hear).run() if tasks else {}
+    ended = Jobs(tasks, make(len(tasks)), epochs=epochs).run() if tasks else {}
     for path, message in ended.items():
         if "failed" in message and not message.get("diverged"):
             raise InputError(f"{path}: {message['failed']}")

@@ -99,16 +99,15 @@ def _train(tasks, make, show):
     """Train the runs that are not finished. Returns {run: reason} of those that failed."""
     missing, left = {str(task.run): task for task in tasks if not Run(task.run).finished}, []
 
-    def hear(run, message):
+    def over(run, message):
         if "done" in message:
             Run(missing[run].run).checkpoint.unlink(missing_ok=True)
-        if "done" in message or "failed" in message:
-            left.append(run)
-            show(len(tasks) - len(missing) + len(left), len(tasks))
+        left.append(run)
+        show(len(tasks) - len(missing) + len(left), len(tasks))
 
     train = {"function": "muslin.executors.training:train"}
     jobs = {run: train | {"run": run, "settings": task.settings} for run, task in missing.items()}
-    ended = Jobs(jobs, make(len(jobs)), hear).run() if jobs else {}
+    ended = Jobs(jobs, make(len(jobs)), over).run() if jobs else {}
     return {missing[run].run: message["failed"] for run, message in ended.items() if "failed" in message}
 
 

@@ -11,6 +11,7 @@ differ in this alone:
 The test set measures; nothing is chosen by it.
 """
 
+from muslin.studies.transfer.elsewhere import train_side_by_side
 from muslin.studies.transfer.plan import CONTESTANTS, Transfer, plan
 from muslin.studies.transfer.results import missing, read, train, write
 from muslin.studies.transfer.standings import conclusions, layers, percent, table
@@ -26,5 +27,6 @@ __all__ = [
     "read",
     "table",
     "train",
+    "train_side_by_side",
     "write",
 ]

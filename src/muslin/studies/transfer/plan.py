@@ -4,6 +4,7 @@ import hashlib
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -33,6 +34,7 @@ class Transfer:
     """A trained network, the data set that it goes to, and how it is trained there; made by `plan`.
 
     source       the trained network
+    file         where it is saved
     data         the new data set
     settings     of every training; the seed is the source's
     freeze       K, the number of layers that the contestant ``frozen`` keeps
@@ -47,6 +49,7 @@ class Transfer:
     freeze: int
     keep_head: bool
     min_steps: int
+    file: Path
     facts: dict[str, Any]
 
     def seeds(self, n: int) -> list[int]:
@@ -102,9 +105,9 @@ def plan(
     _check(run, data, freeze, keep_head)
     settings = Settings.read(run.settings.model_dump(), ALIKE, {"dataset": data.name}, changes)
     own: dict[str, Any] = {"freeze": freeze, "keep_head": keep_head, "min_steps": min_steps}
-    with open(run.path / "model.safetensors", "rb") as file:
-        sums = {"model": hashlib.file_digest(file, "sha256").hexdigest(), "data_checksums": data.checksums}
-    return Transfer(run.network, data, settings, **own, facts=settings.model_dump() | own | sums)
+    file = run.path / "model.safetensors"
+    sums = {"model": hashlib.sha256(file.read_bytes()).hexdigest(), "data_checksums": data.checksums}
+    return Transfer(run.network, data, settings, **own, file=file, facts=settings.model_dump() | own | sums)
 
 
 def _check(run: Run, data: datasets.Dataset, freeze: int, keep_head: bool) -> None:
