@@ -111,6 +111,7 @@ TYPED = {
     "drop": ("a", "a"),
     "task": ("Regression", "regression"),
     "test": ("0.3", "0.3"),
+    "encoding": ("latin-1", "latin-1"),
     "validation": ("0.25", 0.25),
     "stratify": (None, True),
     "hidden_layers": ("2", 2),
@@ -157,7 +158,7 @@ TYPED = {
 #: setting → what else must be typed
 OF_A_TABLE = ["-d", "t.csv", "--target", "y"]
 NEEDED = {"monitor": ["--patience", "3"], "target": OF_A_TABLE[:2]} | dict.fromkeys(
-    ("drop", "task", "test", "output"), OF_A_TABLE
+    ("drop", "task", "test", "encoding", "output"), OF_A_TABLE
 )
 
 

@@ -1,11 +1,15 @@
 """Tables as people have them: each of these is the same table, whatever wrote it."""
 
+import json
+
 import numpy as np
 import pandas as pd
 import pytest
 
+from muslin import InputError
 from muslin.datasets import tables
-from muslin.datasets.own_table import TableOptions, load
+from muslin.datasets.own_table import TableFacts, TableOptions, load
+from muslin.preparation import values
 from muslin.preparation.values import as_numbers
 
 FRAME = pd.DataFrame(
@@ -88,3 +92,32 @@ def test_what_is_written_has_the_marks_of_what_was_read(tmp_path):
     read, marks = tables.read(tmp_path / "t.csv")
     tables.write(read.assign(z=[0.5, 1.5]), tmp_path / "out.csv", marks)
     assert (tmp_path / "out.csv").read_text() == "x;y;z\n3,5;p;0,5\n4,5;q;1,5\n"
+
+
+def test_another_encoding_is_stated_and_kept(tmp_path):
+    """What is not UTF-8 is read as it was for training; what is, as UTF-8; what is written, as it was read."""
+    old, new, plain = (tmp_path / f"{name}.csv" for name in ("old", "new", "plain"))
+    old.write_bytes(TEXT.encode("windows-1252"))
+    new.write_text(TEXT, encoding="utf-8")
+    plain.write_text(TEXT.replace("Köln", "Pune"))
+    with pytest.raises(InputError, match="If 'Köln' is meant"):
+        load(old, TableOptions(target="y"))
+    facts = load(old, TableOptions(target="y", encoding="windows-1252")).table
+    facts = TableFacts.from_json(json.loads(json.dumps(facts.to_json())))
+    assert [facts.read(path)[1].encoding for path in (old, new)] == ["windows-1252", "utf-8"]
+    np.testing.assert_array_equal(facts.samples(old), facts.samples(new))
+    read, marks = facts.read(old)
+    tables.write(read, tmp_path / "out.csv", marks)
+    assert (tmp_path / "out.csv").read_bytes() == old.read_bytes()
+    with pytest.raises(InputError, match="has no 'Ł'"):
+        tables.write(read.assign(city="Łódź"), tmp_path / "out.csv", marks)
+    assert facts.samples(plain).shape == (30, 3)
+
+
+def test_equal_texts_are_looked_at_once(monkeypatch):
+    """So that a table of a hundred thousand rows is read in seconds."""
+    asked, read = [], values._number_of
+    monkeypatch.setattr(values, "_number_of", lambda text, comma: asked.append(text) or read(text, comma))
+    column = pd.Series(["1,5", "2,5", "red"] * 1000, dtype=object)
+    np.testing.assert_array_equal(values.as_numbers(column, True), [1.5, 2.5, np.nan] * 1000)
+    assert sorted(asked) == ["1,5", "2,5", "red"]

@@ -199,7 +199,7 @@ def test_sizes_that_contradict_the_number_of_layers():
 
 
 def test_every_number_has_what_is_right():
-    texts = {"dataset", "data_dir", "monitor", "target", "drop", "test"}
+    texts = {"dataset", "data_dir", "monitor", "target", "drop", "test", "encoding"}
     assert set(Settings.model_fields) - texts - set(CHOICES) == set(RIGHT) - set(CHOICES) - texts
 
 

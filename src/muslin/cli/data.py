@@ -8,7 +8,7 @@ import typer
 
 from muslin import datasets
 from muslin.cli.columns import show_columns
-from muslin.cli.options import DataDir, Json, console, emit
+from muslin.cli.options import DataDir, Encoding, Json, console, emit
 from muslin.datasets import tables
 from muslin.preparation import describe
 
@@ -16,6 +16,7 @@ from muslin.preparation import describe
 def command(
     dataset: Annotated[str | None, typer.Argument(help="fashion_mnist, mnist, digits, or a path.")] = None,
     data_dir: DataDir = None,
+    encoding: Encoding = None,
     json: Json = False,
 ) -> None:
     """Without a name: what there is, and where. Of a table: what each of its columns is. Any other is looked for in
@@ -25,7 +26,7 @@ def command(
         _list(json)
         return
     if datasets.named(dataset) is None and tables.is_table(Path(dataset)):
-        _describe(Path(dataset), json)
+        _describe(Path(dataset), encoding, json)
         return
     data = datasets.load(dataset, data_dir=data_dir)
     facts = {
@@ -72,9 +73,9 @@ def _list(json):
     out.print("Your own: muslin data PATH, of a table (.csv, .parquet, .xlsx, …), an .npz or a folder.")
 
 
-def _describe(path, json):
-    table, (_, comma) = tables.read(path)
-    columns = [describe(table[name], name, comma) for name in table.columns]
+def _describe(path, encoding, json):
+    table, marks = tables.read(path, encoding=encoding)
+    columns = [describe(table[name], name, marks.decimal_comma) for name in table.columns]
     if json:
         emit({"dataset": str(path), "rows": len(table), "columns": [vars(column) for column in columns]})
         return

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from muslin import runs
-from muslin.cli.options import Json, RunPath, console, emit
+from muslin.cli.options import Encoding, Json, RunPath, console, emit
 from muslin.errors import InputError
 from muslin.files import output_folder
 from muslin.runs import Run
@@ -20,24 +20,27 @@ def command(
     table: Annotated[
         Path | None, typer.Argument(metavar="[TABLE]", help="Another table than the test rows of the run's own.")
     ] = None,
+    encoding: Encoding = None,
     json: Json = False,
 ) -> None:
     """Test accuracy and loss; precision, recall and F1 of each class; the confusion matrix and the pairs of classes
     that are most often confused, as pictures in the run directory. Of numbers R² and the errors."""
     trained = runs.Run(run)
-    figures = measure(trained, trained.dataset(quiet=False)) if table is None else measure_table(trained, table)
+    figures = (
+        measure(trained, trained.dataset(quiet=False)) if table is None else measure_table(trained, table, encoding)
+    )
     if json:
         emit({"run": str(trained.path)} | figures)
     else:
         show(console(json), trained, figures)
 
 
-def measure_table(run: Run, path: Path) -> dict[str, Any]:
+def measure_table(run: Run, path: Path, encoding: str | None = None) -> dict[str, Any]:
     """The figures of a run's model on another table; nothing is written."""
     facts = run.table
     if facts is None:
         raise InputError(f"{run.path} was trained on {run.settings.dataset}, which is no table; leave {path} out.")
-    X, y = facts.samples_and_targets(path)
+    X, y = facts.samples_and_targets(path, encoding)
     figures, _ = runs.figures_on(run.model, X, y, facts.target.classes, facts)
     return _with_pairs(figures, facts.target.classes)
 

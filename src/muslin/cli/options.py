@@ -27,6 +27,9 @@ Json = Annotated[
 RunPath = Annotated[Path, typer.Argument(metavar="RUN", help="A run directory, such as runs/NAME.")]
 DatasetName = Annotated[str, typer.Option("--dataset", "-d", help=Settings.model_fields["dataset"].description)]
 DataDir = Annotated[str | None, typer.Option("--data-dir", help=Settings.model_fields["data_dir"].description)]
+Encoding = Annotated[
+    str | None, typer.Option(help="Of a table's text, such as windows-1252 (default: UTF-8, or as in training).")
+]
 
 Workers = Annotated[
     int | None, typer.Option(min=1, metavar="N", help="Trainings at a time (default: a process a core).")

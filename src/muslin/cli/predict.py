@@ -7,7 +7,7 @@ import numpy as np
 import typer
 
 from muslin import runs
-from muslin.cli.options import Json, RunPath, console, emit
+from muslin.cli.options import Encoding, Json, RunPath, console, emit
 from muslin.datasets import TableFacts, images
 from muslin.errors import InputError
 from muslin.runs import Run
@@ -22,6 +22,7 @@ def command(
     ],
     out: Annotated[Path | None, typer.Option(help="Of a table: file for its columns and the predictions.")] = None,
     top: Annotated[int, typer.Option(min=1, help="How many classes to show for each.")] = 3,
+    encoding: Encoding = None,
     json: Json = False,
 ) -> None:
     """Pictures may be dark on light or light on dark. One that has not the size of the data set's images is cut to
@@ -29,19 +30,21 @@ def command(
     rows are written to --out, with the prediction and the probabilities behind its own columns."""
     trained = runs.Run(run)
     if (facts := trained.table) is not None:
-        _predict_table(trained, facts, files, out, json)
+        _predict_table(trained, facts, files, out, encoding, json)
         return
     if out is not None:
         raise InputError("--out is for tables; of pictures the predictions are printed.")
     _predict_pictures(trained, files, top, json)
 
 
-def _predict_table(run: Run, facts: TableFacts, files: list[Path], out: Path | None, json: bool) -> None:
+def _predict_table(
+    run: Run, facts: TableFacts, files: list[Path], out: Path | None, encoding: str | None, json: bool
+) -> None:
     from muslin.cli import predict_table
 
     if len(files) != 1:
         raise InputError(f"{run.path} predicts the rows of one table at a time; {len(files)} files are given.")
-    predict_table.predict(run, facts, files[0], out, json)
+    predict_table.predict(run, facts, files[0], out, encoding, json)
 
 
 def _predict_pictures(run: Run, pictures: list[Path], top: int, json: bool) -> None:

@@ -15,7 +15,7 @@ from muslin.runs import Run
 SHOWN, OWN = 10, 4
 
 
-def predict(run: Run, facts: TableFacts, path: Path, out: Path | None, json: bool) -> None:
+def predict(run: Run, facts: TableFacts, path: Path, out: Path | None, encoding: str | None, json: bool) -> None:
     """Predict the rows of a table, and write them or show the first."""
     network = run.model
     if out is not None and tables.suffix(out) not in tables.WRITERS:
@@ -24,7 +24,7 @@ def predict(run: Run, facts: TableFacts, path: Path, out: Path | None, json: boo
         raise InputError(
             f"{run.path} was trained on a table, and {path} is none; {', '.join(tables.READERS)} is right."
         )
-    table, marks = tables.read(path, facts.preparation.decimal_comma)
+    table, marks = facts.read(path, encoding)
     X = facts.preparation.transform(table, visible(str(path)), marks.decimal_comma)
     columns = predictions(facts.target, network.respond(X))
     if taken := [name for name in columns if name in table.columns]:

@@ -37,7 +37,7 @@ def load(
         return own_table.load(expanded(name), table or TableOptions())
     task, path = table.task if table else None, expanded(name)
     if table is not None and table != TableOptions(task=task if known is None and exists(path) else None):
-        raise InputError(f"target, drop, task and test are for tables (such as .csv); {shown(name)} is none.")
+        raise InputError(f"target, drop, task, test and encoding are for tables (such as .csv); {shown(name)} is none.")
     if known in CATALOGUE:
         return _catalogued(CATALOGUE[known], data_dir, quiet)
     if known == "digits":

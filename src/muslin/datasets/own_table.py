@@ -15,7 +15,7 @@ from muslin.errors import InputError, shown, unknown, visible
 from muslin.files import opened
 from muslin.preparation import Column, Preparation, Target
 from muslin.preparation.target import find_target
-from muslin.preparation.values import as_texts
+from muslin.preparation.values import Cells, as_texts
 
 #: share of the rows that test, where nothing else is said
 TEST = 0.2
@@ -24,12 +24,14 @@ TEST = 0.2
 @dataclass(frozen=True)
 class TableOptions:
     """target: name of the column to predict; drop: names of columns to leave out; task: "classification",
-    "regression" or None, found from the target; test: share of the rows that test, or another table."""
+    "regression" or None, found from the target; test: share of the rows that test, or another table; encoding: of
+    its text, or None, UTF-8."""
 
     target: str | None = None
     drop: tuple[str, ...] = ()
     task: str | None = None
     test: str | float | None = None
+    encoding: str | None = None
 
 
 @dataclass(frozen=True)
@@ -40,12 +42,14 @@ class TableFacts:
     target: Target
     columns: tuple[Column, ...] = ()
     without_target: int = 0
+    encoding: str | None = None
     notes: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         return {"preparation": self.preparation.to_json(), "target": self.target.to_json()} | {
             "columns": [vars(column) for column in self.columns],
             "without_target": self.without_target,
+            "encoding": self.encoding,
         }
 
     @classmethod
@@ -56,17 +60,22 @@ class TableFacts:
             parts = value["preparation"], value["target"], int(value["without_target"])
         except (KeyError, TypeError, ValueError) as error:
             raise InputError("The preparation of the table is damaged or of another version.") from error
-        return cls(Preparation.from_json(parts[0]), Target.from_json(parts[1]), columns, parts[2])
+        prepared, target, lost = parts
+        return cls(Preparation.from_json(prepared), Target.from_json(target), columns, lost, value.get("encoding"))
+
+    def read(self, path: Path, encoding: str | None = None) -> tuple[Any, tables.Marks]:
+        """(another table, its marks); what it does not say itself is as in that of training."""
+        return tables.read(path, self.preparation.decimal_comma, encoding, self.encoding)
 
     def samples(self, path: Path) -> np.ndarray:
         """The rows of another table as inputs (N × features). Raises InputError where it does not fit."""
-        table, marks = tables.read(path, self.preparation.decimal_comma)
+        table, marks = self.read(path)
         return self.preparation.transform(table, visible(str(path)), marks.decimal_comma)
 
-    def samples_and_targets(self, path: Path) -> tuple[np.ndarray, np.ndarray]:
+    def samples_and_targets(self, path: Path, encoding: str | None = None) -> tuple[np.ndarray, np.ndarray]:
         """The rows of another table that has the target: (inputs, targets)."""
-        table, (_, comma) = tables.read(path, self.preparation.decimal_comma)
-        where = visible(str(path))
+        table, marks = self.read(path, encoding)
+        where, comma = visible(str(path)), marks.decimal_comma
         if self.target.name not in table.columns:
             raise InputError(f"{where} lacks the column {shown(self.target.name)}, which is to be predicted.")
         return self.preparation.transform(table, where, comma), self.target.encode(
@@ -77,32 +86,37 @@ class TableFacts:
 def load(path: Path, options: TableOptions) -> Dataset:
     """The data set in a table. Raises InputError, with one sentence, for whatever is unfit."""
     where = visible(str(path))
-    table, (_, comma) = tables.read(path)
+    table, marks = tables.read(path, encoding=options.encoding)
+    comma = marks.decimal_comma
     target = _target_name(table, options, where)
     checksums = {path.name: _digest(path)}
     every = table[target]
     table, lost = _with_target(table, target, where)
-    found = find_target(table[target], target, options.task, where, comma)
-    X, names = table.drop(columns=[target, *_dropped(table, options, target, where)]), table[target]
+    left_out = [target, *_dropped(table, options, target, where)]
+    X, names = {name: Cells.of(table[name]) for name in table if name not in left_out}, Cells.of(table[target])
+    found = find_target(names, target, options.task, where, comma)
     if isinstance(test := _test(options.test, len(table)), Path):
         rows, rows_test, other = np.arange(len(table)), None, test
         checksums[test.name] = _digest(test)
     else:
         (rows, rows_test), other = _split(found, names, test, where, comma), None
-    prepared, columns = preparation.fit(X.iloc[rows], comma)
+    X_train, y_train = _rows(X, rows), names.take(rows)
+    prepared, columns = preparation.fit(X_train, comma)
     if found.task == "regression":
-        found = find_target(names.iloc[rows], target, "regression", where, comma)
-    facts = TableFacts(prepared, found, tuple(columns), lost, target_notes(every, bool(found.classes)))
+        found = find_target(y_train, target, "regression", where, comma)
+    facts = TableFacts(
+        prepared, found, tuple(columns), lost, options.encoding, target_notes(every, bool(found.classes))
+    )
     X_test, y_test = None, None
     if other is not None:
         X_test, y_test = facts.samples_and_targets(other)
     elif rows_test is not None and len(rows_test):
-        X_test = prepared.transform(X.iloc[rows_test], where)
-        y_test = found.encode(names.iloc[rows_test], where, comma)
+        X_test = prepared.transform(_rows(X, rows_test), where)
+        y_test = found.encode(names.take(rows_test), where, comma)
     return Dataset(
         name=path.stem,
-        X_train=prepared.transform(X.iloc[rows], where),
-        y_train=found.encode(names.iloc[rows], where, comma),
+        X_train=prepared.transform(X_train, where),
+        y_train=found.encode(y_train, where, comma),
         X_test=X_test,
         y_test=y_test,
         class_names=found.classes,
@@ -110,6 +124,10 @@ def load(path: Path, options: TableOptions) -> Dataset:
         checksums=checksums,
         table=facts,
     )
+
+
+def _rows(X: dict[str, Cells], rows: np.ndarray) -> dict[str, Cells]:
+    return {name: cells.take(rows) for name, cells in X.items()}
 
 
 def _target_name(table: Any, options: TableOptions, where: str) -> str:

@@ -5,7 +5,18 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from muslin.preparation.values import DATE, MOST, Values, as_days, as_numbers, as_texts, date_order, is_truth
+from muslin.preparation.values import (
+    DATE,
+    MOST,
+    Cells,
+    Values,
+    as_days,
+    as_numbers,
+    as_texts,
+    date_order,
+    is_truth,
+    of_each,
+)
 
 #: name of a column that numbers the rows
 ID = re.compile(r"(^|[^a-z])(id|ids|uuid|guid|index|key|row|nr|no|number)$", re.IGNORECASE)
@@ -49,6 +60,7 @@ class Column:
 
 def describe(values: Values, name: str, decimal_comma: bool = False) -> Column:
     """What the column is.  values: (N,) objects or numbers, as a pandas Series gives them."""
+    values = Cells.of(values)
     texts, missing = as_texts(values)
     there = texts[~missing]
     n, distinct = len(there), len(set(there))
@@ -92,10 +104,11 @@ def _with_words(column: Column, some: np.ndarray, there: np.ndarray) -> Column:
 
 def _codes(there: np.ndarray) -> bool:
     """Whether the texts are codes, as postal ones: 01067."""
+    different = set(there)
     return (
-        any(ZERO.fullmatch(text) for text in there)
-        and len({len(text) for text in there}) == 1
-        and all(CODE.fullmatch(text) for text in there)
+        any(ZERO.fullmatch(text) for text in different)
+        and len({len(text) for text in different}) == 1
+        and all(CODE.fullmatch(text) for text in different)
     )
 
 
@@ -131,8 +144,8 @@ def _hint(there: np.ndarray, numbers: np.ndarray) -> str:
     if some.mean() >= 0.5 and len(set(there[some])) >= SEVERAL:
         words = sorted(set(there[~some]))
         return f"; {int(some.sum()):,} are numbers, {', '.join(map(repr, words[:3]))}{', …' * (len(words) > 3)} not"
-    units = {match[1].strip() if (match := UNIT.fullmatch(text)) else None for text in there}
+    units = {match[1].strip() if (match := UNIT.fullmatch(text)) else None for text in set(there)}
     if len(units) == 1 and None not in units:
         return f"; without {units.pop()!r} they would be numbers"
-    dates = sum(bool(DATE.fullmatch(text) or OTHER_DATE.fullmatch(text)) for text in there)
+    dates = sum(of_each(there, lambda text: bool(DATE.fullmatch(text) or OTHER_DATE.fullmatch(text))))
     return "; if these are dates, write all as 2024-01-31" if dates >= MOST * len(there) else ""

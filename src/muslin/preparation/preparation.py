@@ -18,7 +18,7 @@ import numpy as np
 
 from muslin.errors import InputError, note, shown
 from muslin.preparation.columns import Column, describe
-from muslin.preparation.values import as_days, as_numbers, as_texts, date_order, marks_of
+from muslin.preparation.values import Cells, as_days, as_numbers, as_texts, date_order, marks_of
 
 #: values of a category that have a feature each, at most; share of the rows, and rows, below which a value is rare
 LEVELS, RARE, FEW = 50, 0.005, 2
@@ -71,24 +71,24 @@ class Preparation:
         return [name for column in self.columns for name in column.features]
 
     def transform(self, table: Any, where: str = "The table", decimal_comma: bool | None = None) -> np.ndarray:
-        """The table (N rows, a pandas frame) as (N × features) float32. Columns may stand in any order.
+        """The table (a pandas frame, or {name: Cells}; N rows) as (N × features) float32, its columns in any order.
 
         decimal_comma: whether its numbers have a comma in place of the point; None: as those of training.
         Raises InputError: a column that is missing, or a value that it cannot have.
         """
         self.check(table, where)
         comma = self.decimal_comma if decimal_comma is None else decimal_comma
-        X = np.empty((len(table), len(self.features)), np.float32)
+        X = np.empty((len(table[self.columns[0].name]), len(self.features)), np.float32)
         at = 0
         for column in self.columns:
-            for feature in TRANSFORM[column.kind](column, table[column.name], comma, where):
+            for feature in TRANSFORM[column.kind](column, Cells.of(table[column.name]), comma, where):
                 X[:, at] = _float32(feature, column, where)
                 at += 1
         return X
 
     def check(self, table: Any, where: str) -> None:
         """Raises InputError where a column that is needed is not there, or there are no rows."""
-        present = list(map(str, table.columns))
+        present = list(map(str, table))
         absent = [column.name for column in self.columns if column.name not in present]
         if absent:
             near = difflib.get_close_matches(absent[0], present, n=1)
@@ -97,7 +97,7 @@ class Preparation:
                 f"{where} lacks the column{'s' * (len(absent) > 1)} {', '.join(map(shown, absent[:5]))}"
                 f"{', …' * (len(absent) > 5)}, which the model was trained on.{hint}"
             )
-        if not len(table):
+        if not len(table[self.columns[0].name]):
             raise InputError(f"{where} has no rows; at least one is needed.")
 
     def to_json(self) -> dict[str, Any]:
@@ -133,17 +133,21 @@ def _tuples(kind: type, value: dict[str, Any]) -> Any:
 
 
 def fit(table: Any, decimal_comma: bool = False) -> tuple[Preparation, list[Column]]:
-    """(the preparation learned from these rows, what each column is).  table: a pandas frame, the target not in it.
+    """(the preparation learned from these rows, what each column is).  table: without the target.
 
     Raises InputError where no column is left to learn from.
     """
-    columns = [describe(table[name], str(name), decimal_comma) for name in table.columns]
-    prepared = tuple(FIT[c.kind](c, table[c.name], decimal_comma) for c in columns if c.used)
+    columns, prepared = [], []
+    for name in table:
+        cells = Cells.of(table[name])
+        columns.append(column := describe(cells, str(name), decimal_comma))
+        if column.used:
+            prepared.append(FIT[column.kind](column, cells, decimal_comma))
     if not prepared:
         kinds = ", ".join(f"{c.name}: {c.kind}" for c in columns[:10]) or "there is none"
         raise InputError(f"No column is left to learn from ({kinds}).")
     left_out = tuple(c for c in columns if not c.used)
-    return Preparation(prepared, left_out, decimal_comma), columns
+    return Preparation(tuple(prepared), left_out, decimal_comma), columns
 
 
 # Learning, by scikit-learn's transformers
@@ -214,13 +218,14 @@ def _number(column: Prepared, values: Any, decimal_comma: bool, where: str) -> I
 
 
 def _category(column: Prepared, values: Any, decimal_comma: bool, where: str) -> Iterator[np.ndarray]:
-    texts = _levels(values)
-    if column.levels and not np.isin(texts, np.array(column.levels, object)).any():
+    texts, places = _levels(values), {level: place for place, level in enumerate(column.levels)}
+    found = np.array([places.get(text, -1) for text in texts])
+    if column.levels and (found < 0).all():
         note(f"{where}: the model knows no value of the column {shown(column.name)} there, as {shown(texts[0])}.")
-    for level in column.levels:
-        yield texts == level
+    for place in range(len(column.levels)):
+        yield found == place
     if column.rare:
-        yield ~np.isin(texts, np.array(column.levels, object))
+        yield found < 0
 
 
 def _date(column: Prepared, values: Any, decimal_comma: bool, where: str) -> Iterator[np.ndarray]:
@@ -250,8 +255,7 @@ def _scaled(column: Prepared, parts: Any) -> Iterator[np.ndarray]:
 
 def _levels(values: Any) -> np.ndarray:
     texts, missing = as_texts(values)
-    texts[missing] = MISSING_LEVEL
-    return texts
+    return np.where(missing, MISSING_LEVEL, texts)
 
 
 def _refuse_texts(column: Prepared, texts: np.ndarray, wrong: np.ndarray, where: str, right: str) -> None:

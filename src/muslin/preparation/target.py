@@ -8,7 +8,7 @@ from typing import Any, Self
 import numpy as np
 
 from muslin.errors import InputError, shown
-from muslin.preparation.values import as_numbers, as_texts, is_truth
+from muslin.preparation.values import Cells, as_numbers, as_texts, is_truth, of_each
 
 #: whole numbers up to so many different ones are taken for classes; classes up to which a network has an output each
 FEW, CLASSES = 20, 1000
@@ -31,6 +31,7 @@ class Target:
 
     def encode(self, values: Any, where: str, decimal_comma: bool = False) -> np.ndarray:
         """Class numbers (N,), or scaled numbers (N × 1).  Raises InputError for a value that is none of them."""
+        values = Cells.of(values)
         texts, missing = as_texts(values)
         if missing.any():
             raise InputError(
@@ -41,7 +42,7 @@ class Target:
             self._refuse(texts, ~np.isfinite(numbers), where, "a number")
             return ((numbers - self.center) / self.scale)[:, None].astype(np.float32)
         places = {_whole(name): number for number, name in enumerate(self.classes)}
-        found = np.array([places.get(_whole(text), -1) for text in texts], np.int64)
+        found = np.array(of_each(texts, lambda text: places.get(_whole(text), -1)), np.int64)
         names = ", ".join(self.classes[:10]) + ", …" * (len(self.classes) > 10)
         self._refuse(texts, found < 0, where, f"one of {names}, as in training")
         return found
@@ -77,6 +78,7 @@ def find_target(values: Any, name: str, task: str | None, where: str, decimal_co
 
     Raises InputError where it can be neither.
     """
+    values = Cells.of(values)
     texts, numbers = as_texts(values)[0], as_numbers(values, decimal_comma)
     task = task or task_of(values, numbers)
     if task == "regression":
@@ -94,7 +96,7 @@ def find_target(values: Any, name: str, task: str | None, where: str, decimal_co
                 f"differences from {1 / LARGEST:g} to {LARGEST:g} are right: give it in another unit."
             )
         return Target(name, task, center=float(numbers.mean()), scale=float(numbers.std()))
-    classes = ordered({_whole(text) for text in texts.tolist()})
+    classes = ordered({_whole(text) for text in {*texts.tolist()}})
     if len(classes) < 2:
         raise InputError(f"{where}: {shown(name)} is always {shown(classes[0])}; at least two classes are needed.")
     if len(classes) > CLASSES or len(classes) > len(texts) / 2 > FEW:

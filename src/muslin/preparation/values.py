@@ -1,17 +1,21 @@
 """A column's values as texts, as numbers and as days: the ways in which people write them, each read in one way."""
 
+import contextlib
+import math
 import re
 import unicodedata
-from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any, Union
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar, Union
 
 import numpy as np
 
 if TYPE_CHECKING:
     import pandas as pd
 
-#: a column (N,): of a frame, or an array, or a list
-Values = Union["pd.Series", np.ndarray, Sequence[Any]]
+#: a column (N,): of a frame, or an array, or a list; or already as texts
+Values = Union["pd.Series", np.ndarray, Sequence[Any], "Cells"]
+T = TypeVar("T")
 
 #: words that stand for a value that is missing; infinity and what a spreadsheet could not compute are none either
 MISSING = {"", "na", "n/a", "n.a.", "nan", "nat", "null", "none", "nil", "?", "-", "--", "."} | {
@@ -51,23 +55,56 @@ def is_truth(values: Values) -> bool:
     return _kind(values) == "b"
 
 
+@dataclass(frozen=True)
+class Cells:
+    """A column with its texts, for whoever asks for them more than once: those of a long one take their time."""
+
+    values: Any
+    texts: np.ndarray
+    missing: np.ndarray
+
+    @classmethod
+    def of(cls, values: Values) -> "Cells":
+        return values if isinstance(values, Cells) else cls(values, *as_texts(values))
+
+    def __len__(self) -> int:
+        return len(self.texts)
+
+    def take(self, rows: np.ndarray) -> "Cells":
+        """Some rows of it."""
+        return Cells(getattr(self.values, "iloc", self.values)[rows], self.texts[rows], self.missing[rows])
+
+    @property
+    def dtype(self) -> Any:
+        return getattr(self.values, "dtype", None)
+
+
 def as_texts(values: Values) -> tuple[np.ndarray, np.ndarray]:
-    """(each value as a text without blanks around it, which are missing), both (N,)."""
+    """(each value as a text without blanks around it, in Unicode's composed form; which are missing), both (N,)."""
     import pandas as pd
 
-    gone = np.asarray(pd.isna(values), bool)
-    array = np.asarray(values, object)
-    texts = np.array(["" if lost else text_of(value) for value, lost in zip(array, gone, strict=True)], object)
-    return texts, gone | np.array([text.lower() in MISSING for text in texts], bool)
+    if isinstance(values, Cells):
+        return values.texts, values.missing
+    rows = zip(np.asarray(values, object), pd.isna(values), strict=True)
+    texts = ["" if gone else value.strip() if type(value) is str else text_of(value) for value, gone in rows]
+    if not "".join(texts).isascii():
+        texts = [unicodedata.normalize("NFC", text) for text in texts]
+    words = {text for text in set(texts) if text.lower() in MISSING}
+    return np.array(texts, object), np.array([text in words for text in texts], bool)
+
+
+def of_each(texts: Iterable[str], function: Callable[[str], T]) -> list[T]:
+    """What the function says of each text; it is asked once about those that are the same."""
+    texts = list(texts)
+    answers = {text: function(text) for text in set(texts)}
+    return [answers[text] for text in texts]
 
 
 def text_of(value: object) -> str:
-    """The value as a text, in Unicode's composed form; a whole number that a gap in its column has made a float is
-    written as one: 3, and not 3.0."""
-    if isinstance(value, float | np.floating) and np.isfinite(value) and value == int(value):
+    """The value as a text; a whole number that a gap in its column has made a float is written as one: 3, not 3.0."""
+    if isinstance(value, float | np.floating) and math.isfinite(value) and value == int(value):
         return str(int(value))
-    text = str(value).strip()
-    return text if text.isascii() else unicodedata.normalize("NFC", text)
+    return str(value).strip()
 
 
 # Numbers
@@ -80,24 +117,24 @@ def as_numbers(values: Values, decimal_comma: bool = False, mark: str | None = N
     the one that is given, if one is.
     """
     if _kind(values) in ("i", "u", "f"):
-        return np.array(values, np.float64)  # a copy: a frame's own memory is not written into
+        return np.array(values.values if isinstance(values, Cells) else values, np.float64)  # a copy
     texts, missing = as_texts(values)
     if decimal_comma and any(POINT_ONLY.fullmatch(text) for text in texts):
         decimal_comma = False  # whatever the other columns have: 1.234 beside 0.5 is no thousand
     bare = _without_marks(texts[~missing], mark)
     numbers = np.full(len(texts), np.nan)
-    numbers[~missing] = [_number_of(text, decimal_comma) for text in bare]
+    numbers[~missing] = _numbers_of(bare, decimal_comma)
     return numbers
 
 
 def marks_of(texts: Iterable[str]) -> set[str]:
     """The marks that the numbers among the texts have; "" is among them where some have none."""
-    return {m[2] + m[4] for text in texts if (m := MARKED.fullmatch(text))}
+    return {m[2] + m[4] for text in set(texts) if (m := MARKED.fullmatch(text))}
 
 
 def _without_marks(texts: np.ndarray, mark: str | None) -> np.ndarray:
     """The texts, and where all that have a mark have the same one (and all have it, of %), without it."""
-    if not any(c in text for text in texts for c in f"{MONEY}%"):
+    if not _marked(texts):
         return texts
     found, marks = [MARKED.fullmatch(text) for text in texts], marks_of(texts)
     if len(marks - {""}) != 1 or marks == {"%", ""} or not marks <= {"", mark if mark is not None else max(marks)}:
@@ -105,7 +142,23 @@ def _without_marks(texts: np.ndarray, mark: str | None) -> np.ndarray:
     return np.array([m[1] + m[3] if m else text for m, text in zip(found, texts, strict=True)], object)
 
 
+def _marked(texts: np.ndarray) -> bool:
+    every = "".join(texts)
+    return any(mark in every for mark in f"{MONEY}%")
+
+
+def _numbers_of(texts: np.ndarray, decimal_comma: bool) -> np.ndarray:
+    every = "".join(texts)
+    if "_" not in every and not (decimal_comma and "." in every):
+        with contextlib.suppress(ValueError):
+            return texts.astype(np.float64)  # all as Python reads them, at once
+    return np.array(of_each(texts, lambda text: _number_of(text, decimal_comma)), np.float64)
+
+
 def _number_of(text: str, decimal_comma: bool) -> float:
+    if not (decimal_comma and "." in text) and (number := _plain(text)) is not None:
+        return number
+    written = text
     text = text.replace("\u2212", "-")  # the sign for minus that is no hyphen
     if match := NEGATIVE.fullmatch(text):
         text = f"-{match[1]}"
@@ -116,17 +169,23 @@ def _number_of(text: str, decimal_comma: bool) -> float:
         text = text.replace(",", ".") if DECIMAL.fullmatch(text) else text
     elif COMMAS.fullmatch(text):
         text = text.replace(",", "")
+    number = None if text == written and not decimal_comma else _plain(text)
+    return np.nan if number is None else number
+
+
+def _plain(text: str) -> float | None:
+    """The text as Python reads numbers, but for 1_000; None where it is none."""
     try:
-        return float(text) if "_" not in text else np.nan
+        return float(text) if "_" not in text else None
     except ValueError:
-        return np.nan
+        return None
 
 
 def has_decimal_comma(texts: Iterable[str]) -> bool | None:
     """Whether the numbers among the texts have a comma in place of the point; None where none of them can tell."""
     comma = point = False
     for text in texts:
-        if "," in text or "." in text:
+        if ("," in text and not comma) or ("." in text and not point):
             bare = text.strip(f" +-{MONEY}%")
             comma = comma or bool(COMMA_ONLY.fullmatch(bare))
             point = point or bool(POINT_ONLY.fullmatch(bare))
@@ -146,11 +205,11 @@ def as_days(values: Values, order: str = "") -> np.ndarray:
     import pandas as pd
 
     if _kind(values) == "M":
-        stamps = pd.Series(values)
+        stamps = pd.Series(values.values if isinstance(values, Cells) else values)
         stamps = stamps.dt.tz_convert(None) if stamps.dt.tz is not None else stamps
     else:
         texts, missing = as_texts(values)
-        there = np.array([bool(DATE.fullmatch(text)) for text in texts], bool) & ~missing
+        there = np.array(of_each(texts, lambda text: bool(DATE.fullmatch(text))), bool) & ~missing
         found = date_order(texts[there]) if there.any() else ""
         order = (
             found if found == "year" or not order else order
@@ -158,7 +217,9 @@ def as_days(values: Values, order: str = "") -> np.ndarray:
         if not order:
             return np.full(len(texts), np.nan)
         format, none = _format(texts[there], order), np.full(len(texts), None)
-        stamps = pd.to_datetime(pd.Series(np.where(there, texts, none)), format=format, utc=True, errors="coerce")
+        stamps = pd.to_datetime(
+            pd.Series(np.where(there, texts, none), dtype=object), format=format, utc=True, errors="coerce"
+        )
         stamps = stamps.dt.tz_convert(None)
     return _days(stamps.to_numpy("M8[us]"))
 
@@ -173,7 +234,7 @@ def date_order(texts: np.ndarray) -> str:
 
     Where both fit, points mean the day, strokes the month.
     """
-    parts = [re.split(r"[-/.T :]", text)[:3] for text in texts]
+    parts = of_each((text.partition("T")[0].partition(" ")[0] for text in texts), lambda day: re.split("[-/.]", day))
     years = np.array([len(part[0]) == 4 for part in parts])
     if years.mean() >= MOST:
         return "year"

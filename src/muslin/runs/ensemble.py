@@ -21,7 +21,7 @@ from muslin.runs.directory import Run, place, split, unit
 from muslin.training.metrics import calibration, measure
 
 #: settings that say what a table's data are; settings that say which samples are for validation
-OF_TABLES, SPLIT = ("target", "drop", "task", "test"), {"validation", "seed", "stratify"}
+OF_TABLES, SPLIT = ("target", "drop", "task", "test", "encoding"), {"validation", "seed", "stratify"}
 #: validation samples from which a temperature can be told
 FEW = 100
 

@@ -148,6 +148,7 @@ class _DataAndNetwork(BaseModel):
     drop: str | None = Field(None, description="of a table: columns to leave out, such as id,name")
     task: str | None = Field(None, description="of a table: as its target is taken (default: by its values)")
     test: str | None = Field(None, description="of a table: share of rows to test on (default 0.2), or another table")
+    encoding: str | None = Field(None, description="of a table: of its text, such as windows-1252 (default: UTF-8)")
     validation: int | float = Field(0.1, ge=0, description="share (or number) of training samples kept for validation")
     stratify: bool = Field(False, description="the same share of every class in the validation samples")
 
@@ -278,7 +279,7 @@ class Settings(_Training):  # type: ignore[misc, valid-type]  # its fields are t
     def table(self) -> datasets.TableOptions:
         """What is said of a table."""
         drop = tuple(name.strip() for name in (self.drop or "").split(",") if name.strip())
-        return datasets.TableOptions(self.target, drop, self.task, self.test)
+        return datasets.TableOptions(self.target, drop, self.task, self.test, self.encoding)
 
     def load_data(self, quiet: bool = False, data_dir: str | None = None) -> datasets.Dataset:
         """The data set; see `muslin.datasets.load`."""
