@@ -229,7 +229,7 @@ def test_the_task_decides(npz):
         read(y / 4, "classification")
     with pytest.raises(InputError, match="for classes rows of 0 and 1"):
         read(X, "classification")
-    with pytest.raises(InputError, match="target, drop, task and test are for tables"):
+    with pytest.raises(InputError, match="target, drop, task, test and encoding are for tables"):
         load(npz(X=X, y=y), table=TableOptions(target="y"))
     with pytest.raises(InputError, match="task and test are for tables"):
         load("digits", table=TableOptions(task="regression"))
