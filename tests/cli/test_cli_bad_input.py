@@ -314,7 +314,7 @@ BAD = {
     "train -d floating_y.npz": "floating_y.npz: y holds NaN or infinity, first in sample 29",
     "train -d one_hot.npz": "one_hot.npz: y has shape (30, 3, 1); one of (samples,) or (samples, outputs) is right.",
     "train -d gap.npz --task guess": "Unknown task 'guess'; choose from classification, regression.",
-    "train -d digits --task regression": "target, drop, task and test are for tables (such as .csv); 'digits' is none.",
+    "train -d digits --task regression": "target, drop, task, test and encoding are for tables (such as .csv)",
     "train -d longer.npz": "longer.npz: X has 30 samples but 29 labels; one label a sample is right.",
     "train -d half_test.npz": "half_test.npz holds only one of X_test and y_test; both or neither is right.",
     "train -d other_test.npz": "X_test has 56 features of uint8; 64 features of uint8, as in X, is right.",

@@ -231,7 +231,7 @@ def test_the_task_decides(npz):
         read(X, "classification")
     with pytest.raises(InputError, match="target, drop, task, test and encoding are for tables"):
         load(npz(X=X, y=y), table=TableOptions(target="y"))
-    with pytest.raises(InputError, match="task and test are for tables"):
+    with pytest.raises(InputError, match="test and encoding are for tables"):
         load("digits", table=TableOptions(task="regression"))
 
 
