@@ -47,9 +47,9 @@ def test_a_wrong_slope_fails_with_1(slope, muslin, monkeypatch):
 
 def test_an_activation_of_one_s_own_is_checked_too(muslin, monkeypatch):
     monkeypatch.setitem(ACTIVATIONS, "square", (lambda a: a * a, lambda a, h: 2 * a))
-    assert [row["activation"] for row in json.loads(muslin("gradcheck", "-a", "square", "--json", *SMALL).out)["checks"]] == [
-        "square"
-    ] * (len(PAIRS) * len(NORMALIZATIONS))
+    assert [
+        row["activation"] for row in json.loads(muslin("gradcheck", "-a", "square", "--json", *SMALL).out)["checks"]
+    ] == ["square"] * (len(PAIRS) * len(NORMALIZATIONS))
 
 
 def test_what_does_not_go_together(muslin):

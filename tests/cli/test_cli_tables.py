@@ -154,6 +154,11 @@ BAD = {
     "test not there": (GOOD, ("--target", "y", "--test", "x.csv"), "no table x.csv"),
     "loss of numbers": (GOOD, ("--target", "y", "--loss", "huber"), "does not go with"),
     "output of numbers": (GOOD, ("--target", "y", "--output", "identity"), "says numbers"),
+    "weights of numbers": (
+        GOOD,
+        ("--target", "a", "--task", "regression", "--class-weight", "balanced"),
+        "class_weight is for classes",
+    ),
     "batch too large": (GOOD, ("--target", "y", "--batch-size", "100"), "batch_size"),
     "empty": ("", ("--target", "y"), "is empty"),
     "blank": (" \n\n", ("--target", "y"), "is empty"),
@@ -259,6 +264,19 @@ NEW = {
     "no rows": (lambda t: t[:0], "no rows"),
     "a prediction's name": (lambda t: t.assign(**{"predicted kind": 1}), "has a column 'predicted kind' already"),
 }
+
+
+def test_weights_of_classes_are_those_of_fit(there, capsys):
+    """To the bit."""
+    for weight in ("none", "balanced"):
+        code, _, err = trained("kind", capsys, "--class-weight", weight, "--name", weight)
+        assert code == 0, err
+    run = runs.Run(Path("runs/balanced"))
+    data, settings = run.dataset(), run.settings
+    network, (rows, _) = settings.network(data.X_train.shape[1], 2), runs.split(settings, data)
+    network.fit(data.X_train, data.y_train, rows=rows, class_weight="balanced", **settings.training())
+    np.testing.assert_array_equal(network.theta, run.model.theta)
+    assert (network.theta != runs.Run(Path("runs/none")).model.theta).any()
 
 
 def test_a_table_to_predict_that_cannot_be(there, capsys):

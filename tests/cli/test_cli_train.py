@@ -121,6 +121,7 @@ TYPED = {
     "initializer_scale": ("0.5", 0.5),
     "normalization": ("BatchNorm", "batch"),
     "output": ("exponential", "exponential"),
+    "class_weight": ("balanced", "balanced"),
     "loss": ("mse", "mean_squared_error"),
     "optimizer": ("adam", "adam"),
     "learning_rate": ("1e-2", 0.01),

@@ -106,7 +106,9 @@ def test_lbfgs_finds_what_theirs_does(ours, theirs, weighted):
     target = y if ours is MuslinClassifier else X @ [1.0, -2, 0.5, 0]
     common = {"solver": "lbfgs", "hidden_layer_sizes": 4, "activation": "tanh", "alpha": 1.0, "random_state": 1}
     a, b = (kind(**common, tol=1e-7, max_iter=500).fit(X, target, sample_weight=w) for kind in (ours, theirs))
-    np.testing.assert_allclose(a.loss_, b.loss_, rtol=1e-4)  # both stop where a step gains less than 2e-9: near the least
+    np.testing.assert_allclose(
+        a.loss_, b.loss_, rtol=1e-4
+    )  # both stop where a step gains less than 2e-9: near the least
 
 
 @pytest.mark.parametrize("loss", ["squared_error", "poisson", "absolute_error", "huber"])

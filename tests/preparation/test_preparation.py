@@ -66,6 +66,7 @@ TABLE = pd.DataFrame(
         (["soon", *(f"{d:02}.02.2024" for d in range(1, 29))], "date", 1),
         (["2024-02-01", "01.02.2024"], "category", 0),
         (["0001-01-01", "9999-12-31"], "date", 0),
+        (pd.to_timedelta([3, None, 7], unit="s"), "number", 1),
     ],
 )
 def test_what_a_column_is(values, kind, missing):

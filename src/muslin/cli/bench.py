@@ -14,7 +14,23 @@ from muslin.runs.settings import Settings
 from muslin.training.settings import FULL_BATCH
 
 #: settings that time nothing
-WITHOUT = ("dataset", "data_dir", "validation", "stratify", "epochs", "patience", "monitor", "diagnostics", "warmup")
+WITHOUT = (
+    "dataset",
+    "data_dir",
+    "target",
+    "drop",
+    "task",
+    "test",
+    "encoding",
+    "class_weight",
+    "validation",
+    "stratify",
+    "epochs",
+    "patience",
+    "monitor",
+    "diagnostics",
+    "warmup",
+)
 
 
 @with_settings

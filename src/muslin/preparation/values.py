@@ -113,9 +113,11 @@ def text_of(value: object) -> str:
 def as_numbers(values: Values, decimal_comma: bool = False, mark: str | None = None) -> np.ndarray:
     """The values as float64 (N,); NaN where there is none, or another text.
 
-    Sums of money and shares are numbers, where all have the same mark ($5 and $7; 10 % and 20 %), and it is
-    the one that is given, if one is.
+    Lengths of time are seconds. Sums of money and shares are numbers, where all have the same mark ($5 and $7;
+    10 % and 20 %), and it is the one that is given, if one is.
     """
+    if _kind(values) == "m":
+        return np.asarray(values.values if isinstance(values, Cells) else values) / np.timedelta64(1, "s")
     if _kind(values) in ("i", "u", "f"):
         return np.array(values.values if isinstance(values, Cells) else values, np.float64)  # a copy
     texts, missing = as_texts(values)

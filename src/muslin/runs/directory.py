@@ -42,9 +42,11 @@ from muslin.network import FeedForwardNeuralNetwork
 from muslin.runs import machine, records
 from muslin.runs.settings import Settings
 from muslin.training import Callback, State
+from muslin.training.batches import Samples
 from muslin.training.callbacks import OnEpoch, best_epoch
 from muslin.training.metrics import NAMES, calibration, measure
 from muslin.training.settings import FULL_BATCH, TrainingSettings
+from muslin.training.weights import sample_weights
 
 Model = FeedForwardNeuralNetwork | Ensemble
 M = TypeVar("M", FeedForwardNeuralNetwork, Ensemble, Model)
@@ -347,6 +349,7 @@ def _train(
         callbacks=[*callbacks, WriteHistory(run)],
         **saved,
         **settings.training(),
+        **settings.weights,
     )
     metric = settings.monitor or ("val_loss" if settings.patience else f"val_{NAMES[network.target][0]}")
     metric = metric if metric in history[-1] else "loss"
@@ -457,6 +460,7 @@ def _check(settings: Settings, data: Dataset) -> FeedForwardNeuralNetwork:
     rows, rows_val = split(settings, data)
     training = TrainingSettings.read(settings.training(), network.optimizers)
     training.check(network, data.y_train[rows], validated=len(rows_val) > 0)
+    sample_weights(network, Samples(data.X_train, data.y_train, rows), **settings.weights)
     if data.image_shape is None and (asked := training.of_pictures):
         raise InputError(f"{asked[0]} is for pictures, and the samples of {data.name} are none; it must be 0.")
     return network

@@ -37,6 +37,7 @@ CHOICES: dict[str, Mapping[str, Any]] = {
     "engine": {"auto": None, **ENGINES},
     "dtype": {"float32": None, "float64": None},
     "task": dict.fromkeys(TASKS),
+    "class_weight": {"none": None, "balanced": None},
 }
 
 #: settings that the network is made with
@@ -160,6 +161,7 @@ class _DataAndNetwork(BaseModel):
     normalization: str = Field("none", description="of the hidden layers: batch, or none")
     output: str = Field("softmax", description="of the last layer; for numbers identity, for labels sigmoid")
     loss: str = Field("cross_entropy", description="what training minimizes; for numbers mean_squared_error")
+    class_weight: str = Field("none", description="balanced: rare classes count as much as frequent ones; or none")
 
 
 def _training_fields():
@@ -304,6 +306,11 @@ class Settings(_Training):  # type: ignore[misc, valid-type]  # its fields are t
         own = hyperparameters_of(self.optimizer, FeedForwardNeuralNetwork.optimizers)
         names = [*TRAINING, *(name for name in own if getattr(self, name, None) is not None)]
         return {name: getattr(self, name) for name in names}
+
+    @property
+    def weights(self) -> dict[str, Any]:
+        """The arguments of `muslin.training.fit` that say how much samples count."""
+        return {} if self.class_weight == "none" else {"class_weight": self.class_weight}
 
 
 def _sentence(error):

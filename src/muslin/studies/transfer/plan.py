@@ -76,7 +76,7 @@ class Transfer:
         network = settings.network(data.X_train.shape[1], len(data.class_names))
         if trained:
             transplant(self.source, network, layers=network.L if self.keep_head else network.L - 1)
-        training = settings.training() | ({"freeze": self.freeze} if frozen else {})
+        training = settings.training() | settings.weights | ({"freeze": self.freeze} if frozen else {})
         with blas.threads(settings.threads):
             history = network.fit(data.X_train, data.y_train, rows=rows, callbacks=callbacks, **training)
             X_test, y_test = need_test(data)
