@@ -1,15 +1,17 @@
 """A sweep on the terminal: what is done, what runs, the best so far, rate and time left."""
 
 import time
+from collections.abc import Iterator
 from typing import Any, Self
 
 from rich.console import Console
 from rich.live import Live
 from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
-#: trials that run which are shown
-SHOWN = 16
+#: trials that run, and nodes, which are shown at most
+SHOWN, NODES = 16, 12
 
 
 class View:
@@ -37,35 +39,63 @@ class View:
         now = time.monotonic()
         if self.live and now - self.shown > 0.2:
             self.shown = now
-            self.live.update(picture(scheduler, now), refresh=True)
+            self.live.update(picture(scheduler, now, *self.console.size), refresh=True)
 
 
-def picture(scheduler: Any, now: float) -> Table:
-    """The table of the moment."""
+def picture(scheduler: Any, now: float, width: int, height: int) -> Table:
+    """The table of the moment, for a terminal of this size."""
+    table = Table.grid(padding=(0, 2))
+    for name, words in _lines(scheduler, now):
+        table.add_row(name, words)
+    used = len(Console(width=width).render_lines(table)) + 1
+    running = Table.grid(padding=(0, 2))
+    for _ in range(2):
+        running.add_column(no_wrap=True)
+    for worker, trial in [*scheduler.pool.busy.items()][: max(1, min(SHOWN, height - used))]:
+        last = f"{trial.history[-1]:.6g} after {len(trial.history)}" if trial.history else "begins"
+        words = f"{trial.number}: {_searched(scheduler, trial)}"
+        running.add_row(last, escape(short(worker.node)), Text(words, no_wrap=True, overflow="ellipsis"))
+    if running.row_count:
+        table.add_row("running", running)
+    return table
+
+
+def _lines(scheduler: Any, now: float) -> Iterator[tuple[str, str]]:
+    """(name, words) of what is not a trial that runs."""
     counts, done = scheduler.counts, scheduler.done
     new, seconds = done - scheduler.done_before, max(now - scheduler.started, 1e-9)
     rate = new / seconds
     finite = scheduler.limit != float("inf")
     of = f" of {scheduler.limit}" if finite else ""
     left = f", {_duration((scheduler.limit - done) / rate)} left" if finite and rate else ""
-    table = Table.grid(padding=(0, 2))
-    table.add_row(
-        "trials",
-        f"[bold]{done}{of}[/] done ({counts['stopped_early']} stopped early), "
-        f"{len(scheduler.pool.busy)} running, {counts['failed']} failed",
-    )
-    table.add_row("rate", f"{rate * 3600:,.0f} an hour, {_duration(seconds)} so far{left}")
+    stopped, running = counts["stopped_early"], len(scheduler.pool.busy)
+    yield "trials", f"[bold]{done}{of}[/] done ({stopped} stopped early), {running} running, {counts['failed']} failed"
+    yield "rate", f"{rate * 3600:,.0f} an hour, {_duration(seconds)} so far{left}"
     if nodes := scheduler.pool.nodes():
-        table.add_row("nodes", escape(", ".join(f"{node} {taken} of {room}" for node, (taken, room) in nodes.items())))
-    best = scheduler.best
-    if best:
-        searched = [leaf.path[-1] for leaf in scheduler.sweep.space.searched]
-        words = ", ".join(f"{key} {_short(value)}" for key, value in best.config.items() if key in searched)
-        table.add_row("best", f"[bold]{escape(scheduler.metric.name)} {best.value:.6g}[/]  {escape(words)}")
-    for worker, trial in [*scheduler.pool.busy.items()][:SHOWN]:
-        last = f"{trial.history[-1]:.6g} after {len(trial.history)}" if trial.history else "begins"
-        table.add_row("running", escape(f"{trial.run}  {last}  {worker.node}".rstrip()))
-    return table
+        yield "nodes", escape(_nodes(nodes))
+    if best := scheduler.best:
+        words = _searched(scheduler, best)
+        yield "best", f"[bold]{escape(scheduler.metric.name)} {best.value:.6g}[/]  {escape(words)}"
+
+
+def _nodes(nodes: dict[str, tuple[int, int]]) -> str:
+    """How many, how much of their room is taken, and of each of the first ones."""
+    taken, room = (sum(column) for column in zip(*nodes.values(), strict=True))
+    each = [f"{short(node)} {its}/{own}" for node, (its, own) in nodes.items()]
+    more = f", and {len(each) - NODES} more" if len(each) > NODES else ""
+    all_of_them = f"{len(nodes)}, {taken} of {room} places taken: " if len(nodes) > 1 else ""
+    return f"{all_of_them}{', '.join(each[:NODES])}{more}"
+
+
+def short(node: str) -> str:
+    """A host's name without its domain; an address as it is."""
+    return node if ":" in node or node.replace(".", "").isdecimal() else node.partition(".")[0]
+
+
+def _searched(scheduler: Any, trial: Any) -> str:
+    """What the trial's configuration was searched for."""
+    searched = {leaf.path[-1] for leaf in scheduler.sweep.space.searched}
+    return ", ".join(f"{key} {_short(value)}" for key, value in trial.config.items() if key in searched)
 
 
 def _short(value):

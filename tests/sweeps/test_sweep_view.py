@@ -1,0 +1,80 @@
+"""What the terminal shows of a sweep: it fits, and each node and trial can be told from the others."""
+
+import io
+from collections import Counter
+from types import SimpleNamespace as Made
+
+import pytest
+from rich.console import Console
+
+from muslin.cli.sweep_view import picture, short
+
+
+class Worker:
+    def __init__(self, node):
+        self.node = node
+
+
+def sweep(nodes, name="10.0.0.{}", per=2):
+    """A scheduler with so many nodes, each with room for so many trials, all of which run."""
+    config = {"epochs": 3, "learning_rate": 0.0005, "optimizer": "nadam", "hidden_size": 128, "weight_decay": 0.0005}
+    at = [name.format(n) for n in range(nodes)]
+    trials = [Made(number=n, config=config, history=[0.85] * (n % 3)) for n in range(nodes * per)]
+    pool = Made(busy={}, nodes=lambda: dict.fromkeys(at, (per, per)))
+    pool.busy = {Worker(at[trial.number // per]): trial for trial in trials}
+    searched = [Made(path=(key,)) for key in config if key != "epochs"]
+    return Made(
+        counts=Counter(stopped_early=1, failed=2),
+        done=10,
+        done_before=0,
+        started=0.0,
+        limit=100,
+        pool=pool,
+        best=Made(config=config, value=0.9),
+        metric=Made(name="val_accuracy"),
+        sweep=Made(space=Made(searched=searched)),
+    )
+
+
+def lines(scheduler, width=80, height=24):
+    console = Console(width=width, file=io.StringIO())
+    console.print(picture(scheduler, 60.0, width, height))
+    return [line.rstrip() for line in console.file.getvalue().splitlines()]
+
+
+LONG = "node-{:03}.cluster.university.example.org"
+
+
+@pytest.mark.parametrize("name", ["10.0.0.{}", LONG], ids=["addresses", "long names"])
+@pytest.mark.parametrize("nodes", [1, 4, 40])
+def test_it_fits_with_a_line_a_trial(nodes, name):
+    shown = lines(sweep(nodes, name))
+    assert len(shown) < 24
+    running = shown[next(n for n, line in enumerate(shown) if line.startswith("running")) :]
+    assert len(running) == min(2 * nodes, 16, len(running))
+    assert len(running) >= min(2 * nodes, 12)
+    for number, line in enumerate(running):
+        assert f"{number}: learning_rate 0.0005" in line
+        assert short(name.format(number // 2)) in line
+        assert ("begins" if number % 3 == 0 else f"0.85 after {number % 3}") in line
+
+
+def test_many_nodes_are_counted_and_the_first_named():
+    text = " ".join(" ".join(lines(sweep(40, LONG))).split())
+    assert "nodes 40, 80 of 80 places taken: node-000 2/2, node-001 2/2," in text
+    assert "node-011 2/2, and 28 more best" in text
+    assert "nodes 10.0.0.0 2/2 best" in " ".join(" ".join(lines(sweep(1))).split())
+
+
+def test_without_nodes_there_is_no_word_of_them():
+    here = sweep(1, "")
+    here.pool.nodes = dict
+    assert not [line for line in lines(here) if line.startswith("nodes")]
+
+
+@pytest.mark.parametrize(
+    ("node", "name"),
+    [("10.0.0.1", "10.0.0.1"), ("fe80::1", "fe80::1"), ("a.b.org", "a"), ("a", "a"), ("", "")],
+)
+def test_the_name_of_a_host(node, name):
+    assert short(node) == name
