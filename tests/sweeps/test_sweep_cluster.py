@@ -2,6 +2,7 @@
 one, with PostgreSQL and kills, is in test_sweep_cluster_kills.py."""
 
 import signal
+import subprocess
 import time
 
 import pytest
@@ -23,9 +24,12 @@ LONG = {"epochs": {"value": 9}}
 
 @pytest.fixture(scope="module")
 def address():
-    """Of a scheduler with two threads, which outlives its sweeps."""
+    """Of a scheduler with two threads, which outlives its sweeps; so do its processes, for the sake of time."""
     place = places.Place("local:2")
+    client = place.client(10)
+    client.register_plugin(node.Watch("all of them"))
     yield place.cluster.scheduler_address
+    client.close()
     place.close()
 
 
@@ -200,6 +204,23 @@ def test_nodes_come_with_the_work_and_go_when_it_is_done(queue, tmp_path):
         executor.stop()
 
 
+def test_no_process_outlives_the_last_parent(address, tmp_path):
+    executor = executors.executor(1, tmp_path / "workers.log", cluster=address)
+    (there,) = executor.client.scheduler_info(n_workers=-1)["workers"]
+    asleep = subprocess.Popen(["sleep", "60"])
+    asleep.stop = asleep.kill
+    node.IDLE[there, "folder"] = [asleep]
+    node.PARENTS[there].remove("all of them")
+    try:
+        assert asleep.poll() is None
+        executor.stop()
+        assert asleep.wait(10)
+        assert (there, "folder") not in node.IDLE
+    finally:
+        node.PARENTS[there].add("all of them")
+        asleep.kill()
+
+
 def test_ctrl_c_stays_as_it_was(queue, tmp_path, monkeypatch):
     """dask_jobqueue takes it when it is imported, and ends the program without a word."""
     (tmp_path / "takes.py").write_text(
@@ -281,6 +302,58 @@ def test_a_scheduler_that_is_not_there_is_said(tmp_path, monkeypatch):
     monkeypatch.setattr(cluster, "CONNECT", 0.3)
     with pytest.raises(InputError, match=r"There is no Dask scheduler at tcp://127\.0\.0\.1:1 "):
         executors.executor(1, tmp_path / "workers.log", cluster="tcp://127.0.0.1:1")
+
+
+@pytest.mark.parametrize(
+    ("address", "message"),
+    [
+        ("tcp://", "must have a host and a port, such as tcp://HOST:8786"),
+        ("tcp://127.0.0.1", "must have a host and a port"),
+        ("tcp://127.0.0.1:x", "must have a host and a port"),
+        ("tcp://127.0.0.1:87860", "must have a host and a port"),
+        ("tls://127.0.0.1:8786", "needs certificates: name them in Dask's configuration"),
+    ],
+)
+def test_an_address_for_which_there_can_be_no_client_is_said(address, message, tmp_path):
+    with pytest.raises(InputError, match=message):
+        executors.executor(1, tmp_path / "workers.log", cluster=address)
+
+
+def test_certificates_that_are_not_there_are_said(tmp_path):
+    import dask
+
+    none = tmp_path / "none.pem"
+    with (
+        dask.config.set({"distributed.comm.tls.ca-file": str(none), "distributed.comm.tls.client.cert": str(none)}),
+        pytest.raises(InputError, match="Dask's certificates cannot be read"),
+    ):
+        executors.executor(1, tmp_path / "workers.log", cluster="tls://127.0.0.1:8786")
+
+
+def test_a_node_with_another_muslin_is_said(address, tmp_path, monkeypatch):
+    monkeypatch.setattr(node, "__version__", "0.1.9")
+    executor = executors.executor(1, tmp_path / "workers.log", cluster=address)
+    with pytest.raises(InputError, match=r"The worker tcp://127\.0\.0\.1:\d+ has muslin 0\.1\.9, not "):
+        Jobs({"run": {"run": str(tmp_path / "run")}}, executor).run()
+
+
+def test_a_node_without_muslin_is_said(address, tmp_path, monkeypatch):
+    def setup(self, worker):
+        raise ModuleNotFoundError("No module named 'muslin'")
+
+    monkeypatch.setattr(node.Watch, "setup", setup)
+    with pytest.raises(InputError, match=r"A node of tcp://127\.0\.0\.1:\d+ cannot run muslin: .*No module named"):
+        executors.executor(1, tmp_path / "workers.log", cluster=address)
+
+
+def test_a_cluster_that_has_lost_all_its_nodes_is_said(address, tmp_path, capsys):
+    executor = executors.executor(1, tmp_path / "workers.log", cluster=address)
+    executor.client.scheduler_info = lambda n_workers: {"workers": {}, "services": {}}
+    executor._look()
+    executor._look()
+    assert capsys.readouterr().err == f"muslin: every node of {address} is gone; waiting for one.\n"
+    assert str(executor) == "nobody yet"
+    executor.stop()
 
 
 def test_a_node_cannot_write_elsewhere(tmp_path):

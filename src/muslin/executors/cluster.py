@@ -95,19 +95,28 @@ class Cluster(Executor[Task]):
 
         self.node, self.client = node, self.place.client(timeout)
         self.client.subscribe_topic(self.topic, self._event)
-        self.client.register_plugin(node.Watch())
+        try:
+            self.client.register_plugin(node.Watch(self.topic))
+        except OSError:
+            raise
+        except Exception as error:  # of the node's
+            raise InputError(f"A node of {self.place.address} cannot run muslin: {visible(str(error))}.") from error
         self._look()
 
     def _look(self) -> None:
         """Who is there."""
         self.looked, there = time.monotonic(), self.client.scheduler_info(n_workers=-1)["workers"]
+        if self.workers and not there and self.place.maximum == 0:
+            note(f"every node of {self.place.address} is gone; waiting for one.")
         self.workers, self.room = len(there), Counter()
         for address, worker in there.items():
             self.room[host(address)] += worker["nthreads"]
 
     def __str__(self) -> str:
         there = ", ".join(f"{n} at {node}" for node, n in [*self.room.items()][:NAMED]) or "nobody yet"
-        return f"{there}{', …' * (len(self.room) > NAMED)}; dashboard {self.client.dashboard_link}"
+        seen = "dashboard" in self.client.scheduler_info(n_workers=0)["services"]
+        dashboard = f"; dashboard {self.client.dashboard_link}" if seen else ""
+        return f"{there}{', …' * (len(self.room) > NAMED)}{dashboard}"
 
     @property
     def size(self) -> int:
@@ -178,6 +187,8 @@ class Cluster(Executor[Task]):
             self.forget(task)
         self.busy = {}
         if self.client:
+            with suppress(Exception):
+                self._reach(lambda: self.client.unregister_worker_plugin(self.topic))  # with its processes
             with suppress(Exception):
                 self.client.close()
         self.place.close()

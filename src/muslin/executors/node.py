@@ -22,7 +22,9 @@ from muslin.executors.processes import Process
 
 #: key of a task → (Dask's worker, process) that is at work at it
 RUNNING: dict[str, tuple[str, "Trainer"]] = {}
-#: (address of Dask's worker, folder) → processes that wait for a task
+#: address of Dask's worker → topics of the parents that use it
+PARENTS: dict[str, set[str]] = {}
+#: (address of Dask's worker, folder) → processes that wait for a task, of any parent
 IDLE: dict[tuple[str, str | None], list["Trainer"]] = {}
 #: seconds after which an answer is asked for again
 ASK = 10.0
@@ -31,23 +33,30 @@ LEFT, TAIL = ("checkpoint.safetensors",), 2000
 
 
 class Watch(WorkerPlugin):
-    """Ends the process of a task that is no longer wanted, and all of them with their worker."""
+    """Ends the process of a task that is no longer wanted, and all of them with their worker, or the last parent."""
 
-    name, idempotent = f"muslin {__version__}", True
+    idempotent = True
+
+    def __init__(self, topic: str):
+        self.name = self.topic = topic
 
     def setup(self, worker: Worker) -> None:
-        self.worker = worker
+        PARENTS.setdefault(worker.address, set()).add(self.topic)
 
     def transition(self, key: Any, start: str, finish: str, **_: Any) -> None:
-        if key in RUNNING and start in ("executing", "long-running") and finish == "released":
+        if self._ours(key) and start in ("executing", "long-running") and finish == "released":
             _kill(key)
 
     def teardown(self, worker: Worker) -> None:
-        for key in [key for key, (address, _) in RUNNING.items() if address == worker.address]:
+        for key in [key for key, (address, _) in RUNNING.items() if address == worker.address and self._ours(key)]:
             _kill(key)
-        for place in [place for place in IDLE if place[0] == worker.address]:
+        PARENTS[worker.address].discard(self.topic)
+        for place in [place for place in IDLE if place[0] == worker.address and not PARENTS[worker.address]]:
             for process in IDLE.pop(place):
                 process.stop()
+
+    def _ours(self, key: Any) -> bool:
+        return key in RUNNING and key.startswith(self.topic)
 
 
 def _kill(key: str) -> None:
@@ -97,17 +106,17 @@ def work(task: dict[str, Any], place: dict[str, Any]) -> dict[str, Any]:
 @contextmanager
 def _process(worker: Worker, key: str, folder: str) -> Iterator["Trainer"]:
     """A process for a task: one that waits, or a new one. One that lives on waits for the next."""
-    there = folder if os.path.isdir(folder) else None
-    waiting = IDLE.setdefault((worker.address, there), [])
+    where = worker.address, folder if os.path.isdir(folder) else None
+    waiting = IDLE.setdefault(where, [])
     process = waiting.pop() if waiting else None
     if process is None or process.process.poll() is not None:
-        process = Trainer(worker, there)
+        process = Trainer(worker, where[1])
     RUNNING[key] = worker.address, process
     try:
         yield process
     finally:
         del RUNNING[key]
-        if process.dead:
+        if process.dead or waiting is not IDLE.get(where):  # the last parent is gone
             process.stop()
         else:
             process.group = None

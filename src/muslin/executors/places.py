@@ -7,6 +7,7 @@ from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
+from urllib.parse import urlsplit
 
 from muslin.errors import InputError, unknown, visible
 from muslin.files import check_size, read_bytes
@@ -39,7 +40,8 @@ ENGINES = {
     "k8s": Engine("dask_kubernetes.operator", "KubeCluster", "dask-kubernetes", _PODS, {}),
 }
 #: Dask's own addresses of a scheduler that runs
-SCHEDULERS = ("tcp", "tls", "ws", "wss", "ucx")
+SCHEDULERS = ("tcp", "tls", "ws", "wss")
+ENCRYPTED = ("tls", "wss")
 LOCAL = "127.0.0.1"
 LOGGERS = ("distributed", "distributed.client")
 
@@ -61,7 +63,9 @@ class Place:
             self.cluster = _local(rest)
         elif word in ENGINES and not rest:
             self._begin(word, file)
-        elif not (word in SCHEDULERS and rest.startswith("//")):
+        elif word in SCHEDULERS and rest.startswith("//"):
+            _check(address)
+        else:
             raise unknown("cluster", address, ["local:4", "tcp://HOST:8786", *ENGINES])
 
     def client(self, timeout: float) -> "Client":
@@ -115,6 +119,28 @@ def need_dask() -> None:
         raise InputError("--cluster needs Dask: pip install 'muslin[cluster]'") from error
     for name in LOGGERS:  # a scheduler that is gone is told in a sentence of ours
         logging.getLogger(name).setLevel(logging.CRITICAL)
+
+
+def _check(address: str) -> None:
+    """Raises InputError for an address that no client of Dask's could be made for."""
+    from distributed import Security
+
+    try:
+        parts = urlsplit(address)
+        whole = bool(parts.hostname and parts.port)
+    except ValueError:
+        whole = False
+    if not whole:
+        raise InputError(f"--cluster is {visible(address)}; it must have a host and a port, such as tcp://HOST:8786.")
+    try:
+        certificates = Security().get_connection_args("client")["ssl_context"]
+    except OSError as error:
+        raise InputError(f"--cluster {visible(address)}: Dask's certificates cannot be read ({error}).") from error
+    if parts.scheme in ENCRYPTED and certificates is None:
+        raise InputError(
+            f"--cluster {visible(address)} needs certificates: name them in Dask's configuration, such as in "
+            "DASK_DISTRIBUTED__COMM__TLS__CA_FILE, and of the client CERT and KEY."
+        )
 
 
 def _imported(engine: Engine, word: str) -> Any:
