@@ -21,7 +21,7 @@ from muslin.executors.jobs import Jobs
 from muslin.files import write_json
 from muslin.sweeps import directory, search
 from muslin.sweeps.file import schema
-from muslin.sweeps.study import Trial
+from muslin.sweeps.trial_store import Trial
 
 ROOT = Path(__file__).parents[1]
 SWEEP = {

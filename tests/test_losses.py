@@ -9,7 +9,7 @@ import pytest
 
 from muslin import FeedForwardNeuralNetwork, InputError
 from muslin.activations import log_softmax, softmax
-from muslin.losses import LOSSES, losses_of, pair, targets
+from muslin.losses import LOSSES, losses_of, one_hot, pair
 
 REFERENCES = Path(__file__).parent / "references"
 RECORD = json.loads((REFERENCES / "references.json").read_text(encoding="utf-8"))["losses"]
@@ -27,14 +27,14 @@ def value(name, A, Y):
     return np.array([batch_loss(name, A[:, [j]], Y[:, [j]]) for j in range(A.shape[1])])
 
 
-def one_hot(smoothing=0.0):
-    return targets(4, np.float64, smoothing)[MAKE["LABELS"]].T
+def labels(smoothing=0.0):
+    return one_hot(4, np.float64, smoothing)[MAKE["LABELS"]].T
 
 
 @pytest.mark.parametrize("smoothing", [0.0, 0.3])
 @each_loss
 def test_delta_is_the_central_difference(name, smoothing):
-    A, Y, step = MAKE["logits"](), one_hot(smoothing), 1e-5
+    A, Y, step = MAKE["logits"](), labels(smoothing), 1e-5
     delta = pair(LOSSES, name, "softmax")[1](softmax(A), Y)
     for c in range(len(A)):
         move = np.zeros_like(A)
@@ -46,14 +46,14 @@ def test_delta_is_the_central_difference(name, smoothing):
 @pytest.mark.parametrize("case", [*losses_of("softmax"), "cross_entropy, smoothed"])
 def test_values_and_deltas_are_those_of_torch(case):
     name, _, smoothed = case.partition(", ")
-    A, Y, (values, deltas) = MAKE["logits"](), one_hot(MAKE["SMOOTHING"] if smoothed else 0.0), RECORD[case]
+    A, Y, (values, deltas) = MAKE["logits"](), labels(MAKE["SMOOTHING"] if smoothed else 0.0), RECORD[case]
     np.testing.assert_allclose(value(name, A, Y), values, rtol=0, atol=1e-14)
     np.testing.assert_allclose(pair(LOSSES, name, "softmax")[1](softmax(A), Y), deltas, rtol=0, atol=1e-14)
 
 
 @each_loss
 def test_the_loss_of_a_batch_is_the_sum(name):
-    A, Y = MAKE["logits"](), one_hot()
+    A, Y = MAKE["logits"](), labels()
     assert batch_loss(name, A, Y) == pytest.approx(value(name, A, Y).sum(), rel=1e-14)
 
 
@@ -76,12 +76,12 @@ def test_a_vanishing_probability_costs_no_infinity(name):
 
 
 def test_targets_by_hand():
-    np.testing.assert_array_equal(targets(3, np.float32), np.eye(3))
-    np.testing.assert_allclose(targets(4, np.float64, 0.2), 0.05 + 0.8 * np.eye(4), rtol=1e-15)
-    assert targets(3, np.float32, 0.1).dtype == np.float32
+    np.testing.assert_array_equal(one_hot(3, np.float32), np.eye(3))
+    np.testing.assert_allclose(one_hot(4, np.float64, 0.2), 0.05 + 0.8 * np.eye(4), rtol=1e-15)
+    assert one_hot(3, np.float32, 0.1).dtype == np.float32
 
 
 @pytest.mark.parametrize("smoothing", [-0.1, 1.0, float("nan")])
 def test_smoothing_that_cannot_be(smoothing):
     with pytest.raises(InputError, match="label_smoothing is"):
-        targets(3, np.float32, smoothing)
+        one_hot(3, np.float32, smoothing)

@@ -1,6 +1,8 @@
 """YAML and JSON files that a person wrote: settings, sweeps. They are small, and may be a stranger's."""
 
 import json
+import sys
+from collections.abc import Mapping
 from os import PathLike
 from typing import Any
 
@@ -43,3 +45,19 @@ def _invalid(path, error):
     mark = getattr(error, "problem_mark", None)
     line = mark.line + 1 if mark else getattr(error, "lineno", None)
     return InputError(f"{visible(str(path))}{f', line {line}' if line else ''}: not valid YAML or JSON.")
+
+
+def is_number(value: Any) -> bool:
+    """Whether it is a finite number, to a double."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= sys.float_info.max
+
+
+def flat(row: Mapping[str, Any], before: str = "") -> dict[str, Any]:
+    """A row with its nested keys joined by points, as W&B names them; a logged medium stays whole."""
+    values: dict[str, Any] = {}
+    for key, value in row.items():
+        if isinstance(value, dict) and "_type" not in value and value:
+            values |= flat(value, f"{before}{key}.")
+        else:
+            values[f"{before}{key}"] = value
+    return values

@@ -84,8 +84,8 @@ class Ensemble:
         if not members:
             raise InputError("An ensemble needs one network at least.")
         for what, of in SAME.items():
-            if len(found := sorted({of(member) for member in members})) > 1:
-                told = ", ".join(map(str, found))
+            if len(values := sorted({of(member) for member in members})) > 1:
+                told = ", ".join(map(str, values))
                 raise InputError(f"The networks of an ensemble must have the same {what}; these have {told}.")
         self.members, self.views = list(members), list(views) or [None] * len(members)
         first = self.members[0]
@@ -163,8 +163,8 @@ class Ensemble:
 
         from scipy.optimize import minimize_scalar
 
-        found = minimize_scalar(loss, bounds=np.log([COLDEST, HOTTEST]), method="bounded", options={"xatol": 1e-4})
-        return float(np.exp(found.x))
+        minimum = minimize_scalar(loss, bounds=np.log([COLDEST, HOTTEST]), method="bounded", options={"xatol": 1e-4})
+        return float(np.exp(minimum.x))
 
     def save(self, path: str | PathLike[str]) -> None:
         """Write all members and their views to a safetensors file, whole or not at all."""

@@ -154,10 +154,10 @@ def pair(table: Mapping[str, Any], loss: Any, output: str) -> tuple[Callable[...
 
 def target_columns(y: np.ndarray, outputs: int, dtype: DTypeLike) -> Array:
     """Targets as columns, (outputs × B): one-hot of class numbers (B,), or of rows (B × outputs) the transpose."""
-    return y.T if y.ndim == 2 else targets(outputs, dtype).take(y, axis=1)
+    return y.T if y.ndim == 2 else one_hot(outputs, dtype).take(y, axis=1)
 
 
-def targets(classes: int, dtype: DTypeLike, smoothing: float = 0.0) -> Array:
+def one_hot(classes: int, dtype: DTypeLike, smoothing: float = 0.0) -> Array:
     """The table whose row c is the target of class c: (classes × classes), 1 − s + s/classes on the diagonal, else
     s/classes. With s = 0 it is the identity, that is one-hot targets. Szegedy et al. 2015, arXiv:1512.00567, section 7.
     """

@@ -1,4 +1,4 @@
-"""Engines: a formula split, compiled, compiled anew once it was edited, or left to NumPy; the same numbers always."""
+"""Engines: a formula parsed, compiled, compiled anew once it was edited, or left to NumPy; the same numbers always."""
 
 import functools
 import importlib.util
@@ -14,7 +14,7 @@ from numpy import tanh as numpy_tanh
 from muslin import InputError
 from muslin.activations import ACTIVATIONS
 from muslin.engines import ENGINES, engine
-from muslin.engines.formula import Split
+from muslin.engines.formula import ParsedFormula
 from muslin.optimizers import signature
 
 needs_numba = pytest.mark.skipif(
@@ -174,23 +174,23 @@ def test_a_cube_is_a_product_in_the_loop_and_a_power_in_numpy(dtype):
     np.testing.assert_allclose(numba, numpy, rtol=4 * np.finfo(dtype).eps)
 
 
-# Split
+# A formula parsed
 
 
 def test_split_takes_scalars_and_constants_out_of_the_loop():
-    split = Split(everything)
-    assert split.arrays == ["theta", "g", "u"]
-    assert set(split.constants.values()) == {LIMIT, 1e-3}
-    assert set(split.once(learning_rate=0.1, t=2, beta=0.9)) == {1.0 - 0.9, 0.1 / (1.0 - 0.9**2)}  # double precision
-    assert "This sentence" not in split.source
-    assert "beta" not in split.source
-    assert "g ** 2" in split.source
+    parsed = ParsedFormula(everything)
+    assert parsed.arrays == ["theta", "g", "u"]
+    assert set(parsed.constants.values()) == {LIMIT, 1e-3}
+    assert set(parsed.once(learning_rate=0.1, t=2, beta=0.9)) == {1.0 - 0.9, 0.1 / (1.0 - 0.9**2)}  # double precision
+    assert "This sentence" not in parsed.source
+    assert "beta" not in parsed.source
+    assert "g ** 2" in parsed.source
 
 
 @pytest.mark.parametrize("formula", ["closure", "lambda", "partial", "without source"])
 def test_split_refuses_what_has_no_definition_of_its_own(formula):
     with pytest.raises(ValueError, match=r"^the formula "):
-        Split(FORMULAS[formula])
+        ParsedFormula(FORMULAS[formula])
 
 
 # Edited formulas

@@ -8,7 +8,7 @@ from axe_playwright_python.sync_playwright import Axe
 
 from muslin import FeedForwardNeuralNetwork
 from muslin.errors import InputError
-from muslin.losses import targets
+from muslin.losses import one_hot
 from muslin.network import Signals
 from muslin.optimizers import PROVIDED, signature
 from muslin.report import blackboard, formulas
@@ -106,7 +106,7 @@ def test_iris_and_hyperparameters(open_page, tmp_path):
 
     iris, M = load_iris(), matrices(page)
     rows = [int(np.flatnonzero((iris.data == x).all(axis=1))[0]) for x in M["X"].T]
-    np.testing.assert_array_equal(M["Y"], targets(3, np.float64)[:, iris.target[rows]])
+    np.testing.assert_array_equal(M["Y"], one_hot(3, np.float64)[:, iris.target[rows]])
 
 
 # Going through it

@@ -7,7 +7,7 @@ from axe_playwright_python.sync_playwright import Axe
 
 from muslin.files import read_json, write_json, write_json_lines
 from muslin.report.compare_page import write
-from muslin.report.comparison import curves, histories, labels, pairwise
+from muslin.report.comparison import histories, labels, pairwise, series
 
 EVIL = "<script>alert(1)</script>"
 
@@ -103,7 +103,7 @@ def test_the_curves_of_any_program(tmp_path):
     rows = [{"step": 1, "reward": 2.0, "note": "x", "seconds": 3}, {"step": 2, "reward": None, "val_reward": 1}]
     write_json(tmp_path / "a" / "config.json", {"name": "a", "config": {}, "command": ["x"]})
     write_json_lines(tmp_path / "a" / "history.jsonl", rows)
-    found = curves(histories([tmp_path / "a", tmp_path / "none"]))
+    found = series(histories([tmp_path / "a", tmp_path / "none"]))
     assert found == {
         "reward": {str(tmp_path / "a"): {"reward": ([1, 2], [2.0, None]), "val_reward": ([1, 2], [None, 1])}}
     }

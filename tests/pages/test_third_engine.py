@@ -13,8 +13,8 @@ import pytest
 from muslin import FeedForwardNeuralNetwork, schedules
 from muslin.activations import log_softmax
 from muslin.engines import javascript
-from muslin.engines.formula import Split
-from muslin.losses import targets
+from muslin.engines.formula import ParsedFormula
+from muslin.losses import one_hot
 from muslin.network import Signals
 from muslin.optimizers import PROVIDED, signature
 from muslin.report import formulas, pages
@@ -99,7 +99,7 @@ COLUMNS = """([table, name, part, n, ...arrays]) => {
 def test_losses_and_deltas(name, call):
     loss, delta = formulas.tables()["losses"][name]
     A = np.random.default_rng(1).normal(0, 5, (10, N // 10))
-    log_Y_hat, Y = log_softmax(A), targets(10, np.float64, 0.1)[:, np.arange(N // 10) % 10]
+    log_Y_hat, Y = log_softmax(A), one_hot(10, np.float64, 0.1)[:, np.arange(N // 10) % 10]
     given = [by_column(X) for X in (log_Y_hat, np.exp(log_Y_hat), Y)]
     assert (
         difference(call(COLUMNS, ["losses", name, "f", 10, *given]), np.sum(loss(log_Y_hat, np.exp(log_Y_hat), Y)))
@@ -313,7 +313,7 @@ def test_the_page_of_the_documentation_shows_what_is_made():
     rule = FeedForwardNeuralNetwork.optimizers["rmsprop"]
     shown = ast.parse(source).body[0]
     assert ast.dump(shown) == ast.dump(bare(rule))
-    assert element.strip() == Split(rule).source.strip()
+    assert element.strip() == ParsedFormula(rule).source.strip()
     assert re.findall(r"```js\n(.*?)```", page, re.DOTALL)[0].strip() == javascript.rule(rule)
 
 

@@ -6,7 +6,7 @@ from array import array
 import pytest
 
 from muslin.report import logged_run
-from muslin.report.logged_run import Curves, LoggedRun, contents, sampled
+from muslin.report.logged_run import LoggedRun, LogReader, contents, sampled
 
 NAME = "<img src=x onerror=alert(1)>"
 
@@ -63,16 +63,16 @@ def test_the_page_is_one_file_that_says_names_and_runs_none(run):
     assert "files/media/a%20b.png" in page
 
 
-def test_curves_read_on_and_begin_again(tmp_path):
+def test_a_log_is_read_on_and_begin_again(tmp_path):
     path = tmp_path / "history.jsonl"
-    curves = Curves(path)
-    assert curves.update().rows == 0
+    log = LogReader(path)
+    assert log.update().rows == 0
     path.write_text('{"a": 1}\n{"a": 2}\n{"a"')
-    assert [*curves.update().numbers["a"][1]] == [1, 2]
+    assert [*log.update().numbers["a"][1]] == [1, 2]
     path.write_text('{"a": 1}\n{"a": 2}\n{"a": 3}\n')
-    assert [*curves.update().numbers["a"][1]] == [1, 2, 3]
+    assert [*log.update().numbers["a"][1]] == [1, 2, 3]
     path.write_text('{"a": 9}\n')
-    assert [*curves.update().numbers["a"][1]] == [9]
+    assert [*log.update().numbers["a"][1]] == [9]
 
 
 def test_of_many_points_peaks_stay():

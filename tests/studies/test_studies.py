@@ -301,12 +301,12 @@ def test_means_leave_out_what_diverged():
     assert outcome(loss=[3.0]).sd("loss") is None
 
 
-def test_a_curve_is_filled_up():
+def test_a_series_is_filled_up():
     histories = [[{"a": 1.0, "s": 9.0}, {"a": 2.0}], [{"a": 3.0, "s": 8.0}], []]
     o = Outcome(None, [], histories, {}, 0)
     nan = np.nan
-    np.testing.assert_equal(o.curve(lambda row: row["a"]), [[1, 2], [3, nan], [nan, nan]])
-    from_start = o.curve(lambda row: row["a"], lambda row: row["s"])
+    np.testing.assert_equal(o.series(lambda row: row["a"]), [[1, 2], [3, nan], [nan, nan]])
+    from_start = o.series(lambda row: row["a"], lambda row: row["s"])
     np.testing.assert_equal(from_start, [[9, 1, 2], [8, 3, nan], [nan, nan, nan]])
 
 

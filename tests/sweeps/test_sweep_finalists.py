@@ -16,7 +16,7 @@ from muslin.sweeps.file import schema
 from muslin.sweeps.file.schema import Metric
 from muslin.sweeps.finalists import Finalist
 from muslin.sweeps.scheduler import Scheduler
-from muslin.sweeps.study import Trial
+from muslin.sweeps.trial_store import Trial
 
 
 @pytest.fixture(scope="module")

@@ -85,7 +85,7 @@ def run(tmp_path):
             rows.append(row)
             return stop(row)
 
-        summary, stopped = program.train(task | {"program": str(tmp_path / "t.py"), "command": None}, report)
+        summary, stopped = program.run_program(task | {"program": str(tmp_path / "t.py"), "command": None}, report)
         return summary, stopped, rows
 
     return run
@@ -124,7 +124,7 @@ def test_a_failure_is_its_last_words(run, source, message):
 def test_a_program_that_is_not_there_is_said(tmp_path):
     task = {"run": str(tmp_path / "r"), "config": {}, "metric": "m", "sweep": "s", "program": None}
     with pytest.raises(InputError, match="Cannot run 'no-such-program'"):
-        program.train(task | {"command": ["no-such-program"]}, print)
+        program.run_program(task | {"command": ["no-such-program"]}, print)
 
 
 @needs_wandb
@@ -190,7 +190,7 @@ def test_a_command_without_a_program(run, tmp_path):
     task = {"run": str(tmp_path / "r"), "config": {"x": 1}, "metric": "score", "sweep": "s", "program": None}
     line = 'import sys; print(\'{"score": \' + sys.argv[1].partition("=")[2] + "}")'
     rows = []
-    program.train(task | {"command": ["${interpreter}", "-c", line, "${args}", "${program}"]}, rows.append)
+    program.run_program(task | {"command": ["${interpreter}", "-c", line, "${args}", "${program}"]}, rows.append)
     assert rows == [{"score": 1}]
     assert json.loads((tmp_path / "r" / "config.json").read_text())["command"][-1] == "--x=1"
 
@@ -271,9 +271,9 @@ def test_nothing_outlives_a_trial(tmp_path, how, monkeypatch):
     stop = how == "is stopped" or how.startswith("ignores")
     if how == "is late":
         with pytest.raises(InputError, match="took longer than 1 seconds, and was ended"):
-            program.train(task, lambda row: None)
+            program.run_program(task, lambda row: None)
     else:
-        summary, stopped = program.train(task, lambda row: "enough" if stop else None)
+        summary, stopped = program.run_program(task, lambda row: "enough" if stop else None)
         assert (summary["score"], stopped) == (1, "enough" if stop else None)
     pid = int((tmp_path / "r" / "log.txt").read_text().split()[1])
     until = time.monotonic() + 10  # the kernel takes its time over a process that was killed

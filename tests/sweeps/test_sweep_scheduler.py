@@ -8,7 +8,7 @@ from muslin.errors import InputError
 from muslin.sweeps import directory
 from muslin.sweeps.file import schema
 from muslin.sweeps.scheduler import Scheduler, best
-from muslin.sweeps.study import Trial
+from muslin.sweeps.trial_store import Trial
 
 RAW = {
     "method": "random",

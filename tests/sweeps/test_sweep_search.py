@@ -7,7 +7,7 @@ from muslin.errors import InputError
 from muslin.sweeps.file import schema
 from muslin.sweeps.file.space import Grid, Space, draw
 from muslin.sweeps.search import SAMPLERS, SEARCHES, Exhausted, Repeated, seed_at
-from muslin.sweeps.study import Trial
+from muslin.sweeps.trial_store import Trial
 
 RAW = {
     "method": "random",

@@ -7,7 +7,7 @@ import pytest
 
 from muslin.errors import InputError
 from muslin.files import write_json
-from muslin.sweeps import directory, storage, study
+from muslin.sweeps import directory, storage, trial_store
 from muslin.sweeps.file import schema
 from muslin.sweeps.search import Asked
 
@@ -197,7 +197,7 @@ def test_a_password_is_never_shown(tmp_path, url, masked, monkeypatch):
 
 def test_a_password_in_the_query_is_not_stored(tmp_path, monkeypatch):
     real = f"sqlite:///{tmp_path / 's.db'}"
-    monkeypatch.setattr(study, "writable", lambda url, writable=storage.writable: writable(real))
+    monkeypatch.setattr(trial_store, "writable", lambda url, writable=storage.writable: writable(real))
     begin(tmp_path, storage="postgresql://host/db?password=secret")
     assert "secret" not in (tmp_path / "s" / "sweep.json").read_text()
 
@@ -209,7 +209,7 @@ def test_many_that_begin_at_once(tmp_path):
     def open_it():
         barrier.wait()
         try:
-            study.Study.open(url, "s", schema.Metric("loss"), {"file": {}}, new=True).claims  # noqa: B018
+            trial_store.TrialStore.open(url, "s", schema.Metric("loss"), {"file": {}}, new=True).claims  # noqa: B018
         except Exception as error:
             failures.append(error)
 

@@ -9,7 +9,7 @@ from sklearn.datasets import load_digits
 
 from muslin import Diverged, FeedForwardNeuralNetwork, InputError
 from muslin.activations import ACTIVATIONS
-from muslin.losses import targets
+from muslin.losses import one_hot
 from muslin.memory import Signals
 from muslin.optimizers import OPTIMIZERS, signature
 from muslin.schedules import SCHEDULES
@@ -359,7 +359,7 @@ def test_dropout_masks_are_new_in_every_step_and_epoch():
 @each_engine
 def test_dropout_gradient_is_the_central_difference_with_the_masks_held(engine):
     network, rng = small(engine=engine), np.random.default_rng(0)
-    s, Y = Signals(network.sizes, N, network.dtype, dropout=True), targets(3, network.dtype)[:, y]
+    s, Y = Signals(network.sizes, N, network.dtype, dropout=True), one_hot(3, network.dtype)[:, y]
     s.H[0][...] = X.T
     for mask in s.masks.values():
         mask[...] = (rng.random(mask.shape) < 0.7) / 0.7

@@ -13,7 +13,8 @@ from rich.table import Table
 
 from muslin.cli.options import Json, console, emit
 from muslin.errors import InputError, lookup, unknown, visible
-from muslin.report.comparison import curves, histories, labels, p_text, pairwise
+from muslin.report.comparison import histories, labels, p_text, pairwise, series
+from muslin.runs import Run
 
 #: figures of a run that the table has, in this order, where the runs have them
 FIGURES = ("value", "loss", "accuracy", "val_loss", "val_accuracy", "test_loss", "test_accuracy")
@@ -88,9 +89,9 @@ def _rows(path, storage, descending, values):
     the metrics of which a sweep's ``value`` is the best."""
     if (path / "sweep.json").exists():
         return _sweep_rows(path, storage, descending, values)
-    if (path / "config.json").exists():
+    if Run(path).begun:
         return [_row(path)]
-    inside = sorted(inner for inner in path.glob("*") if (inner / "config.json").exists()) if path.is_dir() else []
+    inside = sorted(inner for inner in path.glob("*") if Run(inner).begun) if path.is_dir() else []
     if not inside:
         what = "has no run or sweep in it" if path.is_dir() else "is not there"
         raise InputError(f"{path} {what}; give sweep directories or run directories, such as runs/NAME.")
@@ -108,7 +109,7 @@ def _sweep_rows(path, storage, descending, values):
     rows = []
     for trial in sorted(trials, key=lambda trial: trial.number):
         run = path / trial.run
-        row = _row(run) if (run / "config.json").exists() else {"run": str(run), **trial.config}
+        row = _row(run) if Run(run).begun else {"run": str(run), **trial.config}
         rows.append(
             {"run": row["run"], "trial": trial.number}
             | row
@@ -118,7 +119,7 @@ def _sweep_rows(path, storage, descending, values):
 
 
 def _row(path):
-    from muslin.runs import Run
+
     from muslin.runs.settings import Settings
 
     run = Run(path)
@@ -193,7 +194,7 @@ def _tests(rows, wanted):
     if wanted is False or (wanted is None and len(rows) > FEW):
         return []
     try:
-        tests = pairwise([row["run"] for row in rows if (Path(row["run"]) / "config.json").exists()])
+        tests = pairwise([row["run"] for row in rows if Run(Path(row["run"])).begun])
     except InputError as error:
         if wanted:
             raise
@@ -211,7 +212,7 @@ def _draw(rows, path):
     from muslin.report.compare_plots import curves as draw
 
     paths = [row["run"] for row in rows]
-    groups = curves(histories(paths))
+    groups = series(histories(paths))
     if not groups:
         raise InputError("--png: none of these runs has a history to draw.")
     draw(groups, labels(paths), path)

@@ -81,10 +81,10 @@ def executor(
     """`muslin.executors.executor`; of a cluster it is said where more of it is to be seen."""
     from muslin import executors
 
-    found = executors.executor(tasks, log, workers, cluster, file, **more)
+    workforce = executors.executor(tasks, log, workers, cluster, file, **more)
     if cluster:
-        print(f"muslin: cluster {cluster}: {found}", file=sys.stderr)
-    return found
+        print(f"muslin: cluster {cluster}: {workforce}", file=sys.stderr)
+    return workforce
 
 
 def side_by_side(folder: Path, **who: Any) -> "Callable[[int], Executor] | None":

@@ -189,7 +189,7 @@ def _analyse(where, study):
 
 
 def _show(out, where, scheduler, result, pictures):
-    from muslin.sweeps.scheduler import flat
+    from muslin.documents import flat
 
     trials, best = result["trials"], scheduler.best
     failed = f", {trials['failed']} failed" if trials["failed"] else ""

@@ -84,8 +84,8 @@ def _watched(storage: str | None) -> Callable[[Path], Any]:
             return sweep(path)
         if logged_run.is_logged(path):
             return logged(path)
-        if (path / "config.json").exists():
-            return live.WatchedRun(Run(path))
+        if (run := Run(path)).begun:
+            return live.WatchedRun(run)
         raise InputError(f"{path} has not begun yet.")
 
     return watched

@@ -29,8 +29,8 @@ def follow(path: Path, watched: Callable[[Path], Any], out: Console) -> str:
 def _now(path: Path, watched: Callable[[Path], Any]) -> tuple[Any, bool, str]:
     """(what is there or None, whether it is over, its status in words)"""
     try:
-        found = watched(path)
-        return found, found.over, found.status()
+        subject = watched(path)
+        return subject, subject.over, subject.status()
     except InputError as error:
         return None, False, str(error)
 
@@ -39,29 +39,29 @@ def _drawn(path: Path, watched: Callable[[Path], Any], out: Console) -> None:
     console, over = SafeConsole(stderr=out.stderr, highlight=False), False
     with Live(console=console, auto_refresh=False) as live:
         while not over:
-            found, over, status = _now(path, watched)
-            live.update(picture(path.name, status, found, console.width, console.height), refresh=True)
+            subject, over, status = _now(path, watched)
+            live.update(picture(path.name, status, subject, console.width, console.height), refresh=True)
             time.sleep(0 if over else 1)
 
 
-def picture(name: str, status: str, found: Any, width: int, height: int) -> Group:
+def picture(name: str, status: str, subject: Any, width: int, height: int) -> Group:
     """The terminal of the moment: name, status, charts, what was last."""
     beside = width >= BESIDE
     rows = sorted((ROWS[0], (height - 5) // (1 if beside else 2), ROWS[1]))[1]
-    charts = [Text.from_ansi(chart) for chart in found.charts(width // (1 + beside), rows)] if found else []
+    charts = [Text.from_ansi(chart) for chart in subject.charts(width // (1 + beside), rows)] if subject else []
     grid = Table.grid()
     for row in [charts] if beside else [[chart] for chart in charts]:
         grid.add_row(*row)
-    last = found.lines()[-1:] if found else []
+    last = subject.lines()[-1:] if subject else []
     return Group(Text(name, "bold"), Text(status), grid, Text("".join(last), no_wrap=True, overflow="ellipsis"))
 
 
 def _told(path: Path, watched: Callable[[Path], Any], out: Console) -> None:
     told, waiting, over = 0, None, False
     while not over:
-        found, over, status = _now(path, watched)
-        lines = [*found.lines(), *[status] * over] if found else []
-        for line in lines[told:] if found else [status] * (status != waiting):
+        subject, over, status = _now(path, watched)
+        lines = [*subject.lines(), *[status] * over] if subject else []
+        for line in lines[told:] if subject else [status] * (status != waiting):
             out.print(line)
         told, waiting = max(told, len(lines)), status
         time.sleep(0 if over else 1)

@@ -118,9 +118,9 @@ def positive(word: str) -> int:
 def settings(given: argparse.Namespace) -> Settings:
     """The settings that parsed arguments mean. Raises InputError."""
     names = {*BEYOND.values(), *(setting for setting, _ in TABLE.values())}
-    found = {name: value for name, value in vars(given).items() if name in names}
-    if "hidden_size" in found:
-        sizes = re.findall(r"[^\s,\[\]()]+", " ".join(found["hidden_size"]))
+    values = {name: value for name, value in vars(given).items() if name in names}
+    if "hidden_size" in values:
+        sizes = re.findall(r"[^\s,\[\]()]+", " ".join(values["hidden_size"]))
         layers = {"hidden_layers": len(sizes)} if len(sizes) > 1 else {}
-        found = layers | found | {"hidden_size": ",".join(sizes)}
-    return Settings.read(BEST, found)
+        values = layers | values | {"hidden_size": ",".join(sizes)}
+    return Settings.read(BEST, values)

@@ -64,12 +64,12 @@ class Place(NamedTuple):
 
 def places() -> list[Place]:
     """The data sets that muslin knows by name, and where each is; nothing is read or fetched."""
-    found = {name: acquire.whereabouts(entry) for name, entry in CATALOGUE.items()}
+    whereabouts = {name: acquire.whereabouts(entry) for name, entry in CATALOGUE.items()}
     catalogued = [
         Place(
             name, f"{CATALOGUE[name].title}, 70,000 pictures of 28×28", where or "to be downloaded", where is not None
         )
-        for name, where in found.items()
+        for name, where in whereabouts.items()
     ]
     return [*catalogued, Place("digits", "scikit-learn's digits, 1,797 pictures of 28×28", "with scikit-learn", True)]
 

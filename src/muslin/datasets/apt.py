@@ -51,8 +51,8 @@ def _fresh_lists(folder: Path, *options: str) -> tuple[str, ...]:
 
 def _deb(name: str, folder: Path, *options: str) -> Path:
     _run("apt-get", *OPTIONS, *options, "download", name, folder=folder)
-    if found := list(folder.glob("*.deb")):
-        return found[0]
+    if packages := list(folder.glob("*.deb")):
+        return packages[0]
     raise NotHere("apt-get download brought no package")
 
 

@@ -44,9 +44,9 @@ def read(entry: Entry, folder: Path) -> Source:
 def verified(entry: Entry, file: str, path: Path, label: str = "") -> np.ndarray:
     """The array in an IDX file, its payload's SHA-256 being the catalogue's. Raises InputError for any other file."""
     array = idx.read(path, FILES[file], label)
-    found, expected = idx.digest(array), entry.checksums[file]
-    if found != expected:
-        hashes = f"expected SHA-256 {expected[:12]}…, found {found[:12]}…"
-        known = f", {owner(found)}'s" if owner(found) else ""
+    digest, expected = idx.digest(array), entry.checksums[file]
+    if digest != expected:
+        hashes = f"expected SHA-256 {expected[:12]}…, found {digest[:12]}…"
+        known = f", {owner(digest)}'s" if owner(digest) else ""
         raise InputError(f"{label or path} is not {entry.title}'s {file}: {hashes}{known}.")
     return array

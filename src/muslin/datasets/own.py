@@ -105,21 +105,21 @@ def _dataset(
     pictures = X.shape[1:] if X.ndim == 3 else None
     X = _samples(X, "X", where)
     pictures = pictures or _image_shape(image_shape, X, where)
-    found = targets.find(y, task, class_names, where)
+    target = targets.find(y, task, class_names, where)
     _same_length(X, y, "X", where)
-    y = found.encode(y, "y", where)
+    y = target.encode(y, "y", where)
     if X_test is not None and y_test is not None:
         X_test = _samples(X_test, "X_test", where)
         _same_length(X_test, y_test, "X_test", where)
-        y_test = found.encode(y_test, "y_test", where)
-        _like_training(X, X_test, y_test, found, where)
+        y_test = target.encode(y_test, "y_test", where)
+        _like_training(X, X_test, y_test, target, where)
     return Dataset(
         name=name,
         X_train=X,
         y_train=y,
         X_test=X_test,
         y_test=y_test,
-        class_names=found.names,
+        class_names=target.names,
         image_shape=pictures,
         checksums=checksums,
     )
@@ -168,10 +168,10 @@ def _same_length(X: np.ndarray, y: np.ndarray, name: str, where: str) -> None:
         raise InputError(f"{where}: {name} has {len(X)} samples but {n} labels; one label a sample is right.")
 
 
-def _like_training(X: np.ndarray, X_test: np.ndarray, y_test: np.ndarray, found: targets.Targets, where: str) -> None:
+def _like_training(X: np.ndarray, X_test: np.ndarray, y_test: np.ndarray, target: targets.Targets, where: str) -> None:
     if X_test.shape[1] != X.shape[1] or X_test.dtype != X.dtype:
         wrong, right = (f"{array.shape[1]} features of {array.dtype}" for array in (X_test, X))
         raise InputError(f"{where}: X_test has {wrong}; {right}, as in X, is right.")
-    low, high, classes = y_test.min(), y_test.max(), len(found.names)
-    if found.kind == "class" and (low < 0 or high >= classes):
+    low, high, classes = y_test.min(), y_test.max(), len(target.names)
+    if target.kind == "class" and (low < 0 or high >= classes):
         raise InputError(f"{where}: y_test's labels are {low} to {high}; 0 to {classes - 1}, as in y, is right.")

@@ -15,8 +15,8 @@ FORMATS = ("PNG", "JPEG", "GIF", "BMP", "WEBP")
 
 def classes(folder: Path) -> dict[str, list[Path]]:
     """{class: its pictures, by name} of the sub-folders that have any."""
-    found = {sub.name: _pictures(sub) for sub in sorted(folder.iterdir()) if sub.is_dir()}
-    return {name: pictures for name, pictures in found.items() if pictures}
+    folders = {sub.name: _pictures(sub) for sub in sorted(folder.iterdir()) if sub.is_dir()}
+    return {name: pictures for name, pictures in folders.items() if pictures}
 
 
 def _pictures(folder: Path) -> list[Path]:
@@ -26,8 +26,8 @@ def _pictures(folder: Path) -> list[Path]:
 def parts(folder: Path) -> dict[str, dict[str, list[Path]]]:
     """The pictures of each class, {"train": {class: paths}, "test": {class: paths}}: of a folder for each class, or of
     such folders in train/ and test/. Empty where there are none."""
-    if found := classes(folder):
-        return {"train": found}
+    if pictures := classes(folder):
+        return {"train": pictures}
     train, test = (classes(folder / part) if (folder / part).is_dir() else {} for part in ("train", "test"))
     return {"train": train, **({"test": test} if test else {})} if train else {}
 
@@ -39,14 +39,14 @@ def read(folder: Path) -> tuple[list[np.ndarray], np.ndarray, str]:
     The first picture gives the size, at most 64 on its longer side; others are scaled to it. Raises InputError for a
     picture that cannot be read, or a single class.
     """
-    found, sha = parts(folder), sha256()
-    names = list(found["train"])
+    divided, sha = parts(folder), sha256()
+    names = list(divided["train"])
     if len(names) < 2:
         raise InputError(f"{folder} has pictures of one class only; each of at least two needs a folder.")
-    if others := [name for name in found.get("test", ()) if name not in names]:
+    if others := [name for name in divided.get("test", ()) if name not in names]:
         raise InputError(f"{folder} has the class {shown(others[0])} in test/ and not in train/; it must be in both.")
     size, arrays = None, []
-    for of_classes in found.values():
+    for of_classes in divided.values():
         rows, labels = [], []
         for name, paths in of_classes.items():
             for path in paths:

@@ -42,11 +42,11 @@ class Targets:
 
     def _numbered(self, texts: np.ndarray, name: str, where: str) -> np.ndarray:
         numbers = {text: number for number, text in enumerate(self.texts)}
-        found = np.array([numbers.get(text, -1) for text in texts.tolist()], np.int64)
-        if (found < 0).any():
-            unknown, some = shown(texts[found < 0][0]), ", ".join(self.texts[:10])
+        places = np.array([numbers.get(text, -1) for text in texts.tolist()], np.int64)
+        if (places < 0).any():
+            unknown, some = shown(texts[places < 0][0]), ", ".join(self.texts[:10])
             raise InputError(f"{where}: {name} holds {unknown}, which y does not; one of {some} is right.")
-        return found
+        return places
 
 
 def find(y: np.ndarray, task: str | None, class_names: np.ndarray | None, where: str) -> Targets:
@@ -100,23 +100,23 @@ def _of_values(y: np.ndarray, task: str | None, where: str) -> Targets:
         if len(texts) == 1:
             raise InputError(f"{where}: y is always {shown(texts[0])}; at least two classes are needed.")
         return Targets("class", texts, texts)
-    found = np.unique(y)
+    values = np.unique(y)
     if y.dtype.kind == "f" and task != "classification":
-        whole = len(found) <= FEW and np.array_equal(found, np.arange(len(found)))
+        whole = len(values) <= FEW and np.array_equal(values, np.arange(len(values)))
         task = task or ("classification" if whole else "regression")
     if task == "regression":
-        if len(found) == 1:
-            raise InputError(f"{where}: y is always {found[0]:g}; there is nothing to learn.")
+        if len(values) == 1:
+            raise InputError(f"{where}: y is always {values[0]:g}; there is nothing to learn.")
         return Targets("numbers", columns=1)
-    if len(found) == 1:
-        raise InputError(f"{where}: y has one class only, {found[0]}; at least two are needed.")
-    if not np.array_equal(found, np.arange(len(found))):
-        some = ", ".join(map(str, found[:10])) + (", …" if len(found) > 10 else "")
+    if len(values) == 1:
+        raise InputError(f"{where}: y has one class only, {values[0]}; at least two are needed.")
+    if not np.array_equal(values, np.arange(len(values))):
+        some = ", ".join(map(str, values[:10])) + (", …" if len(values) > 10 else "")
         raise InputError(
-            f"{where}: y's labels are {some}; 0 to {len(found) - 1} without gaps is right, or texts (of numbers to be "
+            f"{where}: y's labels are {some}; 0 to {len(values) - 1} without gaps is right, or texts (of numbers to be "
             "predicted: --task regression)."
         )
-    return Targets("class", tuple(map(str, range(len(found)))))
+    return Targets("class", tuple(map(str, range(len(values)))))
 
 
 def _texts(y: np.ndarray, name: str, where: str) -> np.ndarray:

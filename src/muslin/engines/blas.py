@@ -206,8 +206,8 @@ if hasattr(os, "register_at_fork"):
 
 def description() -> dict[str, Any]:
     """{"library", "kernels", "threads"} of the BLAS in use; results are bit-equal only where all of it is equal."""
-    found = _pool() if find_spec("threadpoolctl") else None
-    told = found.info() if found else {}
+    pool = _pool() if find_spec("threadpoolctl") else None
+    told = pool.info() if pool else {}
     names = {"library": "internal_api", "kernels": "architecture", "threads": "num_threads"}
     return {key: told.get(name) for key, name in names.items() if told}
 

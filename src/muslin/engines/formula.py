@@ -119,7 +119,7 @@ def _alike(code, other):
 _MISSING = object()
 
 
-class Split(ast.NodeTransformer):
+class ParsedFormula(ast.NodeTransformer):
     """The parts of a formula, a function of arrays (positional arguments) and scalars (keyword arguments).
 
     Each largest expression made of scalars and numbers alone is replaced by a name.
@@ -142,7 +142,7 @@ class Split(ast.NodeTransformer):
         tree = bindings.tree()
         self.arrays = [a.arg for a in tree.args.args]
         keywords = [a.arg for a in tree.args.kwonlyargs]
-        self.assigned = [name for statement in tree.body for name in targets(statement)]
+        self.assigned = [name for statement in tree.body for name in assigned_names(statement)]
         own = {*self.arrays, *keywords, *self.assigned}
         values = {name: bindings.value(name) for name in sorted(names(tree) - own)}
         modules = {name: value for name, value in {"np": np, "math": math}.items() if values.get(name) is value}
@@ -241,7 +241,7 @@ class Split(ast.NodeTransformer):
         return None
 
     def visit_Assign(self, node: ast.Assign) -> Any:
-        scalar, own = self._scalar(node.value), set(targets(node))
+        scalar, own = self._scalar(node.value), set(assigned_names(node))
         if own & self.known or (scalar and any(self.assigned.count(name) > 1 for name in own)):
             raise NotCertain("a scalar of the formula changes")
         if not scalar:
@@ -356,7 +356,7 @@ def names(node: ast.AST) -> set[str]:
     return {n.id for n in ast.walk(node) if isinstance(n, ast.Name)}
 
 
-def targets(statement: ast.stmt) -> list[str]:
+def assigned_names(statement: ast.stmt) -> list[str]:
     """The names that a statement assigns to. Raises NotCertain for one that a straight line does not have."""
     if isinstance(statement, ast.Return) or (
         isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant)
@@ -365,10 +365,10 @@ def targets(statement: ast.stmt) -> list[str]:
     if not isinstance(statement, ast.Assign):
         raise NotCertain(f"the formula has a statement that is no assignment: {_line(statement)}")
     named = [n for target in statement.targets for n in (target.elts if isinstance(target, ast.Tuple) else [target])]
-    found = [target.id for target in named if isinstance(target, ast.Name)]
-    if len(found) < len(named):
+    plain_names = [target.id for target in named if isinstance(target, ast.Name)]
+    if len(plain_names) < len(named):
         raise NotCertain(f"the formula writes into an array: {_line(statement)}")
-    return found
+    return plain_names
 
 
 def define(source: str, globals_: dict[str, Any], file: str = __file__) -> Any:

@@ -772,15 +772,15 @@ def _places(template):
 
 def _assigned(statements):
     """The names that statements assign to, those in branches too; not those of functions among them."""
-    found = []
+    names = []
     for statement in statements:
         if isinstance(statement, ast.If):
-            found += _assigned(statement.body) + _assigned(statement.orelse)
+            names += _assigned(statement.body) + _assigned(statement.orelse)
         elif isinstance(statement, ast.Assign):
-            found += [n.id for t in statement.targets for n in ast.walk(t) if isinstance(n, ast.Name)]
+            names += [n.id for t in statement.targets for n in ast.walk(t) if isinstance(n, ast.Name)]
         elif isinstance(statement, ast.AnnAssign | ast.AugAssign) and isinstance(statement.target, ast.Name):
-            found.append(statement.target.id)
-    return found
+            names.append(statement.target.id)
+    return names
 
 
 def _start(node):

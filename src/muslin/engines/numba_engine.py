@@ -159,7 +159,7 @@ def _gather():
     try:
         from muslin.engines import templates
 
-        return templates.plain("gather")
+        return templates.bare("gather")
     except NotCertain:
         return None
 

@@ -38,7 +38,7 @@ from muslin.engines.contract import GATHERED
 from muslin.engines.denormals import flush, flushed
 from muslin.engines.formula import NotCertain
 from muslin.engines.numba_engine import scale
-from muslin.engines.symbol import CannotRecord, Symbol, check
+from muslin.engines.symbol import CannotRecord, Symbol, bindings_of
 from muslin.engines.tape import Recorder, joined
 from muslin.engines.tried import TRIED, kind
 from muslin.memory import Signals
@@ -309,7 +309,7 @@ class Program:
         if batch == 1:
             raise CannotRecord("a batch of 1: NumPy multiplies by vectors in another order than by matrices")
         self.step, self.y, self.batch = step, y, batch
-        self.bindings = [b for f in (network.loss_function, network.delta_function) for b in check(f)]
+        self.bindings = [b for f in (network.loss_function, network.delta_function) for b in bindings_of(f)]
         self.compiled = network.engine.compiled("update", step.rule, network.dtype)
         self.signals = step.signals.first(batch)
         self.vectors = (network.theta, network.gradient, *step.slots.values())

@@ -1,7 +1,7 @@
 """What stands for an array while a step is written down, and which functions of a user may be asked to use it.
 
 A loss is called once, with `Symbol`s, and the recorder writes down what NumPy is asked to do with them. That is right
-only if the function does the same whatever the numbers are, and whenever it is called. `check` makes sure of it
+only if the function does the same whatever the numbers are, and whenever it is called. `bindings_of` makes sure of it
 before the function is called: it reads the text, and refuses all that is not listed here.
 """
 
@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.lib.mixins import NDArrayOperatorsMixin
 
-from muslin.engines.formula import Bindings, NotCertain, targets
+from muslin.engines.formula import Bindings, NotCertain, assigned_names
 
 #: functions of NumPy that are no ufuncs and that a recorder knows
 FUNCTIONS = (np.vdot, np.sum)
@@ -65,7 +65,7 @@ class Symbol(NDArrayOperatorsMixin):
         raise CannotRecord(f"an array is asked for .{name}")
 
 
-def check(function: Callable, inside: tuple[Callable, ...] = ()) -> list[Bindings]:
+def bindings_of(function: Callable, inside: tuple[Callable, ...] = ()) -> list[Bindings]:
     """What is taken from their modules by the function and those that it calls. Raises CannotRecord.
 
     A function passes that is a straight line of assignments to names and of arithmetic, calls nothing but ufuncs of
@@ -149,7 +149,7 @@ class _Line(ast.NodeVisitor):
         if numpys or called is abs or (text.startswith("math.") and callable(called)):
             return
         if isinstance(called, FunctionType) and text.isidentifier() and not node.keywords:
-            self.bindings += check(called, self.inside)
+            self.bindings += bindings_of(called, self.inside)
             return
         raise NotCertain(f"it is not known whether {text} does the same every time")
 
@@ -171,7 +171,7 @@ def _assigned(statement):
         if isinstance(statement.op, ast.MatMult):
             raise NotCertain("a matrix product")
         return []
-    return targets(statement)
+    return assigned_names(statement)
 
 
 def numpys_own(function: np.ufunc) -> bool:

@@ -167,7 +167,7 @@ class Recorder:
     ) -> None:
         """A call of one of `muslin.engines.templates`'s loops.  writes: which of the arrays it writes into;
         moves: {which array: by how many bytes it moves on}; columns: [start, stop], for loops that take them last."""
-        loop = loop or self.templates.plain(name)
+        loop = loop or self.templates.bare(name)
         arguments: list[int] = []
         places: list[int] = []
         told = arrays if columns is None else (*arrays, columns)

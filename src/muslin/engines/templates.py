@@ -12,7 +12,7 @@ import numpy as np
 
 from muslin import augmentation
 from muslin.engines import dropout
-from muslin.engines.formula import Bindings, NotCertain, Split, define
+from muslin.engines.formula import Bindings, NotCertain, ParsedFormula, define
 from muslin.normalization import EPSILON, MOMENTUM
 
 # Loops around the function of one element. Samples are rows here: each matrix is given as its transpose. Of its columns
@@ -359,7 +359,7 @@ def turn(H, P):
 
 
 #: the loops without a formula, by name
-PLAIN = {
+BARE = {
     "weigh": WEIGH,
     "beyond": BEYOND,
     "turn": TURN,
@@ -392,10 +392,10 @@ class CompiledRule(NamedTuple):
 
 
 @cache
-def plain(name: str) -> Callable:
+def bare(name: str) -> Callable:
     """The loop without a formula that has this name. Raises NotCertain where numba is switched off."""
     _switched_on()
-    return jit(define(PLAIN[name], {"__name__": __name__}, __file__), PLAIN[name])
+    return jit(define(BARE[name], {"__name__": __name__}, __file__), BARE[name])
 
 
 @cache
@@ -450,49 +450,49 @@ def normalization(name: str, dtype: np.dtype) -> Callable:
 
 def activate(formula: Callable, dtype: np.dtype, bindings: Bindings) -> list[Pass]:
     """[Pass, …]: what makes A + b and f(A) of A."""
-    split = Split(formula, bindings)
-    _without_scalars(split)
-    if split.ufunc is None:
-        return [Pass(_loop(ACTIVATE, dtype, split, ranks=(2, 1, 2)), ("A", "b", "H"))]
+    parsed = ParsedFormula(formula, bindings)
+    _without_scalars(parsed)
+    if parsed.ufunc is None:
+        return [Pass(_loop(ACTIVATE, dtype, parsed, ranks=(2, 1, 2)), ("A", "b", "H"))]
     return [
-        Pass(_loop(ACTIVATE, dtype, split, split.inner, ranks=(2, 1, 2)), ("A", "b", "H")),
-        Pass(split.ufunc, ("H", "H")),
-        Pass(_loop(FINISH, dtype, split, ranks=(2, 2)), ("A", "H")),
+        Pass(_loop(ACTIVATE, dtype, parsed, parsed.inner, ranks=(2, 1, 2)), ("A", "b", "H")),
+        Pass(parsed.ufunc, ("H", "H")),
+        Pass(_loop(FINISH, dtype, parsed, ranks=(2, 2)), ("A", "H")),
     ]
 
 
 def slope(formula: Callable, dtype: np.dtype, bindings: Bindings) -> list[Pass]:
     """[Pass, …]: what makes dA of dH."""
-    split = Split(formula, bindings)
-    _without_scalars(split)
-    applied = ", d[i]" if split.ufunc else ""
-    last = Pass(_loop(SLOPE, dtype, split, ranks=(2, 2, 2, 2), applied=applied), ("dH", "A", "H", "dA"))
-    if split.ufunc is None:
+    parsed = ParsedFormula(formula, bindings)
+    _without_scalars(parsed)
+    applied = ", d[i]" if parsed.ufunc else ""
+    last = Pass(_loop(SLOPE, dtype, parsed, ranks=(2, 2, 2, 2), applied=applied), ("dH", "A", "H", "dA"))
+    if parsed.ufunc is None:
         return [last]
-    inner = _loop(INNER, dtype, split, split.inner, ranks=(2, 2, 2))
-    return [Pass(inner, ("A", "H", "dA")), Pass(split.ufunc, ("dA", "dA")), last]
+    inner = _loop(INNER, dtype, parsed, parsed.inner, ranks=(2, 2, 2))
+    return [Pass(inner, ("A", "H", "dA")), Pass(parsed.ufunc, ("dA", "dA")), last]
 
 
 def update(formula: Callable, dtype: np.dtype, bindings: Bindings) -> CompiledRule:
     """The `CompiledRule` of an optimizer's rule."""
-    split = Split(formula, bindings)
-    if split.ufunc:
+    parsed = ParsedFormula(formula, bindings)
+    if parsed.ufunc:
         raise NotCertain("a rule with a function that only NumPy has vectorized")
-    slots = split.arrays[2:]
-    doubles = {name: f"scalars[{i}]" for i, name in enumerate(split.scalars, 1)}
-    reals = {name: text if name in split.doubles else f"_real({text})" for name, text in doubles.items()}
+    slots = parsed.arrays[2:]
+    doubles = {name: f"scalars[{i}]" for i, name in enumerate(parsed.scalars, 1)}
+    reals = {name: text if name in parsed.doubles else f"_real({text})" for name, text in doubles.items()}
     loop = _loop(
         UPDATE,
         dtype,
-        split,
+        parsed,
         ranks=[1] * (2 + len(slots)),
-        more=[np.zeros(1 + len(split.scalars))],
+        more=[np.zeros(1 + len(parsed.scalars))],
         slots="".join(f", {s}" for s in slots),
         elements="".join(f", {s}[i]" for s in slots),
         unpacked="\n".join(f"    {name} = {text}" for name, text in reals.items()),
-        scalars="".join(f", {name}" for name in split.scalars),
+        scalars="".join(f", {name}" for name in parsed.scalars),
     )
-    return CompiledRule(loop, lambda decay, scalars: (decay, *split.once(**scalars)))
+    return CompiledRule(loop, lambda decay, scalars: (decay, *parsed.once(**scalars)))
 
 
 MAKERS = {"activate": activate, "slope": slope, "update": update}
@@ -503,19 +503,19 @@ def _switched_on():
         raise NotCertain("numba is switched off (NUMBA_DISABLE_JIT)")
 
 
-def _without_scalars(split):
-    if split.scalars:
-        raise NotCertain(f"an activation has no scalars: {', '.join(split.scalars)}")
+def _without_scalars(parsed):
+    if parsed.scalars:
+        raise NotCertain(f"an activation has no scalars: {', '.join(parsed.scalars)}")
 
 
-def _loop(template, dtype, split, element=None, ranks=(), more=(), **filling):
-    """The template's loop around the function of one element (that of the split if none is given), compiled and tried.
+def _loop(template, dtype, parsed, element=None, ranks=(), more=(), **filling):
+    """The template's loop around the function of one element (the formula's own if none is given), compiled and tried.
 
     ranks: dimensions of its arguments, to try it with; more: further ones (else the columns).
     """
     _switched_on()
-    constants = tuple((n, v if type(v) is np.float64 else dtype.type(v)) for n, v in split.constants.items())
-    loop = _loop_of(template.format(**filling), element or split.source, constants, dtype)
+    constants = tuple((n, v if type(v) is np.float64 else dtype.type(v)) for n, v in parsed.constants.items())
+    loop = _loop_of(template.format(**filling), element or parsed.source, constants, dtype)
     if not more:
         more = [np.array([0, 1])]
     with np.errstate(all="ignore"):

@@ -352,9 +352,9 @@ def _add(o: _Onnx, chain: _Chain, node: Any) -> None:
     chain.layers[-1] = W, before + b
 
 
-def _named(name: str, check: Callable[[dict[str, Any]], bool] = lambda settings: True) -> Callable[..., None]:
+def _named(name: str, accepts: Callable[[dict[str, Any]], bool] = lambda settings: True) -> Callable[..., None]:
     def step(o: _Onnx, chain: _Chain, node: Any) -> None:
-        if not check(o.attributes(node)):
+        if not accepts(o.attributes(node)):
             raise InputError(f"The {node.op_type} of the ONNX model is another than muslin's {name}.")
         chain.function(name, node.op_type)
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from muslin.report import pages
-from muslin.report.comparison import LEVEL, METHOD, curves, histories, labels, p_text
+from muslin.report.comparison import LEVEL, METHOD, histories, labels, p_text, series
 from muslin.report.pages.charts import SERIES, figure
 from muslin.runs import Run
 
@@ -21,7 +21,7 @@ def write(
     shows; tests: as comparison.pairwise has them. Raises InputError where plotly or Jinja is missing."""
     paths = [row["run"] for row in rows]
     names = labels(paths)
-    groups = curves(histories(paths))
+    groups = series(histories(paths))
     pages.render(
         "compare.html",
         path,

@@ -13,7 +13,7 @@ MARKERS = "osD^vPX*"
 def curves(groups: Any, names: Sequence[str], path: Path) -> None:
     """A picture for each figure, such as loss, with the curves of all runs: validation dashed, training solid.
 
-    groups: as comparison.curves has them; names: {path of a run: its name}.
+    groups: as comparison.series has them; names: {path of a run: its name}.
     """
     with figure(path, 6.4, 2.5 * len(groups) + 0.5, nrows=len(groups), squeeze=False) as axes:
         for ax, (group, runs) in zip(axes[:, 0], groups.items(), strict=True):

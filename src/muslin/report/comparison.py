@@ -39,10 +39,10 @@ def pairwise(paths: Sequence[Path]) -> list[dict[str, Any]]:
     for path in names:
         if (key := _data_key(path)) is not None:
             groups.setdefault(key, []).append(Run(Path(path)))
-    found = [pair for runs in groups.values() if len(runs) > 1 for pair in _pairs(runs)]
-    adjusted = holm([pair["p"] for pair in found])
-    found = [pair | {"p_holm": p} for pair, p in zip(found, adjusted, strict=True)]
-    return [pair | {"sentence": _sentence(pair, names, len(found))} for pair in found]
+    pairs = [pair for runs in groups.values() if len(runs) > 1 for pair in _pairs(runs)]
+    adjusted = holm([pair["p"] for pair in pairs])
+    pairs = [pair | {"p_holm": p} for pair, p in zip(pairs, adjusted, strict=True)]
+    return [pair | {"sentence": _sentence(pair, names, len(pairs))} for pair in pairs]
 
 
 def _data_key(path):
@@ -95,7 +95,7 @@ def histories(paths: Sequence[Path]) -> dict[str, Any]:
     return {str(path): rows for path in paths if (rows := Run(Path(path)).history_so_far)}
 
 
-def curves(histories: Any, most: int = 6) -> dict[str, Any]:
+def series(histories: Any, most: int = 6) -> dict[str, Any]:
     """{"loss": {path: {"loss": (epochs, values), "val_loss": …}}, …}: validation stands with training."""
     keys = dict.fromkeys(key for rows in histories.values() for row in rows for key, v in row.items() if _number(v))
     groups = dict.fromkeys(key.removeprefix("val_") for key in keys if key not in ASIDE)

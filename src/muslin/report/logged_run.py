@@ -9,9 +9,8 @@ files/         what was uploaded: media, tables, saved files
 """
 
 import json
-import math
 from array import array
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from html import escape
@@ -21,6 +20,7 @@ from typing import Any, Self
 from urllib.parse import quote
 
 from muslin import digests
+from muslin.documents import flat, is_number
 from muslin.errors import InputError
 from muslin.files import read_json, read_json_lines
 from muslin.report import terminal
@@ -72,17 +72,18 @@ ODD = (TypeError, ValueError, LookupError, AttributeError, OverflowError, Recurs
 
 def _object(path):
     """The JSON object in a file. Raises InputError where it is something else."""
-    found = read_json(path)
-    if not isinstance(found, dict):
+    value = read_json(path)
+    if not isinstance(value, dict):
         raise InputError(f"{path} is damaged: it must hold a JSON object.")
-    return found
+    return value
 
 
 class LoggedRun:
     """What the directory tells by now. It reads on from where it stopped: to ask again costs what is new."""
 
     def __init__(self, path: Path):
-        self.path, self.curves, self.machine = Path(path), Curves(path / "history.jsonl"), Curves(path / "events.jsonl")
+        self.path = Path(path)
+        self.log, self.machine = LogReader(path / "history.jsonl"), LogReader(path / "events.jsonl")
         self.left_out: list[str] = []
 
     @property
@@ -98,7 +99,7 @@ class LoggedRun:
         """That of the end; before, the last value of each metric."""
         if self.finished:
             return flat(_object(self.path / "summary.json"))
-        return {key: values[-1] for key, (_, values) in self.curves.update().numbers.items()}
+        return {key: values[-1] for key, (_, values) in self.log.update().numbers.items()}
 
     @property
     def over(self) -> bool:
@@ -108,8 +109,8 @@ class LoggedRun:
     def history(self) -> list[dict[str, Any]]:
         """The rows, of each what is a number."""
         file = self.path / "history.jsonl"
-        found = read_json_lines(file) if file.exists() else []
-        return [{k: v for k, v in flat(row).items() if is_number(v) and k not in OWN} for row in found]
+        rows = read_json_lines(file) if file.exists() else []
+        return [{k: v for k, v in flat(row).items() if is_number(v) and k not in OWN} for row in rows]
 
     def lines(self) -> list[str]:
         texts = (
@@ -123,9 +124,9 @@ class LoggedRun:
     def status(self) -> str:
         """ "finished after 12 steps" """
         if self.finished:
-            found = self.summary
-            return f"{found.get('state', 'finished')} after {_steps(self.curves.update().rows)}"
-        return f"{_steps(self.curves.update().rows)} logged"
+            summary = self.summary
+            return f"{summary.get('state', 'finished')} after {_steps(self.log.update().rows)}"
+        return f"{_steps(self.log.update().rows)} logged"
 
     def page(self, live: Any, **context: Any) -> str:
         return page("logged.html", **contents(self, context.pop("files", "files/")), live=live, **context)
@@ -135,7 +136,7 @@ def _steps(n):
     return f"{n:,} step{'s' * (n != 1)}"
 
 
-class Curves:
+class LogReader:
     """The numbers and media of a file of JSON lines.
 
     numbers  {key: (steps, values)}, arrays of equal length; what is no finite number is not in them
@@ -191,26 +192,11 @@ class Curves:
                 self.texts[key] = value
 
 
-def is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-
-
-def flat(row: Mapping[str, Any], before: str = "") -> dict[str, Any]:
-    """A row with its nested keys joined by points, as W&B names them; a logged medium stays whole."""
-    found: dict[str, Any] = {}
-    for key, value in row.items():
-        if isinstance(value, dict) and "_type" not in value and value:
-            found |= flat(value, f"{before}{key}.")
-        else:
-            found[f"{before}{key}"] = value
-    return found
-
-
 def contents(run: LoggedRun, files: str) -> dict[str, Any]:
     """What the template logged.html is given. ``files`` leads from the page to the run's files."""
     config = run.config
-    about, settings = (found if isinstance(found := config.get(key), dict) else {} for key in ("wandb", "config"))
-    curves, summary = run.curves.update(), run.summary
+    about, settings = (part if isinstance(part := config.get(key), dict) else {} for key in ("wandb", "config"))
+    log, summary = run.log.update(), run.summary
     run.left_out = []
     media, plots = _media(run, files), _plots(run, config)
     return {
@@ -219,10 +205,10 @@ def contents(run: LoggedRun, files: str) -> dict[str, Any]:
         "notes": about.get("notes"),
         "tags": about["tags"] if isinstance(about.get("tags"), list) else [],
         "tiles": _tiles(run, summary, about),
-        "groups": _groups(run, curves),
+        "groups": _groups(run, log),
         "machine": _machine(run),
         "media": media,
-        "histograms": _histograms(run, curves),
+        "histograms": _histograms(run, log),
         "plots": plots,
         "tables": _tables(run, files, {plot["key"] for plot in plots}),
         "config": [(key, _text(value)) for key, value in sorted(flat(settings).items())],
@@ -257,19 +243,19 @@ def _text(value):
 def _about(about, config):
     """[(what, text)] of where the run comes from."""
     words = {"project": "project", "sweep": "sweep", "group": "group", "job_type": "job type", "program": "program"}
-    found = [
+    rows = [
         (title, about[key])
         for key, title in (words | {"host": "host", "revision": "revision"}).items()
         if about.get(key)
     ]
     command = config.get("command")
-    return found or ([("command", " ".join(map(str, command)))] if isinstance(command, list) else [])
+    return rows or ([("command", " ".join(map(str, command)))] if isinstance(command, list) else [])
 
 
 def _tiles(run, summary, about):
     state = summary.get("state", "finished") if run.finished else "running"
     code = summary.get("exitcode") if run.finished else None
-    tiles = [("state", state, f"exit code {code}" if code else ""), ("steps", f"{run.curves.rows:,}", "logged")]
+    tiles = [("state", state, f"exit code {code}" if code else ""), ("steps", f"{run.log.rows:,}", "logged")]
     if is_number(summary.get("seconds")):
         tiles.append(("time", duration(max(0, summary["seconds"])), ""))
     with _odd(run, "The time of its beginning"):
@@ -279,9 +265,9 @@ def _tiles(run, summary, about):
     return tiles
 
 
-def _groups(run, curves):
+def _groups(run, log):
     """{prefix: [(id, key, figure)]}, those without a prefix first, as W&B groups them."""
-    keys = sorted(curves.numbers, key=lambda key: ("/" in key, key))
+    keys = sorted(log.numbers, key=lambda key: ("/" in key, key))
     if len(keys) > CURVES:
         run.left_out.append(
             f"{len(keys) - CURVES} more metrics are in history.jsonl: {', '.join(keys[CURVES:][:20])} …"
@@ -289,7 +275,7 @@ def _groups(run, curves):
     groups = {}
     for number, key in enumerate(keys[:CURVES]):
         prefix = key.rpartition("/")[0]
-        groups.setdefault(prefix, []).append((f"curve-{number}", key, curve(*curves.numbers[key], key)))
+        groups.setdefault(prefix, []).append((f"curve-{number}", key, curve(*log.numbers[key], key)))
     return groups
 
 
@@ -323,29 +309,29 @@ def sampled(values: Any, most: int) -> Sequence[int]:
     if n <= most:
         return range(n)
     edges = [round(i * n / (most // 2)) for i in range(most // 2 + 1)]
-    found = {0, n - 1}
+    places = {0, n - 1}
     for low, high in pairwise(edges):
-        found |= {min(range(low, high), key=values.__getitem__), max(range(low, high), key=values.__getitem__)}
-    return sorted(found)
+        places |= {min(range(low, high), key=values.__getitem__), max(range(low, high), key=values.__getitem__)}
+    return sorted(places)
 
 
 def _machine(run):
     """[(id, key, figure)] of what was measured of the machine."""
-    found = run.machine.update().numbers
-    keys = sorted(key for key, (_, values) in found.items() if key.startswith("system.") and len(values) > 1)[:24]
-    return [(f"machine-{n}", key.removeprefix("system."), curve(*found[key], key)) for n, key in enumerate(keys)]
+    numbers = run.machine.update().numbers
+    keys = sorted(key for key, (_, values) in numbers.items() if key.startswith("system.") and len(values) > 1)[:24]
+    return [(f"machine-{n}", key.removeprefix("system."), curve(*numbers[key], key)) for n, key in enumerate(keys)]
 
 
 def _media(run, files):
     """{key: [{"kind", "at" its address, "caption", "step"}]}, the latest first."""
     shown = {}
-    for key, logged in sorted(run.curves.media.items()):
+    for key, logged in sorted(run.log.media.items()):
         with _odd(run, key):
-            found = [item for step, value in reversed(logged[-PICTURES:]) for item in _items(step, value, files)]
-            more = sum(max(1, value.get("count", 1)) for _, value in logged) - len(found[:PICTURES])
-            if found:
-                shown[key] = found[:PICTURES]
-            if found and more > 0:
+            items = [item for step, value in reversed(logged[-PICTURES:]) for item in _items(step, value, files)]
+            more = sum(max(1, value.get("count", 1)) for _, value in logged) - len(items[:PICTURES])
+            if items:
+                shown[key] = items[:PICTURES]
+            if items and more > 0:
                 run.left_out.append(f"{more} earlier ones of {key} are in {run.path / 'files' / 'media'}.")
     return shown
 
@@ -361,15 +347,15 @@ def _items(step, value, files):
         yield {"kind": kind, "at": files + quote(str(path)), "caption": caption or "", "step": f"{step:g}"}
 
 
-def _histograms(run, curves):
+def _histograms(run, log):
     """[(id, title, figure)] of the last one of each key."""
-    found = []
-    for key, logged in sorted(curves.media.items()):
+    rows = []
+    for key, logged in sorted(log.media.items()):
         step, value = logged[-1]
         if value["_type"] == "histogram":
             with _odd(run, key):
-                found.append((f"histogram-{len(found)}", f"{key}, step {step:g}", _histogram(value)))
-    return found
+                rows.append((f"histogram-{len(rows)}", f"{key}, step {step:g}", _histogram(value)))
+    return rows
 
 
 def _histogram(value):
@@ -388,22 +374,22 @@ def _edges(value):
 
 def _table(run, value):
     """{"columns", "data"} of a logged table; None where its file is not there."""
-    found = _logged_file(run, value)
-    right = isinstance(found, dict) and isinstance(found.get("columns"), list) and isinstance(found.get("data"), list)
-    return found if right else None
+    table = _logged_file(run, value)
+    right = isinstance(table, dict) and isinstance(table.get("columns"), list) and isinstance(table.get("data"), list)
+    return table if right else None
 
 
 def _tables(run, files, drawn):
     """[{"key", "columns", "rows" of cells, "count"}]; a cell is {"text"} or {"image"}."""
     shown = []
-    for key, logged in sorted(run.curves.media.items()):
+    for key, logged in sorted(run.log.media.items()):
         step, value = logged[-1]
         ours = value["_type"] in TABLES and key.removesuffix("_table") not in drawn
-        found = _table(run, value) if ours else None
-        if found:
+        table = _table(run, value) if ours else None
+        if table:
             with _odd(run, key):
-                cells = [[_cell(cell, files) for cell in row] for row in found["data"][:ROWS]]
-                facts = {"columns": found["columns"], "rows": cells, "count": len(found["data"])}
+                cells = [[_cell(cell, files) for cell in row] for row in table["data"][:ROWS]]
+                facts = {"columns": table["columns"], "rows": cells, "count": len(table["data"])}
                 shown.append({"key": f"{key}, step {step:g}"} | facts)
     return shown
 
@@ -416,22 +402,22 @@ def _cell(value, files):
 
 def _plots(run, config):
     """W&B's own charts (`wandb.plot`): {"title", and "figure" or "matrix"} of each, from its table."""
-    found = []
+    plots = []
     for key, chart in _asked(config):
         with _odd(run, key):
             settings = chart.get("panel_config") or chart
             fields, texts = settings.get("fieldSettings") or {}, settings.get("stringSettings") or {}
-            logged = run.curves.media.get(f"{key}_table") or run.curves.media.get(f"{key}.table")
+            logged = run.log.media.get(f"{key}_table") or run.log.media.get(f"{key}.table")
             table = _table(run, logged[-1][1]) if logged else None
             made = table and _plot(str(settings.get("panelDefId", "")), table, fields)
             if made:
-                found.append({"key": key, "title": texts.get("title") or key, "id": f"plot-{len(found)}"} | made)
-    for key, logged in sorted(run.curves.media.items()):
+                plots.append({"key": key, "title": texts.get("title") or key, "id": f"plot-{len(plots)}"} | made)
+    for key, logged in sorted(run.log.media.items()):
         with _odd(run, key):
             if figure := _figure(run, logged[-1][1]):
                 title = f"{key}, step {logged[-1][0]:g}"
-                found.append({"key": key, "title": title, "id": f"plot-{len(found)}", "figure": figure})
-    return found
+                plots.append({"key": key, "title": title, "id": f"plot-{len(plots)}", "figure": figure})
+    return plots
 
 
 def _asked(config):
@@ -446,12 +432,12 @@ def _figure(run, value):
     """A figure of plotly's or matplotlib's own, as it was logged."""
     if value["_type"] != "plotly-file":
         return None
-    found = _logged_file(run, value)
-    if not isinstance(found, dict) or not isinstance(found.get("data"), list):
+    figure = _logged_file(run, value)
+    if not isinstance(figure, dict) or not isinstance(figure.get("data"), list):
         return None
     return {
-        "data": found["data"],
-        "layout": {"height": 360} | (found.get("layout") or {}) | {"autosize": True, "width": None},
+        "data": figure["data"],
+        "layout": {"height": 360} | (figure.get("layout") or {}) | {"autosize": True, "width": None},
     }
 
 
@@ -547,8 +533,8 @@ def _files(folder, at):
     """[(name, address, size)]"""
     if not folder.is_dir():
         return []
-    found = sorted(path for path in folder.rglob("*") if path.is_file() and not path.name.endswith(".part"))[:FILES]
-    names = [(path.relative_to(folder).as_posix(), path.stat().st_size) for path in found]
+    paths = sorted(path for path in folder.rglob("*") if path.is_file() and not path.name.endswith(".part"))[:FILES]
+    names = [(path.relative_to(folder).as_posix(), path.stat().st_size) for path in paths]
     return [(name, at + quote(name), _size(size)) for name, size in names]
 
 

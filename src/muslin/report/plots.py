@@ -220,24 +220,24 @@ def importance(worth: Any, path: Path, most: int = 30) -> None:
         ax.grid(visible=False, axis="y")
 
 
-def calibration(found: dict[str, Any], path: Path) -> None:
+def calibration(figures: dict[str, Any], path: Path) -> None:
     """The reliability diagram: see `muslin.training.metrics.calibration`."""
-    bins = found["bins"]
+    bins = figures["bins"]
     with figure(path, 3.6, 3.4) as ax:
         left, right = [row["low"] for row in bins], [row["right"] for row in bins]
         widths = [row["high"] - row["low"] for row in bins]
         ax.bar(left, right, widths, align="edge", color=TRAINING, edgecolor="white", label="right")
         ax.plot([0, 1], [0, 1], color=VALIDATION, linestyle="--", label="as sure as right")
-        ax.set(title=f"Expected calibration error {found['ece']:.2%}", xlim=(0, 1), ylim=(0, 1))
+        ax.set(title=f"Expected calibration error {figures['ece']:.2%}", xlim=(0, 1), ylim=(0, 1))
         ax.set(xlabel="probability of the class predicted", ylabel="share that is right")
         for axis in (ax.xaxis, ax.yaxis):
             axis.set_major_formatter(lambda value, _: f"{value:.0%}")
         ax.legend()
 
 
-def residuals(found: dict[str, Any], path: Path) -> None:
+def residuals(figures: dict[str, Any], path: Path) -> None:
     """Numbers predicted against the true ones, and the errors: see `muslin.report.tabular.residuals`."""
-    outputs = found["outputs"][: len(SERIES)]
+    outputs = figures["outputs"][: len(SERIES)]
     with figure(path, 6.4, 3.0, ncols=2) as axes:
         for k, output in enumerate(outputs):
             said, true = np.array(output["predicted"]), np.array(output["true"])

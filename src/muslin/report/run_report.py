@@ -424,8 +424,8 @@ def pictures(facts: Any) -> list[Path]:
     if facts.probabilities is not None and facts.image_shape:
         drawn["mistakes"] = (plots.mistakes, facts.data, facts.probabilities, facts.mistakes)
     for name in ("importance", "calibration", "residuals"):
-        if found := getattr(facts, name):
-            drawn[name] = (getattr(plots, name), found)
+        if figures := getattr(facts, name):
+            drawn[name] = (getattr(plots, name), figures)
     folder = output_folder(facts.run.path)
     paths = {folder / f"{name}.png": plot for name, plot in drawn.items()}
     for path, (plot, *arguments) in paths.items():

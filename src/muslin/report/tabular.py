@@ -92,16 +92,16 @@ def importance(network: Any, preparation: Any, X: np.ndarray, y: np.ndarray) -> 
     chosen = np.linspace(0, n - 1, min(n, rows)).round().astype(int)
     figure = NAMES[network.target][0]
     estimator = _OfColumns(network, X[chosen], [len(column.features) for column in preparation.columns])
-    found = permutation_importance(
+    scores = permutation_importance(
         estimator, estimator.rows, y[chosen], scoring=estimator.figures, n_repeats=repeats, random_state=0
     )
     columns = [
         {"name": name, "fall": float(fall), "spread": float(spread), "loss": float(rise)}
         for name, fall, spread, rise in zip(
             names,
-            found[figure].importances_mean,
-            found[figure].importances_std,
-            found["closeness"].importances_mean,
+            scores[figure].importances_mean,
+            scores[figure].importances_std,
+            scores["closeness"].importances_mean,
             strict=True,
         )
     ]
@@ -128,8 +128,8 @@ class _OfColumns:
         X = self.X.copy()
         for column in np.flatnonzero((rows != self.rows).any(axis=0)):
             X[:, self.features[column]] = self.X[rows[:, column], self.features[column]]
-        figure, found = NAMES[self.network.target][0], measure(self.network, X, y)[0]
-        return {figure: found[figure], "closeness": -found["loss"]}
+        figure, figures = NAMES[self.network.target][0], measure(self.network, X, y)[0]
+        return {figure: figures[figure], "closeness": -figures["loss"]}
 
 
 # Numbers

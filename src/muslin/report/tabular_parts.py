@@ -29,16 +29,16 @@ def _worth(figure, row):
     return row["name"], *(form.format(row[key] + 0.0) for key in ("fall", "spread")), f"{row['loss'] + 0.0:.4f}"
 
 
-def calibration(found: dict[str, Any]) -> dict[str, Any]:
+def calibration(figures: dict[str, Any]) -> dict[str, Any]:
     rows = [
         (f"{row['low']:.0%} to {row['high']:.0%}", f"{row['samples']:,}", f"{row['sure']:.2%}", f"{row['right']:.2%}")
-        for row in found["bins"]
+        for row in figures["bins"]
     ]
-    return found | {"chart": tabular_charts.calibration(found), "rows": rows}
+    return figures | {"chart": tabular_charts.calibration(figures), "rows": rows}
 
 
-def residuals(found: dict[str, Any]) -> dict[str, Any]:
+def residuals(residual: dict[str, Any]) -> dict[str, Any]:
     head = ["error of", *(f"{q:.0%} below" for q in tabular.QUANTILES[1:-1])]
-    rows = [(output["name"], *(f"{q:+,.4g}" for q in output["quantiles"][1:-1])) for output in found["outputs"]]
-    figures = {"truth": tabular_charts.predicted_and_true(found), "errors": tabular_charts.errors(found)}
-    return found | {"charts": figures, "head": head, "rows": rows}
+    rows = [(output["name"], *(f"{q:+,.4g}" for q in output["quantiles"][1:-1])) for output in residual["outputs"]]
+    figures = {"truth": tabular_charts.predicted_and_true(residual), "errors": tabular_charts.errors(residual)}
+    return residual | {"charts": figures, "head": head, "rows": rows}

@@ -59,11 +59,16 @@ class Run:
     path: Path
 
     @property
+    def begun(self) -> bool:
+        """Whether there is a run: config.json is the first file that it has."""
+        return (self.path / "config.json").exists()
+
+    @property
     def facts(self) -> dict[str, Any]:
         """config.json: what the run was begun with. A program's run has {"name", "config", "command"}."""
         if not self.path.is_dir():
             raise InputError(f"There is no run directory {self.path}.")
-        if not (self.path / "config.json").exists():
+        if not self.begun:
             raise InputError(f"{self.path} is not a run directory: it has no config.json.")
         return records.config(self.path / "config.json")
 
@@ -164,7 +169,7 @@ class Run:
 
     def need_directory(self) -> None:
         """Raises InputError where it was removed or moved, so that training does not make another one."""
-        if not (self.path / "config.json").exists():
+        if not self.begun:
             raise InputError(f"The run directory {self.path} is gone: it was removed or moved while it trained.")
 
     def model_for(self, data: Dataset) -> Model:
@@ -216,7 +221,7 @@ def create(
     Raises InputError: settings that do not suit the data, a name that is taken, a folder that cannot be written.
     """
     settings = settings.for_target(data.target)
-    network = _check(settings, data)
+    network = _checked_network(settings, data)
     facts = settings.model_dump() | {"versions": machine.versions(), "machine": machine.facts(network)}
     return place(facts, data, Path(runs_dir), name, default_name(settings), numbered)
 
@@ -289,7 +294,7 @@ def prolong(run: Run, data: Dataset, changes: dict[str, Any]) -> None:
     settings = Settings.read(run.settings.model_dump(), changes)
     if settings == run.settings:
         return
-    _check(settings, data)
+    _checked_network(settings, data)
     if settings.epochs < run.saved_epochs:
         raise InputError(f"{run.path} has {run.saved_epochs} epochs; epochs must be at least as many.")
     if settings.patience and not run.settings.patience:
@@ -454,7 +459,7 @@ def _per_label(Y, predicted, names):
 PER_CLASS = {"class": _per_class, "labels": _per_label}
 
 
-def _check(settings: Settings, data: Dataset) -> FeedForwardNeuralNetwork:
+def _checked_network(settings: Settings, data: Dataset) -> FeedForwardNeuralNetwork:
     """The network, after everything that training would refuse was refused: before there is a directory."""
     network = settings.network(data.X_train.shape[1], data.n_outputs)
     rows, rows_val = split(settings, data)

@@ -60,10 +60,10 @@ def _processor() -> list[Finding]:
 def model() -> str:
     """The processor's name as the system has it, or an empty text."""
     try:
-        found = re.search(r"^model name\s*:\s*(.+)$", Path("/proc/cpuinfo").read_text(encoding="utf-8"), re.MULTILINE)
+        line = re.search(r"^model name\s*:\s*(.+)$", Path("/proc/cpuinfo").read_text(encoding="utf-8"), re.MULTILINE)
     except OSError:
         return platform.processor()
-    return found[1] if found else ""
+    return line[1] if line else ""
 
 
 def quota(root: Path = Path("/sys/fs/cgroup"), own: Path = Path("/proc/self/cgroup")) -> float | None:
@@ -108,14 +108,14 @@ def _cores() -> list[Finding]:
 
 
 def _blas() -> list[Finding]:
-    found = blas.description()
-    if not found and installed("threadpoolctl"):
+    library = blas.description()
+    if not library and installed("threadpoolctl"):
         says = "not known to threadpoolctl: training has one thread"
         return [Finding("BLAS", says, "better", "pip install --ignore-installed numpy")]
-    if not found:
+    if not library:
         return [Finding("BLAS", "unknown without threadpoolctl", "better", "pip install 'muslin[fast]'")]
-    says = f"{found['library']}, kernels {found['kernels']}, {found['threads']} threads"
-    if found["threads"] and found["threads"] > cores():
+    says = f"{library['library']}, kernels {library['kernels']}, {library['threads']} threads"
+    if library["threads"] and library["threads"] > cores():
         return [Finding("BLAS", says, "better", f"more threads than cores: set OPENBLAS_NUM_THREADS={cores()}")]
     return [Finding("BLAS", says)]
 
@@ -166,12 +166,12 @@ def installed(package: str) -> str | None:
 
 def extras() -> dict[str, list[Requirement]]:
     """{extra: what it needs beside muslin}, of the extras that are for users; ``all`` is left out."""
-    found: dict[str, list[Requirement]] = {}
+    needs: dict[str, list[Requirement]] = {}
     for requirement in map(Requirement, requires("muslin") or []):
         name = re.search(r'extra == "(.+)"|extra == \'(.+)\'', str(requirement.marker or ""))
         if name and (extra := name[1] or name[2]) != "all" and requirement.name != "muslin":
-            found.setdefault(extra, []).append(requirement)
-    return found
+            needs.setdefault(extra, []).append(requirement)
+    return needs
 
 
 def _extras() -> list[Finding]:

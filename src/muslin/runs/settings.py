@@ -105,12 +105,12 @@ SPELLINGS = {
 }
 
 
-def _letters(name):
+def letters(name: str) -> str:
     """XavierUniform, xavier-uniform, Xavier uniform: in whatever way the words of a name are joined."""
     return "".join(c for c in str(name).lower() if c.isalnum())
 
 
-LETTERS = {_letters(spelling): name for spelling, name in SPELLINGS.items()}
+LETTERS = {letters(spelling): name for spelling, name in SPELLINGS.items()}
 
 #: what of the options of training is a setting of a run: all but what the run sees to itself
 TRAINING = {name: row for name, row in OPTIONS.items() if name not in ("shuffle", "freeze", "seed")}
@@ -210,10 +210,10 @@ class Settings(_Training):  # type: ignore[misc, valid-type]  # its fields are t
     def _name(cls, value, info):
         if value is None and info.field_name == "task":
             return None
-        table, letters = CHOICES[info.field_name], _letters(value)
+        table, joined = CHOICES[info.field_name], letters(value)
         if not isinstance(value, str):
             raise unknown(info.field_name, value, table)
-        for spelling in (value, *(name for name in table if _letters(name) == letters), LETTERS.get(letters)):
+        for spelling in (value, *(name for name in table if letters(name) == joined), LETTERS.get(joined)):
             if spelling in table:
                 return spelling
         raise unknown(info.field_name, value, table)

@@ -37,13 +37,13 @@ def limit_seconds(
     The products have the shapes and orders of `muslin.network`, and the threads that BLAS has. The pass reads θ, the
     gradient and the slots and writes θ and the slots, on one thread; its arithmetic is next to none.
     """
-    step, found = least(network, batch_size, optimizer), []
+    step, seconds = least(network, batch_size, optimizer), []
     for _ in range(rounds + 1):
         started = time.perf_counter()
         for _ in range(steps):
             step()
-        found.append((time.perf_counter() - started) / steps)
-    return found[1:]
+        seconds.append((time.perf_counter() - started) / steps)
+    return seconds[1:]
 
 
 def least(network: FeedForwardNeuralNetwork, batch_size: int, optimizer: str) -> Callable[[], None]:

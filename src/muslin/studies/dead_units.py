@@ -12,7 +12,7 @@ import numpy as np
 from muslin.evidence import listed
 from muslin.report.study_plots import Panel, draw
 from muslin.studies.callbacks import AtStart
-from muslin.studies.study import History, Outcomes, Row, Study, Summary, curves
+from muslin.studies.study import History, Outcomes, Row, Study, Summary, series
 
 ACTIVATIONS = {
     "relu": {"activation": "relu", "initializer": "he"},
@@ -32,8 +32,8 @@ def figures(history: History, summary: Summary) -> dict[str, float]:
 
 
 def picture(outcomes: Outcomes, path: Path) -> None:
-    shares = curves(outcomes, dead, lambda row: dead(row["at_start"]))
-    accuracy = curves(outcomes, itemgetter("val_accuracy"))
+    shares = series(outcomes, dead, lambda row: dead(row["at_start"]))
+    accuracy = series(outcomes, itemgetter("val_accuracy"))
     panels = [
         Panel("Dead hidden units", "epoch", shares, start=0, percent=True),
         Panel("Validation accuracy", "epoch", accuracy, percent=True),

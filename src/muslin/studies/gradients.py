@@ -11,7 +11,7 @@ import numpy as np
 from muslin.evidence import listed
 from muslin.report.study_plots import Panel, draw
 from muslin.studies.callbacks import AtStart
-from muslin.studies.study import History, Outcomes, Row, Study, Summary, curves
+from muslin.studies.study import History, Outcomes, Row, Study, Summary, series
 
 DEPTH = 8
 
@@ -36,7 +36,7 @@ def picture(outcomes: Outcomes, path: Path) -> None:
         name: np.array([h[0]["at_start"]["gradient_norms"] for h in outcome.histories if h])
         for name, outcome in outcomes.items()
     }
-    epochs = curves(outcomes, first, lambda row: first(row["at_start"]))
+    epochs = series(outcomes, first, lambda row: first(row["at_start"]))
     panels = [
         Panel("Gradient norm before training", "layer", layers, log=True),
         Panel("That of the first layer", "epoch", epochs, start=0, log=True),

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from muslin.evidence import clear, listed, points
 from muslin.report.study_plots import Panel, draw
-from muslin.studies.study import Outcome, Outcomes, Study, curves, summarized
+from muslin.studies.study import Outcome, Outcomes, Study, series, summarized
 
 LOSSES = ("cross_entropy", "mean_squared_error")
 #: The steps of Adam and Nadam hardly depend on the scale of the loss, so one learning rate is fair to both losses.
@@ -16,7 +16,7 @@ CONFIGURATIONS = {
 
 
 def picture(outcomes: Outcomes, path: Path) -> None:
-    accuracy = curves(outcomes, itemgetter("val_accuracy"))
+    accuracy = series(outcomes, itemgetter("val_accuracy"))
     lines = {name: {loss: accuracy[f"{name}-{loss}"] for loss in LOSSES} for name in CONFIGURATIONS}
     draw([Panel(name, "epoch", lines[name], "validation accuracy", percent=True) for name in lines], path)
 

@@ -28,7 +28,7 @@ RECOMMENDED = {
 
 def picture(outcomes: Outcomes, path: Path) -> None:
     lines = {
-        f"{name}: test {outcome.mean('test_accuracy'):.2%}": outcome.curve(itemgetter("val_accuracy"))
+        f"{name}: test {outcome.mean('test_accuracy'):.2%}": outcome.series(itemgetter("val_accuracy"))
         for name, outcome in outcomes.items()
         if outcome.diverged < len(outcome.paths)
     }

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from muslin.evidence import clear, listed
 from muslin.report.study_plots import Panel, draw
-from muslin.studies.study import Outcomes, Study, best, curves, summarized
+from muslin.studies.study import Outcomes, Study, best, series, summarized
 
 #: optimizer → the settings of its own. Rules that divide by the gradient's size move each parameter by about η a step;
 #: sgd moves it by ηg, far less, and wants a larger rate. Momentum 0.9 sums ten gradients: a tenth of sgd's is as far.
@@ -22,7 +22,7 @@ VARIATIONS = {
 
 
 def picture(outcomes: Outcomes, path: Path) -> None:
-    loss, accuracy = (curves(outcomes, itemgetter(figure)) for figure in ("loss", "val_accuracy"))
+    loss, accuracy = (series(outcomes, itemgetter(figure)) for figure in ("loss", "val_accuracy"))
     draw([Panel("Training loss", "epoch", loss), Panel("Validation accuracy", "epoch", accuracy, percent=True)], path)
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from muslin import recipes
 from muslin.evidence import clear, listed
 from muslin.report.study_plots import Panel, draw
-from muslin.studies.study import Outcomes, Study, curves, summarized
+from muslin.studies.study import Outcomes, Study, series, summarized
 
 #: a shorter warm-up than its own, so that fewer epochs can be asked for
 RECIPE = recipes.recipe("fashion-minute") | {"validation": 1 / 6, "warmup": 1}
@@ -31,7 +31,7 @@ WITHOUT: dict[str, dict[str, Any]] = {
 
 
 def picture(outcomes: Outcomes, path: Path) -> None:
-    loss, accuracy = (curves(outcomes, itemgetter(figure)) for figure in ("val_loss", "val_accuracy"))
+    loss, accuracy = (series(outcomes, itemgetter(figure)) for figure in ("val_loss", "val_accuracy"))
     draw(
         [Panel("Validation loss", "epoch", loss), Panel("Validation accuracy", "epoch", accuracy, percent=True)],
         path,

@@ -98,7 +98,7 @@ class Outcome:
         values = self.figures.get(name, np.empty(0))
         return values[np.isfinite(values)]
 
-    def curve(self, figure: Figure, start: Figure | None = None) -> np.ndarray:
+    def series(self, figure: Figure, start: Figure | None = None) -> np.ndarray:
         """(seeds × epochs): ``figure`` of each epoch's row, NaN after a run diverged. With ``start``, a function of the
         first row, the state before training comes first."""
         lines = [[*([start(h[0])] if start and h else []), *map(figure, h)] for h in self.histories]
@@ -111,9 +111,9 @@ def summarized(*names: str) -> Callable[[History, Summary], dict[str, float]]:
     return lambda history, summary: {name: summary[name] for name in names}
 
 
-def curves(outcomes: Outcomes, figure: Figure, start: Figure | None = None) -> dict[str, np.ndarray]:
-    """{variation: its `Outcome.curve`}"""
-    return {name: outcome.curve(figure, start) for name, outcome in outcomes.items()}
+def series(outcomes: Outcomes, figure: Figure, start: Figure | None = None) -> dict[str, np.ndarray]:
+    """{variation: its `Outcome.series`}"""
+    return {name: outcome.series(figure, start) for name, outcome in outcomes.items()}
 
 
 def means(outcomes: Outcomes, name: str) -> dict[str, float]:
@@ -169,7 +169,7 @@ def conduct(
 def _one_after_the_other(study: Study, plan: Plan, places: list[Path], data: Dataset, progress: Progress) -> None:
     for (name, settings), path in zip(plan, places, strict=True):
         run = runs.Run(path)
-        if not _begun(run):
+        if not run.begun:
             run = runs.create(settings, data, path.parent, path.name)
         progress.on_run(name, settings, run.saved_epochs)
         with suppress(Diverged):  # which is an outcome, too
@@ -231,13 +231,9 @@ def _done(study: Study, run: Run) -> bool:
 def _place(settings: Settings, data: Dataset, folder: Path, name: str) -> Path:
     """Of the run in the folder that has these settings and data already, else of a new one."""
     for path in sorted(folder.glob(f"{name}*")):
-        if _begun(run := runs.Run(path)) and _same(run, settings, data):
+        if (run := runs.Run(path)).begun and _same(run, settings, data):
             return path
-    return next(path for path in runs.successive(folder / name) if not _begun(runs.Run(path)))
-
-
-def _begun(run: Run) -> bool:
-    return (run.path / "config.json").exists()
+    return next(path for path in runs.successive(folder / name) if not runs.Run(path).begun)
 
 
 def _same(run: Run, settings: Settings, data: Dataset) -> bool:
@@ -246,12 +242,12 @@ def _same(run: Run, settings: Settings, data: Dataset) -> bool:
 
 def _outcome(study: Study, of_name: list[Run], data: Dataset) -> Outcome:
     histories = [run.history if (run.path / "history.jsonl").exists() else [] for run in of_name]
-    found = [
+    runs_of_seeds = [
         study.figures(history, run.summary) if run.finished else {}
         for run, history in zip(of_name, histories, strict=True)
     ]
-    names = max(found, key=len)
-    figures = {name: np.array([row.get(name, np.nan) for row in found], float) for name in names}
+    names = max(runs_of_seeds, key=len)
+    figures = {name: np.array([row.get(name, np.nan) for row in runs_of_seeds], float) for name in names}
     diverged = sum(not run.finished for run in of_name)
     settings, paths = of_name[0].settings, [run.path for run in of_name]
     return Outcome(settings, paths, histories, figures, diverged, len(runs.split(settings, data)[1]) or None)

@@ -5,7 +5,7 @@ mapping.py        leaves of its space as Optuna's distributions
 
 claims.py         who runs which trial
 storage.py        the database, opened to write or only to read
-study.py          the trials in it
+trial_store.py    the trials in it
 directory.py      a sweep's directory: begun, gone on with, refused
 search.py         what to try next: random, grid, bayes
 trial.py          what a worker does for a trial

@@ -8,9 +8,9 @@ import warnings
 
 import numpy as np
 
+from muslin.documents import is_number
 from muslin.files import write_json
 from muslin.report import sweep_plots
-from muslin.sweeps.file.fields import is_number
 from muslin.sweeps.file.space import at
 from muslin.sweeps.storage import load_optuna
 
@@ -24,15 +24,15 @@ def analyse(directory, study):
     trials = measured(study)
     if not trials:
         return []
-    found = findings(directory, study, trials)
-    write_json(directory.path / "analysis.json", found)
+    analysis = findings(directory, study, trials)
+    write_json(directory.path / "analysis.json", analysis)
     names = [leaf.name for leaf in space.searched]
-    pictures = {"best_so_far.png": lambda path: sweep_plots.best_so_far(found["best_so_far"], metric, path)}
-    if "importance" in found and names:
-        rows, scales = found["parallel_coordinates"], logarithmic(space)
+    pictures = {"best_so_far.png": lambda path: sweep_plots.best_so_far(analysis["best_so_far"], metric, path)}
+    if "importance" in analysis and names:
+        rows, scales = analysis["parallel_coordinates"], logarithmic(space)
         states = [t.state for t in trials]
-        pictures["importance.png"] = lambda path: sweep_plots.importance(found["importance"], metric, path)
-        pictures["correlation.png"] = lambda path: sweep_plots.correlation(found["correlation"], metric, path)
+        pictures["importance.png"] = lambda path: sweep_plots.importance(analysis["importance"], metric, path)
+        pictures["correlation.png"] = lambda path: sweep_plots.correlation(analysis["correlation"], metric, path)
         pictures["parallel_coordinates.png"] = lambda path: sweep_plots.parallel_coordinates(
             rows, names, scales, metric, path
         )
@@ -54,15 +54,15 @@ def findings(directory, study, trials, costly=True):
     where what is ``costly`` is wanted."""
     metric, space = directory.metric, directory.sweep.space
     names = [leaf.name for leaf in space.searched]
-    found = {"metric": metric.name, "goal": metric.goal, "trials": len(trials)}
-    found["best_so_far"] = best_so_far(trials, metric)
-    found["parallel_coordinates"] = [
+    analysis = {"metric": metric.name, "goal": metric.goal, "trials": len(trials)}
+    analysis["best_so_far"] = best_so_far(trials, metric)
+    analysis["parallel_coordinates"] = [
         {"trial": t.number, **{name: at(t.config, name) for name in names}, metric.name: t.value} for t in trials
     ]
     if costly and len(trials) >= ENOUGH and len({t.value for t in trials}) > 1:
-        found["importance"] = importance(study, trials)
-        found["correlation"] = correlation(space, trials)
-    return found
+        analysis["importance"] = importance(study, trials)
+        analysis["correlation"] = correlation(space, trials)
+    return analysis
 
 
 def created(trial):
@@ -99,9 +99,9 @@ def importance(study, trials):
     stored = {t._trial_id: t for t in study.storage.get_all_trials(study.id, deepcopy=False)}
     mirror = optuna.create_study(direction=study.metric.goal)
     for trial in trials:
-        found = stored[trial.id]
+        original = stored[trial.id]
         mirror.add_trial(
-            optuna.trial.create_trial(params=found.params, distributions=found.distributions, value=trial.value)
+            optuna.trial.create_trial(params=original.params, distributions=original.distributions, value=trial.value)
         )
     evaluators = {
         "fanova": optuna.importance.FanovaImportanceEvaluator(seed=0),
@@ -121,25 +121,25 @@ def importance(study, trials):
 def correlation(space, trials):
     """[{"name", "value", "r"}]: Pearson's r of the metric with each of the `columns`."""
     y = np.array([t.value for t in trials])
-    found = columns(space, [t.config for t in trials])
-    rows = [{"name": name, "value": value, "r": _pearson(x, y)} for (name, value), x in found.items()]
+    numbers = columns(space, [t.config for t in trials])
+    rows = [{"name": name, "value": value, "r": _pearson(x, y)} for (name, value), x in numbers.items()]
     return [row for row in rows if row["r"] is not None]
 
 
 def columns(space, configs):
     """Configurations as numbers, {(name, value): (N,)}: a number itself (its logarithm where that is the scale) with
     the value None, and each choice, 1 where it was taken and 0 elsewhere."""
-    found = {}
+    vectors = {}
     for leaf in space.searched:
         values = [at(config, leaf.name) for config in configs]
         if all(map(is_number, values)):
             numbers = np.array(values, float)
             log = leaf.name in logarithmic(space) and (numbers > 0).all()
-            found[leaf.name, None] = np.log(numbers) if log else numbers
+            vectors[leaf.name, None] = np.log(numbers) if log else numbers
         else:
             texts = np.array([*map(str, values)])
-            found |= {(leaf.name, text): (texts == text).astype(float) for text in sorted({*texts.tolist()})}
-    return found
+            vectors |= {(leaf.name, text): (texts == text).astype(float) for text in sorted({*texts.tolist()})}
+    return vectors
 
 
 def _pearson(x, y):
@@ -150,11 +150,11 @@ def _pearson(x, y):
 
 def logarithmic(space):
     """Names that are better read on a logarithmic scale: drawn from one, or listed over more than two decades."""
-    found = set()
+    names = set()
     for leaf in space.searched:
         values = leaf.fields.get("values", ())
         numbers = [v for v in values if isinstance(v, int | float) and not isinstance(v, bool)]
         listed = numbers and len(numbers) == len(values) and min(numbers) > 0 and max(numbers) / min(numbers) >= 10
         if "log" in leaf.distribution or listed:
-            found.add(leaf.name)
-    return found
+            names.add(leaf.name)
+    return names

@@ -66,8 +66,8 @@ class Claims:
 
     def adopt(self, number, owner):
         """Take over the claim of an owner who is gone; False if another process was faster."""
-        found = (self.table.c.number == number) & (self.table.c.owner == owner)
-        return self._update(found, owner=self.owner, beat=time.time()) == 1
+        theirs = (self.table.c.number == number) & (self.table.c.owner == owner)
+        return self._update(theirs, owner=self.owner, beat=time.time()) == 1
 
     def holds(self, number):
         """Whether the claim is still ours: a machine that slept for long may have lost it."""

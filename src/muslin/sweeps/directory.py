@@ -13,7 +13,7 @@ from muslin.runs import Run
 from muslin.sweeps.file import schema, spellings
 from muslin.sweeps.file.space import at
 from muslin.sweeps.storage import shown
-from muslin.sweeps.study import Study, Trial, definition, differences
+from muslin.sweeps.trial_store import Trial, TrialStore, definition, differences
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class SweepDirectory:
         """The trials in their order. W&B's server keeps its own: of such a sweep, the finished runs that are here."""
         if "storage" in self.facts:
             return [*self.study_to_read(storage).trials().values()]
-        return [self._trial(*found) for found in enumerate(sorted(self.path.glob("hl_*/summary.json")))]
+        return [self._trial(*numbered) for numbered in enumerate(sorted(self.path.glob("hl_*/summary.json")))]
 
     def _trial(self, number, summary):
         run, key = Run(summary.parent), spellings.metric(self.metric.name)
@@ -63,7 +63,7 @@ class SweepDirectory:
             for leaf in leaves
         }
 
-    def study(self, storage=None, open=Study.open):
+    def study(self, storage=None, open=TrialStore.open):
         """The study of a sweep that has begun. Raises InputError where it cannot be opened."""
         if "storage" not in self.facts:
             raise InputError(
@@ -78,7 +78,7 @@ class SweepDirectory:
 
     def study_to_read(self, storage=None):
         """The same, of which nothing is written."""
-        return self.study(storage, Study.read)
+        return self.study(storage, TrialStore.read)
 
 
 class Definition(BaseModel):
@@ -131,10 +131,10 @@ def begin(sweep, name, runs_dir, seed=None, sampler="tpe", storage=None, repeats
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InputError(f"Cannot make the sweep directory {path}: {error.strerror}.") from error
-    if (path / "config.json").exists():
+    if Run(path).begun:
         raise InputError(f"{path} is a run directory; choose another --name for the sweep.")
     agreed = definition(sweep, seed or 0, sampler, repeats or 1)
-    study = Study.open(storage or usual_storage(path), path.name, metric(sweep), agreed, new=True)
+    study = TrialStore.open(storage or usual_storage(path), path.name, metric(sweep), agreed, new=True)
     facts = {"name": path.name, "file": sweep.raw, "definition": agreed, "storage": storage and shown(storage)}
     write_json(path / "sweep.json", facts)
     return directory, study

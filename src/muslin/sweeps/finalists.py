@@ -15,7 +15,7 @@ from muslin.executors.jobs import Jobs
 from muslin.runs import Run
 from muslin.runs.settings import Settings
 from muslin.sweeps.file import spellings
-from muslin.sweeps.study import Trial
+from muslin.sweeps.trial_store import Trial
 
 
 @dataclass

@@ -61,8 +61,8 @@ class Call:
             return self._done()
         if self.values is None:
             write_json(self.path / "config.json", {"name": self.path.name, "config": self.config})
-            found = self.function(dict(self.config))
-            self.values = found if isinstance(found, Iterator) else iter([found])
+            result = self.function(dict(self.config))
+            self.values = result if isinstance(result, Iterator) else iter([result])
         value = next(self.values, self)
         if value is self:
             return self._done()
@@ -90,9 +90,9 @@ class Call:
 def row(value, metric):
     """What a function returned or yielded as a row of figures. Raises InputError: it has not the metric, a number."""
     figures = value if isinstance(value, dict) else {metric: value}
-    found = figures.get(metric)
-    if not isinstance(found, Real) or isinstance(found, bool):
-        what = f"no {metric}" if metric not in figures else f"{metric} as {type(found).__name__}"
+    figure = figures.get(metric)
+    if not isinstance(figure, Real) or isinstance(figure, bool):
+        what = f"no {metric}" if metric not in figures else f"{metric} as {type(figure).__name__}"
         raise InputError(f"The function gave {what}; it is to give a number, or a dictionary with {metric}: a number.")
     numbers = {str(key): float(v) if isinstance(v, Real) else v for key, v in figures.items()}
-    return numbers | {metric: float(found) if math.isfinite(found) else math.nan}
+    return numbers | {metric: float(figure) if math.isfinite(figure) else math.nan}

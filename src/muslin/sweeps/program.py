@@ -90,7 +90,7 @@ def parameters(config):
     return "wandb_version: 1\n\n" + (yaml.safe_dump(values, sort_keys=False, allow_unicode=True) if values else "")
 
 
-def train(task, report, begun=lambda program: None):
+def run_program(task, report, begun=lambda program: None):
     """Run the program of a task; returns (summary, why it was stopped early, or None).
 
     ``report(row)`` is called with each line of its output that is a JSON object holding the metric, and with the rows

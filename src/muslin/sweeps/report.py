@@ -17,7 +17,7 @@ from muslin.sweeps.directory import SweepDirectory
 from muslin.sweeps.file.space import at
 from muslin.sweeps.recommend import METHOD, recommend
 from muslin.sweeps.scheduler import best
-from muslin.sweeps.study import ENDED
+from muslin.sweeps.trial_store import ENDED
 
 
 def write(path, output=None, storage=None):
@@ -31,18 +31,18 @@ def write(path, output=None, storage=None):
     study = directory.study_to_read(storage)
     if writable(directory.path) and _kept(directory, study, measured(study)) is None:
         analyse(directory, study)
-    found = contents(directory, study, output.parent)
-    pages.render("sweep.html", output, **found)
-    return {"report": output, "pictures": sorted(directory.path.glob("*.png")), "left_out": found["left_out"]}
+    facts = contents(directory, study, output.parent)
+    pages.render("sweep.html", output, **facts)
+    return {"report": output, "pictures": sorted(directory.path.glob("*.png")), "left_out": facts["left_out"]}
 
 
-def contents(directory, study, folder, found=None):
+def contents(directory, study, folder, analysis=None):
     """What templates/sweep.html shows. ``folder`` is where the page will be: the links lead from there. ``found`` are
     the findings, where they are known."""
     metric, space = directory.metric, directory.sweep.space
     every = sorted(study.trials().values(), key=lambda trial: trial.number)
     trials, names = measured(study), [leaf.name for leaf in space.searched]
-    charts = _charts(directory, study, trials, names, found) if trials else {}
+    charts = _charts(directory, study, trials, names, analysis) if trials else {}
     return {
         "name": directory.facts["name"],
         "metric": metric,
@@ -91,19 +91,19 @@ def _row(trial, names, sweep, folder):
     }
 
 
-def _charts(directory, study, trials, names, found=None):
+def _charts(directory, study, trials, names, analysis=None):
     """{name: figure}; those of importance and correlation only where there are enough trials."""
     metric, scales = directory.metric, logarithmic(directory.sweep.space)
-    found = found or _kept(directory, study, trials) or findings(directory, study, trials)
+    analysis = analysis or _kept(directory, study, trials) or findings(directory, study, trials)
     states = [trial.state for trial in trials]
-    rows = found["parallel_coordinates"]
-    charts = {"best_so_far": sweep_charts.best_so_far(found["best_so_far"], states, metric)}
+    rows = analysis["parallel_coordinates"]
+    charts = {"best_so_far": sweep_charts.best_so_far(analysis["best_so_far"], states, metric)}
     if names:
         charts["parallel"] = sweep_charts.parallel_coordinates(rows, names, scales, metric)
         charts["strips"] = {name: sweep_charts.strip(rows, states, name, scales, metric) for name in names}
-    if names and "importance" in found:
-        charts["importance"] = sweep_charts.importance(found["importance"])
-        charts["correlation"] = sweep_charts.correlation(found["correlation"])
+    if names and "importance" in analysis:
+        charts["importance"] = sweep_charts.importance(analysis["importance"])
+        charts["correlation"] = sweep_charts.correlation(analysis["correlation"])
     return charts
 
 
@@ -128,14 +128,14 @@ class Costly(BaseModel):
 def _kept(directory, study, trials):
     """analysis.json, which `muslin sweep` writes at its end, if it is of these very trials."""
     path = directory.path / "analysis.json"
-    found = read_json(path) if path.exists() else None
+    analysis = read_json(path) if path.exists() else None
     fresh = json.loads(json.dumps(findings(directory, study, trials, costly=False)))
-    if not isinstance(found, dict) or fresh != {key: found.get(key) for key in fresh}:
+    if not isinstance(analysis, dict) or fresh != {key: analysis.get(key) for key in fresh}:
         return None
-    if not found.keys() & Costly.model_fields.keys():
-        return found
+    if not analysis.keys() & Costly.model_fields.keys():
+        return analysis
     try:
-        Costly.model_validate(found, strict=True)
+        Costly.model_validate(analysis, strict=True)
     except ValidationError:
         return None
-    return found
+    return analysis

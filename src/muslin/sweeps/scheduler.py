@@ -13,6 +13,7 @@ import time
 from collections import Counter
 from contextlib import suppress
 
+from muslin.documents import flat
 from muslin.errors import InputError
 from muslin.executors.jobs import TRIES
 from muslin.executors.processes import Processes
@@ -22,7 +23,7 @@ from muslin.sweeps.file import spellings
 from muslin.sweeps.file.hyperband import stops
 from muslin.sweeps.program import GRACE, run_id
 from muslin.sweeps.search import SEARCHES, Exhausted, Repeated, seed_at
-from muslin.sweeps.study import ENDED
+from muslin.sweeps.trial_store import ENDED
 
 #: states of trials whose value counts
 VALUED = ("finished", "stopped_early")
@@ -350,14 +351,6 @@ def best(trials, metric):
 def how(code):
     """How a process died, in words."""
     return "an unknown cause" if code is None else f"signal {-code}" if code < 0 else f"exit code {code}"
-
-
-def flat(config, before=""):
-    """A nested mapping with its keys joined by points."""
-    found = {}
-    for key, value in config.items():
-        found |= flat(value, f"{before}{key}.") if isinstance(value, dict) else {f"{before}{key}": value}
-    return found
 
 
 def run_name(config, sweep):

@@ -9,14 +9,15 @@ from pathlib import Path
 from typing import Any
 
 from muslin import tracking
+from muslin.documents import flat
 from muslin.errors import InputError, lookup, note
 from muslin.executors.processes import cores
 from muslin.sweeps import directory, notebook, search
 from muslin.sweeps.directory import SweepDirectory
 from muslin.sweeps.file import ours, schema, spellings
 from muslin.sweeps.functions import Functions
-from muslin.sweeps.scheduler import Scheduler, best, flat
-from muslin.sweeps.study import Trial
+from muslin.sweeps.scheduler import Scheduler, best
+from muslin.sweeps.trial_store import Trial
 
 
 class SweepStudy:
@@ -55,8 +56,8 @@ class SweepStudy:
         return {"trial": trial.number, "state": trial.state, self.metric.name: trial.value, **flat(trial.config)}
 
     def __repr__(self) -> str:
-        found = f", best {self.metric.name} {self.best.value:.6g}" if self.best else ""
-        return f"<SweepStudy {self.path}, {len(self.trials)} trials{found}>"
+        so_far = f", best {self.metric.name} {self.best.value:.6g}" if self.best else ""
+        return f"<SweepStudy {self.path}, {len(self.trials)} trials{so_far}>"
 
     def _repr_html_(self) -> str:
         rows = [self._row(trial) for trial in sorted(self.trials, key=self._rank)[:10]]
@@ -98,19 +99,19 @@ def sweep(
 
     Raises InputError: `InvalidSweep` with all that is wrong in the file, or options that do not go together.
     """
-    found = _read(file, function)
-    for warning in found.warnings:
+    plan = _read(file, function)
+    for warning in plan.warnings:
         note(f"the sweep: {warning}")
     tracker = tracker.lower()
     tracking.check(tracker)
     lookup(search.SAMPLERS, "sampler", sampler.lower())
-    _check(found, function, count, workers, trial_timeout, tracker)
+    _check(plan, function, count, workers, trial_timeout, tracker)
     if repeats and repeats > 1:
-        search.seed_at(found)  # or it raises
-    fetch(found)
+        search.seed_at(plan)  # or it raises
+    fetch(plan)
     stem = "sweep" if isinstance(file, Mapping) else Path(file).stem
     place = {"seed": seed, "sampler": sampler.lower(), "storage": storage, "repeats": repeats}
-    where, study = directory.begin(found, name=name or found.name or stem, runs_dir=runs_dir, **place)
+    where, study = directory.begin(plan, name=name or plan.name or stem, runs_dir=runs_dir, **place)
     pool = Functions(function, where.metric.name) if function else None
     told = None if function else tracker_arguments(tracker, where)
     limits = {"count": count, "timeout": trial_timeout, "show": show or notebook.shown()}
@@ -130,7 +131,7 @@ def _read(file, function):
     return schema.parse(raw | {"program": f"function {named}"})
 
 
-def _check(found, function, count, workers, timeout, tracker):
+def _check(plan, function, count, workers, timeout, tracker):
     for name, value in {"count": count, "workers": workers}.items():
         if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
             raise InputError(f"{name} is {value!r}; it must be a whole number from 1.")
@@ -138,23 +139,18 @@ def _check(found, function, count, workers, timeout, tracker):
         raise InputError("A function is called in this process, one trial at a time: workers must be 1.")
     if function and timeout is not None:
         raise InputError("A function cannot be ended from outside: trial_timeout is for programs and our own network.")
-    if found.runs_program and tracker != "none":
+    if plan.runs_program and tracker != "none":
         raise InputError("A program or a function logs to W&B itself: tracker must be none.")
-    if (
-        count is None
-        and found.run_cap is None
-        and found.method != "grid"
-        and not (found.metric and found.metric.target)
-    ):
+    if count is None and plan.run_cap is None and plan.method != "grid" and not (plan.metric and plan.metric.target):
         raise InputError("This sweep would never end: give count=, or run_cap or metric.target in the sweep.")
 
 
-def fetch(found):
+def fetch(plan):
     """Have the data set, which the workers share, before they all want it; say at once if it is not to be had."""
-    if found.runs_program:
+    if plan.runs_program:
         return
-    searched = spellings.settings({leaf.path[-1]: None for leaf in found.space.searched}).keys()
-    settings = spellings.fixed(found)
+    searched = spellings.settings({leaf.path[-1]: None for leaf in plan.space.searched}).keys()
+    settings = spellings.fixed(plan)
     if settings.dataset != "digits" and not searched & {"dataset", "data_dir"}:
         settings.load_data()
 
@@ -163,5 +159,5 @@ def tracker_arguments(name, where):
     """The arguments of the workers' trackers: one group of runs, the metric under the sweep file's name of it."""
     if name == "none":
         return None
-    found, also = where.sweep, {where.metric.name: spellings.metric(where.metric.name)}
-    return {"name": name, "project": found.project, "entity": found.entity, "group": where.path.name, "also": also}
+    plan, also = where.sweep, {where.metric.name: spellings.metric(where.metric.name)}
+    return {"name": name, "project": plan.project, "entity": plan.entity, "group": where.path.name, "also": also}

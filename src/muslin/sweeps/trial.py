@@ -18,5 +18,5 @@ def network(task, parent):
 def program(task, parent):
     from muslin.sweeps import program
 
-    summary, stopped = program.train(task, parent.row, parent.running)
+    summary, stopped = program.run_program(task, parent.row, parent.running)
     return {"done": summary, "stopped": stopped}

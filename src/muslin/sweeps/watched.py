@@ -6,11 +6,12 @@ from urllib.parse import quote
 
 from muslin.report import terminal
 from muslin.report.pages import page
+from muslin.runs import Run
 from muslin.sweeps.analysis import best_so_far, measured
 from muslin.sweeps.directory import SweepDirectory
 from muslin.sweeps.report import contents
 from muslin.sweeps.scheduler import best
-from muslin.sweeps.study import ENDED
+from muslin.sweeps.trial_store import ENDED
 
 
 class WatchedSweep:
@@ -38,7 +39,7 @@ class WatchedSweep:
         path, ours = self.directory.path, not self.directory.sweep.runs_program
         facts = contents(self.directory, self.study, path)
         for row in facts["table"]:  # their pages are made when they are asked for
-            begun = (path / row["run"] / "config.json").exists()
+            begun = Run(path / row["run"]).begun
             row["link"] = f"{quote(row['run'])}/report.html" if begun and ours else None
         return page("sweep.html", **facts, live=live)
 
@@ -60,5 +61,5 @@ class WatchedSweep:
         trials = self.trials
         counts, top = Counter(trial.state for trial in trials), best(trials, self.directory.metric)
         words = [f"{counts[state]} {state.replace('_', ' ')}" for state in (*ENDED, "running") if counts[state]]
-        found = [f"best {self.directory.metric.name} {top.value:.6g} (trial {top.number})"] if top else []
-        return ", ".join(words + found) or "no trial yet"
+        top_words = [f"best {self.directory.metric.name} {top.value:.6g} (trial {top.number})"] if top else []
+        return ", ".join(words + top_words) or "no trial yet"

@@ -91,29 +91,35 @@ def fit(
             if settings.full_batch:
                 learn_by_lbfgs(state, settings, data, validation, weights, told)
             else:
-                with trainer(step, told.watches_steps) as train:
-                    learn(train, step, state, settings, data.rows, validation, told)
+                with trainer(step, told.watches_steps) as train_on:
+                    learn(train_on, step, state, settings, data.rows, validation, told)
         told.on_end(state)
     return state.history
 
 
 def learn(
-    train: Any, step: Step, state: State, settings: TrainingSettings, rows: np.ndarray, validation: Any, told: Callbacks
+    train_on: Any,
+    step: Step,
+    state: State,
+    settings: TrainingSettings,
+    rows: np.ndarray,
+    validation: Any,
+    told: Callbacks,
 ) -> None:
     """The loop: epoch after epoch, batch after batch, until it is enough or a callback returns a reason to stop."""
     batches = Batches(rows, settings)
     rate = state.rate(batches.rate)
     while state.epoch < settings.epochs and not state.stopped:
         tally = Tally(state.network.target in RIGHT)
-        for some in batches.epoch(state.epoch, train.stride):
-            for batch in train(some, state, rate):  # forward, backward, update: the order of `Step.take`
+        for some in batches.epoch(state.epoch, train_on.stride):
+            for batch in train_on(some, state, rate):  # forward, backward, update: the order of `Step.take`
                 tally.add(*batch)
                 told.on_step(state, *batch)
             told.on_progress(state, *tally.so_far)
-        step.check(state)
+        step.check_parameters(state)
         tally.stop()
         figures = tally.figures() | validated(state.network, validation) | {"learning_rate": rate(state.step - 1)}
-        state.end_epoch(figures | tally.pace(), train.note)
+        state.end_epoch(figures | tally.pace(), train_on.note)
         told.on_epoch(state)
 
 

@@ -28,7 +28,7 @@ class History(list[dict[str, Any]]):
         """The curves that a notebook shows: loss and accuracy (or what else there is) over the epochs."""
         names = [name for name, value in self[-1].items() if isinstance(value, int | float)] if self else []
         kinds = {name: [n for n in (name, f"val_{name}") if n in names] for name in ("loss", "accuracy")}
-        figures = {kind: {name: self[name] for name in found} for kind, found in kinds.items() if found}
+        figures = {kind: {name: self[name] for name in both} for kind, both in kinds.items() if both}
         return drawings.curves(figures, f"{len(self)} epochs")
 
 

@@ -14,7 +14,7 @@ from muslin.augmentation import mix_targets
 from muslin.engines import blas, dropout
 from muslin.engines.denormals import flushed
 from muslin.errors import Diverged
-from muslin.losses import targets
+from muslin.losses import one_hot
 from muslin.memory import Signals
 from muslin.optimizers import PROVIDED, signature
 from muslin.training.augmentation import Augmentation
@@ -62,7 +62,7 @@ class Step:
             dropout=self.dropout > 0,
             normalized=[k for k in network.gammas if k > self.freeze],
         )
-        self.table = targets(network.sizes[-1], network.dtype, settings.label_smoothing)
+        self.table = one_hot(network.sizes[-1], network.dtype, settings.label_smoothing)
         slots, scalars = signature(rule)
         self.slots = {name: np.zeros_like(network.theta) for name in slots}
         self.scalars: dict[str, Any] = {**scalars, **settings.hyperparameters}
@@ -144,7 +144,8 @@ class Step:
             for name in ("forward", "deltas", "gradients", "remember", "batch_loss")
         )
 
-    def check(self, state: Any) -> None:
+    def check_parameters(self, state: Any) -> None:
+        """Raises `Diverged` where a parameter is not finite."""
         if not np.isfinite(self.network.theta).all():
             raise self.diverged(self.signals, state.epoch, state.step)
 

@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from muslin.documents import flat
 from muslin.errors import InputError
-from muslin.sweeps.server.logs import LineFile, flat, rows
+from muslin.sweeps.server.logs import LineFile, rows
 from muslin.sweeps.server.store import Book, Store
 
 WRITES = st.lists(st.tuples(st.integers(0, 12), st.lists(st.text("ab é", max_size=5), max_size=4)), max_size=8)

@@ -34,9 +34,9 @@ def importance(worth: Any) -> dict[str, Any]:
     )
 
 
-def calibration(found: dict[str, Any]) -> dict[str, Any]:
+def calibration(figures: dict[str, Any]) -> dict[str, Any]:
     """The reliability diagram: the share that is right in each bin, against how sure the network is."""
-    bins = found["bins"]
+    bins = figures["bins"]
     bars = {
         "type": "bar",
         "x": [(row["low"] + row["high"]) / 2 for row in bins],
@@ -54,9 +54,9 @@ def calibration(found: dict[str, Any]) -> dict[str, Any]:
     return figure([bars, line], height=360, showlegend=True, xaxis=axis | titles[0], yaxis=axis | titles[1])
 
 
-def predicted_and_true(found: dict[str, Any]) -> dict[str, Any]:
+def predicted_and_true(figures: dict[str, Any]) -> dict[str, Any]:
     """Each sample's number beside what is predicted; on the line it would be right."""
-    outputs = found["outputs"][: len(SERIES)]
+    outputs = figures["outputs"][: len(SERIES)]
     values = [value for output in outputs for key in ("predicted", "true") for value in output[key]]
     ends = [min(values), max(values)]
     look = {"line": {"color": VALIDATION, "dash": "dash"}, "hoverinfo": "skip"}
@@ -65,11 +65,11 @@ def predicted_and_true(found: dict[str, Any]) -> dict[str, Any]:
     return _cloud([*points, line], "true", "predicted")
 
 
-def errors(found: dict[str, Any]) -> dict[str, Any]:
+def errors(figures: dict[str, Any]) -> dict[str, Any]:
     """The error of each sample against what is predicted: above 0 it is predicted too large."""
     clouds = [
         _points(o["predicted"], [p - t for p, t in zip(o["predicted"], o["true"], strict=True)], o["name"], k)
-        for k, o in enumerate(found["outputs"][: len(SERIES)])
+        for k, o in enumerate(figures["outputs"][: len(SERIES)])
     ]
     return _cloud(clouds, "predicted", "predicted − true", zeroline=True, zerolinecolor=GREY, zerolinewidth=1.5)
 

@@ -20,10 +20,10 @@ DIFFERENCE = ("difference", "standard_error", "margin")
 def table(cells: list[Cell], fractions: Sequence[float], seeds: Sequence[int]) -> list[Row]:
     """A row a fraction. Of each contestant: mean and standard deviation of the test accuracy over the seeds. Of all but
     scratch the difference from it, seed by seed, too: see `paired`."""
-    found = {(cell["fraction"], cell["seed"], cell["contestant"]): cell for cell in cells}
+    by_place = {(cell["fraction"], cell["seed"], cell["contestant"]): cell for cell in cells}
     rows = []
     for fraction in fractions:
-        of = {name: [found[fraction, seed, name] for seed in seeds] for name in CONTESTANTS}
+        of = {name: [by_place[fraction, seed, name] for seed in seeds] for name in CONTESTANTS}
         accuracy = {name: np.array([cell["test_accuracy"] for cell in of[name]]) for name in of}
         figures = {name: {"mean": float(values.mean()), "sd": spread(values)} for name, values in accuracy.items()}
         for name in [*CONTESTANTS][1:]:

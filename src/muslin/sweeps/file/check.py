@@ -5,6 +5,7 @@ from collections import Counter
 from datetime import date
 from difflib import get_close_matches
 
+from muslin.documents import is_number
 from muslin.errors import shown, unknown, visible
 from muslin.sweeps.file.distributions import DISTRIBUTIONS
 from muslin.sweeps.file.fields import (
@@ -19,7 +20,6 @@ from muslin.sweeps.file.fields import (
     REQUIRED,
     TOP,
     choice,
-    is_number,
 )
 from muslin.sweeps.file.hyperband import MANY, Hyperband
 from muslin.sweeps.file.space import GRID, infer, leaf

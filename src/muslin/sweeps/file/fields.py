@@ -4,9 +4,10 @@ The keys of a parameter stand with its distribution, in distributions.py.
 """
 
 import json
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+
+from muslin.documents import is_number
 
 REQUIRED = object()
 LARGEST_INTEGER = 2**63  # of W&B's server, and of databases
@@ -25,16 +26,11 @@ class Field:
         return Field(self.right, self.test, default)
 
 
-def is_number(value):
-    """Whether it is a finite number, to a double."""
-    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= sys.float_info.max
-
-
 def is_whole(value):
     return is_number(value) and value == int(value)
 
 
-def is_plain(value):
+def is_json(value):
     """Whether JSON can hold it; run configurations are JSON."""
     try:
         json.dumps(value, sort_keys=True)
@@ -70,8 +66,8 @@ INTEGER = Field(
 COUNT = Field("a whole number from 1", lambda v: is_whole(v) and v >= 1, None)
 FLAG = Field("true or false", lambda v: isinstance(v, bool))
 TEXT = Field("a text", lambda v: isinstance(v, str), None)
-VALUE = Field("what JSON can hold: numbers, texts, true, false, null, lists and mappings of them", is_plain)
-VALUES = Field("a list of values, at least one", lambda v: isinstance(v, list) and len(v) > 0 and is_plain(v))
+VALUE = Field("what JSON can hold: numbers, texts, true, false, null, lists and mappings of them", is_json)
+VALUES = Field("a list of values, at least one", lambda v: isinstance(v, list) and len(v) > 0 and is_json(v))
 PROBABILITIES = Field("a list of numbers from 0 that sum to 1", _is_probabilities)
 PARAMETERS = Field("a mapping of names to parameters, at least one", lambda v: isinstance(v, dict) and len(v) > 0)
 

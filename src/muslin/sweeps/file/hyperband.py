@@ -34,11 +34,11 @@ class Hyperband:
     def bands(self, iterations):
         """The bands up to this number of iterations, ascending."""
         if self.max_iter is not None and self.s is not None:  # both pairs given: W&B takes this one
-            found = self._shrinking(MANY)
+            counts = self._shrinking(MANY)
         else:
             powers = (self.min_iter * self.eta**k for k in range(100))  # W&B has 100 at most
-            found = takewhile(lambda band: band < iterations + 1, powers)
-        return sorted({int(band) for band in found if 1 <= int(band) <= iterations})
+            counts = takewhile(lambda band: band < iterations + 1, powers)
+        return sorted({int(band) for band in counts if 1 <= int(band) <= iterations})
 
     @property
     def many(self):
@@ -46,8 +46,8 @@ class Hyperband:
         return self.max_iter is not None and self.s is not None and len(self._shrinking(MANY + 1)) > MANY
 
     def _shrinking(self, most):
-        found = (self.max_iter / self.eta**k for k in range(1, min(self.s, most) + 1))
-        return [*takewhile(lambda band: band >= 1, found)]
+        counts = (self.max_iter / self.eta**k for k in range(1, min(self.s, most) + 1))
+        return [*takewhile(lambda band: band >= 1, counts)]
 
 
 def stops(history, histories, rule, goal="minimize"):

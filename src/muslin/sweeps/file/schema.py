@@ -4,10 +4,9 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
-from muslin.documents import read_document
+from muslin.documents import is_number, read_document
 from muslin.errors import InputError
 from muslin.sweeps.file.check import problems, runs_program, unlisted, warnings
-from muslin.sweeps.file.fields import is_number
 from muslin.sweeps.file.hyperband import Hyperband
 from muslin.sweeps.file.space import Space
 

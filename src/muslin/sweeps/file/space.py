@@ -106,8 +106,8 @@ class Space:
 
     def values(self, point):
         """Every leaf's value at a point, by name."""
-        found = dict(zip((leaf.name for leaf in self.searched), point, strict=True))
-        return {leaf.name: leaf(found.get(leaf.name, 0.5)) for leaf in self.leaves}
+        us = dict(zip((leaf.name for leaf in self.searched), point, strict=True))
+        return {leaf.name: leaf(us.get(leaf.name, 0.5)) for leaf in self.leaves}
 
     def assemble(self, values):
         """The run's configuration, nested as the file is, from the values by name; constants may be left out."""

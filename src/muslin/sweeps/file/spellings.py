@@ -10,7 +10,7 @@ from difflib import get_close_matches
 from functools import cache
 
 from muslin.errors import InputError
-from muslin.runs.settings import CHOICES, Settings
+from muslin.runs.settings import CHOICES, Settings, letters
 
 #: root → words that mean it, in the singular. A word that is nobody's is its own root.
 ROOTS = {
@@ -113,11 +113,6 @@ METRICS = {
 }
 
 
-def plain(name):
-    """The letters and digits of a name, in lower case."""
-    return "".join(c for c in str(name).lower() if c.isalnum())
-
-
 WORDS = {word: root for root, words in ROOTS.items() for word in (root, *words.split())}
 WORDS |= {word: word for word in " ".join((ANYWHERE, OF_A_METRIC, *FILLERS.values())).split()}
 
@@ -134,12 +129,12 @@ for name in (*(other for names in (*NAMES.values(), BESIDE, OF_THE_DATA) for oth
 
 
 @cache
-def taken_apart(letters):
+def taken_apart(joined):
     """The fewest known words, of at least two letters, that make up these letters; None if there are none."""
-    if found := root(letters):
+    if found := root(joined):
         return (found,)
-    cuts = ((root(letters[:i]), i) for i in range(2, len(letters) - 1))
-    ways = ((first, *rest) for first, i in cuts if first and (rest := taken_apart(letters[i:])))
+    cuts = ((root(joined[:i]), i) for i in range(2, len(joined) - 1))
+    ways = ((first, *rest) for first, i in cuts if first and (rest := taken_apart(joined[i:])))
     return min(ways, key=len, default=None)
 
 
@@ -152,7 +147,7 @@ def roots(name):
     """The roots of a name's words, {root}; None where a word is not known."""
     found = [taken_apart(part) for part in parts(name)]
     if not all(found):
-        found = [taken_apart(plain(name)[:100])]
+        found = [taken_apart(letters(name)[:100])]
     return frozenset(r for some in found for r in some) - {*ANYWHERE.split()} if found and all(found) else None
 
 
@@ -167,8 +162,8 @@ PASSED_OVER = {frozenset(name.split()) for name in BESIDE}
 SAID_BY_DATA = {frozenset(name.split()) for name in OF_THE_DATA}
 
 
-def _without(found, kind):
-    return found - {*FILLERS[kind].split()} or found
+def _without(words, kind):
+    return words - {*FILLERS[kind].split()} or words
 
 
 @cache
@@ -179,19 +174,19 @@ def reading(name):
     """
     if (own := str(name).lower().replace("-", "_")) in Settings.model_fields:
         return own, True
-    found = roots(name)
-    if found in PASSED_OVER or is_of_the_data(name):
+    words = roots(name)
+    if words in PASSED_OVER or is_of_the_data(name):
         return None, True
-    setting = found and _looked_up(found)
+    setting = words and _looked_up(words)
     if setting is None:
         raise _unknown("hyperparameter", name, sorted(Settings.model_fields), _looked_up)
-    return setting, _without(found, _kind(setting)) not in GUESSES
+    return setting, _without(words, _kind(setting)) not in GUESSES
 
 
-def _looked_up(found):
+def _looked_up(words):
     for kind in FILLERS:
-        setting = SETTINGS.get(found) or SETTINGS.get(_without(found, kind))
-        if setting and (found in SETTINGS or _kind(setting) == kind):
+        setting = SETTINGS.get(words) or SETTINGS.get(_without(words, kind))
+        if setting and (words in SETTINGS or _kind(setting) == kind):
             return setting
     return None
 
@@ -204,19 +199,19 @@ def setting(name):
 @cache
 def metric(name):
     """The key of a run's history that a metric's name means. Raises InputError, with the nearest."""
-    found = roots(name)
-    key = found and _measured(found)
+    words = roots(name)
+    key = words and _measured(words)
     if not key:
         raise _unknown("metric", name, sorted(METRICS.values()), _measured)
     return key
 
 
-def _measured(found):
-    return METRICS.get(found - {*OF_A_METRIC.split()})
+def _measured(words):
+    return METRICS.get(words - {*OF_A_METRIC.split()})
 
 
 def _unknown(kind, name, ours, look_up):
-    near = _nearest(name, look_up) or next(iter(get_close_matches(plain(name), ours, n=1)), None)
+    near = _nearest(name, look_up) or next(iter(get_close_matches(letters(name), ours, n=1)), None)
     hint = f" Did you mean {near!r}?" if near else ""
     error = InputError(f"Unknown {kind} {str(name)[:100]!r}; choose from {', '.join(dict.fromkeys(ours))}.{hint}")
     error.near = near
@@ -237,14 +232,14 @@ def settings(config):
 
     Raises InputError for a name that is unknown, or that means the same as another one.
     """
-    found, named = {}, {}
+    values, named = {}, {}
     for name, value in _flat(config):
         key = setting(name)
-        if key in found:
+        if key in values:
             raise InputError(f"{named[key]} and {name} both mean {key}; give one of them.")
         if key is not None:
-            found[key], named[key] = value, name
-    return found
+            values[key], named[key] = value, name
+    return values
 
 
 def fixed(sweep):
@@ -254,8 +249,8 @@ def fixed(sweep):
 
 def is_of_the_data(name):
     """Whether a hyperparameter's name is of what the data set says."""
-    found = roots(name)
-    return bool(found) and found not in SETTINGS and _without(found, "count") in SAID_BY_DATA
+    words = roots(name)
+    return bool(words) and words not in SETTINGS and _without(words, "count") in SAID_BY_DATA
 
 
 def _flat(config):

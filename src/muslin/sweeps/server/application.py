@@ -180,10 +180,10 @@ class Endpoints:
                 return locked()
             nonce = secrets.token_urlsafe(16)
             fresh = SAFE | policy(nonce) | {"cache-control": "no-store"}
-            found = make(self.pages, request, nonce)
-            if found is None:
+            body = make(self.pages, request, nonce)
+            if body is None:
                 return HTMLResponse(self.pages.missing(request.url.path, nonce), 404, headers=fresh)
-            return (JSONResponse if isinstance(found, dict) else HTMLResponse)(found, headers=fresh)
+            return (JSONResponse if isinstance(body, dict) else HTMLResponse)(body, headers=fresh)
 
         return answer
 
@@ -277,10 +277,10 @@ async def receive(request, path):
 def _object(text):
     """The JSON object in a text, or None."""
     try:
-        found = json.loads(text)
+        value = json.loads(text)
     except ValueError:
         return None
-    return found if isinstance(found, dict) else None
+    return value if isinstance(value, dict) else None
 
 
 def _query(text):
@@ -334,7 +334,7 @@ def unpacked(data, encoding, most):
         return data
     try:
         machine = zlib.decompressobj(wbits=31)
-        found = machine.decompress(data, most)
-        return None if machine.unconsumed_tail else found
+        body = machine.decompress(data, most)
+        return None if machine.unconsumed_tail else body
     except (zlib.error, gzip.BadGzipFile) as error:
         raise InputError("The body is not gzip, as it says it is.") from error

@@ -276,8 +276,8 @@ class Artifact:
         return _manifest(self.graph, self.row)
 
     def files(self, names=None, after=None, first=None):
-        found = [name for name in _names(self.graph, self.row) if not names or name in names]
-        return nodes.page([ArtifactFile(self.graph, self.row, name) for name in found], after, first)
+        listed = [name for name in _names(self.graph, self.row) if not names or name in names]
+        return nodes.page([ArtifactFile(self.graph, self.row, name) for name in listed], after, first)
 
     def created_by(self):
         run = self.row["run"] and self.graph.store.get("runs", id=self.row["run"])
@@ -344,10 +344,10 @@ class Collection:
         return row and Membership(self.graph, row)
 
     def artifacts(self, after=None, first=None, filters=None, order=None):
-        found = self._versions()
+        versions = self._versions()
         if (order or "").lstrip("+") in ("version_index", "versionIndex", "created_at", "createdAt"):
-            found = found[::-1]
-        return nodes.page([Artifact(self.graph, row) for row in found], after, first)
+            versions = versions[::-1]
+        return nodes.page([Artifact(self.graph, row) for row in versions], after, first)
 
     def latest_artifact(self):
         row = version(self.graph, self.row, LATEST)
@@ -381,8 +381,8 @@ class Type:
 
     def artifact_collections(self, after=None, first=None, filters=None, order=None):
         query = "SELECT * FROM collections WHERE project = ? AND type = ? ORDER BY id"
-        found = self.graph.store.rows(query, self.project["id"], self.name)
-        return nodes.page([Collection(self.graph, row) for row in found], after, first)
+        rows = self.graph.store.rows(query, self.project["id"], self.name)
+        return nodes.page([Collection(self.graph, row) for row in rows], after, first)
 
 
 def type_named(graph, project, name):

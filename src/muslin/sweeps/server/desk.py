@@ -162,11 +162,12 @@ class Desk:
 
     def write_config(self, run):
         config = json.loads(run["config"])
-        plain = {key: entry.get("value") if isinstance(entry, dict) else entry for key, entry in config.items()}
-        hidden = plain.pop("_wandb", {})
+        hidden = config.get("_wandb", {})
+        hidden = hidden.get("value") if isinstance(hidden, dict) else hidden
         about = self.sent_by(run) | {"created": run["created"]}
         name = run["display"] or run["name"]
-        write_json(self.path(run) / "config.json", {"name": name, "config": plain, "wandb": about, "client": hidden})
+        facts = {"name": name, "config": config_values(config), "wandb": about, "client": hidden}
+        write_json(self.path(run) / "config.json", facts)
 
     def write_summary(self, run):
         known = json.loads(run["summary"])
@@ -331,15 +332,20 @@ def _row(line):
     return finite(row) if isinstance(row, dict) else {}
 
 
+def config_values(config):
+    """A run's configuration as its program set it; a client sends {name: {"value": …}}, and words of its own."""
+    return {k: v.get("value") if isinstance(v, dict) else v for k, v in config.items() if k != "_wandb"}
+
+
 def object_of(text, what):
     """The JSON object in a text. NaN and infinities stay, as W&B's words for them."""
     try:
-        found = json.loads(text) if isinstance(text, str) else text
+        value = json.loads(text) if isinstance(text, str) else text
     except ValueError:
-        found = None
-    if not isinstance(found, dict):
+        value = None
+    if not isinstance(value, dict):
         raise InputError(f"{what} must be a JSON object.")
-    return worded(found)
+    return worded(value)
 
 
 def worded(value):

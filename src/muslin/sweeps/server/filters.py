@@ -19,52 +19,52 @@ def _group(key, value, run):
     return not passes(value, run) if key == "$not" else False
 
 
-def _part(found, value):
+def _part(field, value):
     if isinstance(value, dict) and value and all(key.startswith("$") for key in value):
-        return all(_holds(found, sign, right) for sign, right in value.items())
-    return _equal(found, value)
+        return all(_holds(field, sign, right) for sign, right in value.items())
+    return _equal(field, value)
 
 
-def _equal(found, value):
-    return value in found if isinstance(found, list) and not isinstance(value, list) else found == value
+def _equal(field, value):
+    return value in field if isinstance(field, list) and not isinstance(value, list) else field == value
 
 
 def _compared(sign):
-    def holds(found, value):
+    def holds(field, value):
         try:
-            return found is not None and sign(found, value)
+            return field is not None and sign(field, value)
         except TypeError:
             return False
 
     return holds
 
 
-def _matches(found, pattern):
+def _matches(field, pattern):
     if pattern.startswith("/") and pattern.endswith("/") and len(pattern) > 1:
         pattern = pattern[1:-1]
     try:
-        return isinstance(found, str) and re.search(pattern[:1000], found[:10_000]) is not None
+        return isinstance(field, str) and re.search(pattern[:1000], field[:10_000]) is not None
     except re.error:
         return False
 
 
 SIGNS = {
     "$eq": _equal,
-    "$ne": lambda found, value: not _equal(found, value),
+    "$ne": lambda field, value: not _equal(field, value),
     "$gt": _compared(gt),
     "$gte": _compared(ge),
     "$lt": _compared(lt),
     "$lte": _compared(le),
-    "$in": lambda found, values: any(_equal(found, value) for value in values),
-    "$nin": lambda found, values: not any(_equal(found, value) for value in values),
-    "$exists": lambda found, value: (found is not None) == bool(value),
+    "$in": lambda field, values: any(_equal(field, value) for value in values),
+    "$nin": lambda field, values: not any(_equal(field, value) for value in values),
+    "$exists": lambda field, value: (field is not None) == bool(value),
     "$regex": _matches,
-    "$not": lambda found, value: not _part(found, value),
+    "$not": lambda field, value: not _part(field, value),
 }
 
 
-def _holds(found, sign, right):
-    return sign in SIGNS and SIGNS[sign](found, right)
+def _holds(field, sign, right):
+    return sign in SIGNS and SIGNS[sign](field, right)
 
 
 def ordered(pairs, order):
@@ -76,6 +76,6 @@ def ordered(pairs, order):
             key = pair[1][path]
             text = isinstance(key, str) and key not in ("NaN", "Infinity", "-Infinity")
             kinds[0 if isinstance(key, int | float) else 1 if text else 2].append((key, pair))
-        found = [sorted(kinds[kind], key=lambda keyed: keyed[0], reverse=down) for kind in (0, 1)]
-        pairs = [pair for kind in (*found, kinds[2]) for _, pair in kind]
+        sorted_kinds = [sorted(kinds[kind], key=lambda keyed: keyed[0], reverse=down) for kind in (0, 1)]
+        pairs = [pair for kind in (*sorted_kinds, kinds[2]) for _, pair in kind]
     return pairs

@@ -119,10 +119,12 @@ def passing(error):
 
 def _known_variables(parsed, variables, operation):
     """The variables, in their input objects only the keys that the schema has."""
-    found = [d for d in parsed.definitions if d.kind == "operation_definition"]
-    found = [d for d in found if operation is None or (d.name and d.name.value == operation)] or found
+    operations = [d for d in parsed.definitions if d.kind == "operation_definition"]
+    operations = [d for d in operations if operation is None or (d.name and d.name.value == operation)] or operations
     types = {
-        d.variable.name.value: type_from_ast(schema(), d.type) for d in found[:1] for d in d.variable_definitions or ()
+        v.variable.name.value: type_from_ast(schema(), v.type)
+        for asked in operations[:1]
+        for v in asked.variable_definitions or ()
     }
     return {name: _pruned(value, types[name]) for name, value in variables.items() if types.get(name) is not None}
 
@@ -180,8 +182,8 @@ class Graph:
         return Project(self, self.desk.project(entity_name, name))
 
     def models(self, entity_name=None, after=None, first=None):
-        found = self.store.rows("SELECT * FROM projects WHERE entity = ? ORDER BY created DESC", entity_name or ENTITY)
-        return page([Project(self, row) for row in found], after, first)
+        rows = self.store.rows("SELECT * FROM projects WHERE entity = ? ORDER BY created DESC", entity_name or ENTITY)
+        return page([Project(self, row) for row in rows], after, first)
 
     def artifact(self, id):
         row = self.store.get("artifacts", id=artifacts.number(id))
@@ -334,9 +336,9 @@ def _sweep_file(text):
     import yaml
 
     try:
-        found = yaml.safe_load(text or "")
+        file = yaml.safe_load(text or "")
     except yaml.YAMLError as error:
         raise InputError(f"The sweep is not valid YAML: {' '.join(str(error).split())}") from error
-    if not isinstance(found, dict):
+    if not isinstance(file, dict):
         raise InputError("The sweep must be a YAML mapping, with a method and parameters.")
-    return {key: value for key, value in found.items() if value is not None}
+    return {key: value for key, value in file.items() if value is not None}

@@ -77,8 +77,8 @@ class Links:
     def files(self, run):
         """The names of a run's files."""
         folder = self.folder(run)
-        found = (path for path in folder.rglob("*") if path.is_file() and not path.name.endswith(".part"))
-        return sorted(path.relative_to(folder).as_posix() for path in found)
+        paths = (path for path in folder.rglob("*") if path.is_file() and not path.name.endswith(".part"))
+        return sorted(path.relative_to(folder).as_posix() for path in paths)
 
     def facts(self, run, name):
         return facts(self.place(run, name))
@@ -91,8 +91,8 @@ def facts(path):
         return {"size": 0, "md5": None, "type": kind, "changed": None}
     with open(path, "rb") as file:
         digest = hashlib.file_digest(file, "md5").digest()
-    found = path.stat()
-    return {"size": found.st_size, "md5": base64.b64encode(digest).decode(), "type": kind, "changed": found.st_mtime}
+    status = path.stat()
+    return {"size": status.st_size, "md5": base64.b64encode(digest).decode(), "type": kind, "changed": status.st_mtime}
 
 
 def confined(folder, name):

@@ -159,14 +159,3 @@ def rows(path, start=0, blank=False):
                 row = json.loads(line or "{}") if line.strip() else {}
                 row.pop(digests.KEY, None)
                 yield row
-
-
-def flat(row, before=""):
-    """A row with its nested keys joined by points, as W&B names them."""
-    found = {}
-    for key, value in row.items():
-        if isinstance(value, dict) and "_type" not in value:
-            found |= flat(value, f"{before}{key}.")
-        else:
-            found[f"{before}{key}"] = value
-    return found

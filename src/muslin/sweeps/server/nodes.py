@@ -10,10 +10,11 @@ import time
 from datetime import UTC, datetime
 from functools import cache, cached_property
 
+from muslin.documents import flat
 from muslin.sweeps.server import trials
-from muslin.sweeps.server.desk import ENTITY
+from muslin.sweeps.server.desk import ENTITY, config_values
 from muslin.sweeps.server.filters import ordered, passes
-from muslin.sweeps.server.logs import flat, rows
+from muslin.sweeps.server.logs import rows
 
 #: rows that one answer of history holds at most; points of a sampled history where none are asked for
 PAGE, SAMPLES = 10_000, 500
@@ -89,23 +90,23 @@ class Project:
     def bucket(self, name=None, missing_ok=None, desc=None):
         return self.run(name)
 
-    def _found(self, filters=None, order=None, names=None):
-        found = self.graph.store.rows("SELECT * FROM runs WHERE project = ? ORDER BY created, id", self.row["id"])
+    def _rows(self, filters=None, order=None, names=None):
+        runs = self.graph.store.rows("SELECT * FROM runs WHERE project = ? ORDER BY created, id", self.row["id"])
         if names:
-            found = [row for row in found if row["name"] in names]
-        views = [(row, RunView(self.graph.desk, row)) for row in found]
+            runs = [row for row in runs if row["name"] in names]
+        views = [(row, RunView(self.graph.desk, row)) for row in runs]
         wanted = json.loads(filters or "{}") or {}
         return [
             row for row, view in ordered([pair for pair in views if passes(wanted, pair[1])], order or "-created_at")
         ]
 
     def runs(self, filters=None, order=None, after=None, first=None, names=None):
-        return page([Run(self.graph, row) for row in self._found(filters, order, names)], after, first)
+        return page([Run(self.graph, row) for row in self._rows(filters, order, names)], after, first)
 
     buckets = runs
 
     def run_count(self, filters=None):
-        return len(self._found(filters))
+        return len(self._rows(filters))
 
     def sweep(self, sweep_name=None):
         row = self.graph.store.get("sweeps", id=str(sweep_name).rpartition(":")[2])
@@ -133,15 +134,15 @@ class Project:
         return row and self.graph.artifacts.Collection(self.graph, row)
 
     def artifact_collections(self, after=None, first=None, filters=None, order=None):
-        found = self.graph.store.rows("SELECT * FROM collections WHERE project = ? ORDER BY id", self.row["id"])
-        return page([self.graph.artifacts.Collection(self.graph, row) for row in found], after, first)
+        rows = self.graph.store.rows("SELECT * FROM collections WHERE project = ? ORDER BY id", self.row["id"])
+        return page([self.graph.artifacts.Collection(self.graph, row) for row in rows], after, first)
 
     def artifact_type(self, name):
         return self.graph.artifacts.type_named(self.graph, self.row, name)
 
     def artifact_types(self, after=None, first=None):
-        found = self.graph.store.rows("SELECT * FROM artifact_types WHERE project = ? ORDER BY name", self.row["id"])
-        return page([self.graph.artifacts.Type(self.graph, self.row, row) for row in found], after, first)
+        rows = self.graph.store.rows("SELECT * FROM artifact_types WHERE project = ? ORDER BY name", self.row["id"])
+        return page([self.graph.artifacts.Type(self.graph, self.row, row) for row in rows], after, first)
 
 
 class RunView:
@@ -156,8 +157,7 @@ class RunView:
 
     @cached_property
     def config(self):
-        found = json.loads(self.row["config"])
-        return {k: v.get("value") if isinstance(v, dict) else v for k, v in found.items() if k != "_wandb"}
+        return config_values(json.loads(self.row["config"]))
 
     def __getitem__(self, path):
         group, _, rest = path.partition(".")
@@ -235,14 +235,14 @@ class Run:
 
     def wandb_config(self, keys=None):
         hidden = json.loads(self.row["config"]).get("_wandb") or {}
-        found = hidden.get("value", hidden) if isinstance(hidden, dict) else {}
-        return json.dumps({key: found[key] for key in keys if key in found} if keys else found)
+        client = hidden.get("value", hidden) if isinstance(hidden, dict) else {}
+        return json.dumps({key: client[key] for key in keys if key in client} if keys else client)
 
     def summary_metrics(self, keys=None):
         if not keys:
             return self.row["summary"]
-        found = json.loads(self.row["summary"])
-        return json.dumps({key: found[key] for key in keys if key in found})
+        figures = json.loads(self.row["summary"])
+        return json.dumps({key: figures[key] for key in keys if key in figures})
 
     def _lines(self, name):
         return self.desk.lines(self.desk.path(self.row) / name)
@@ -284,15 +284,15 @@ class Run:
 
     def history(self, min_step=None, max_step=None, samples=None):
         low, high = int(min_step or 0), math.inf if max_step is None else int(max_step)
-        found = [row for step, row in self._history() if low <= step < high]
+        logged = [row for step, row in self._history() if low <= step < high]
         paged = min_step is not None or max_step is not None
-        found = found[:PAGE] if paged else _sampled(found, samples or SAMPLES)
-        return [json.dumps(row) for row in found]
+        logged = logged[:PAGE] if paged else _sampled(logged, samples or SAMPLES)
+        return [json.dumps(row) for row in logged]
 
     def events(self, samples=None):
         self.events_line_count()
-        found = list(rows(self.desk.path(self.row) / "events.jsonl"))
-        return [json.dumps(row) for row in _sampled(found, samples or SAMPLES)]
+        logged = list(rows(self.desk.path(self.row) / "events.jsonl"))
+        return [json.dumps(row) for row in _sampled(logged, samples or SAMPLES)]
 
     def sampled_history(self, specs):
         return [self._sample(json.loads(spec)) for spec in specs]
@@ -301,10 +301,10 @@ class Run:
         keys = spec.get("keys") or []
         low, high = spec.get("minStep") or 0, spec.get("maxStep")
         high = math.inf if high is None else high
-        found = [flat(row) | {"_step": step} for step, row in self._history() if low <= step < high]
+        logged = [flat(row) | {"_step": step} for step, row in self._history() if low <= step < high]
         if keys:
-            found = [{key: row[key] for key in keys} for row in found if all(key in row for key in keys)]
-        return _sampled(found, spec.get("samples") or SAMPLES)
+            logged = [{key: row[key] for key in keys} for row in logged if all(key in row for key in keys)]
+        return _sampled(logged, spec.get("samples") or SAMPLES)
 
     def parquet_history(self, live_keys):
         return {"parquetUrls": [], "liveData": []}
@@ -322,15 +322,15 @@ class Run:
         """With names: those, whether they are there or not, as clients ask so where to upload."""
         links = self.graph.links
         if names:
-            found = [File(self.graph, self.row, name) for name in names]
+            listed = [File(self.graph, self.row, name) for name in names]
         else:
             like = re.compile(".*".join(map(re.escape, (pattern or "%").split("%"))))
-            found = [File(self.graph, self.row, name) for name in links.files(self.row) if like.fullmatch(name)]
-        return page(found, after, first, uploadHeaders=[])
+            listed = [File(self.graph, self.row, name) for name in links.files(self.row) if like.fullmatch(name)]
+        return page(listed, after, first, uploadHeaders=[])
 
     def output_artifacts(self, after=None, first=None):
-        found = self.graph.store.rows(OUTPUTS, self.row["id"])
-        return page([self.graph.artifacts.Artifact(self.graph, row) for row in found], after, first)
+        rows = self.graph.store.rows(OUTPUTS, self.row["id"])
+        return page([self.graph.artifacts.Artifact(self.graph, row) for row in rows], after, first)
 
     def input_artifacts(self, after=None, first=None):
         query = "SELECT artifacts.* FROM artifacts JOIN uses ON uses.artifact = artifacts.id WHERE uses.run = ?"
@@ -343,12 +343,12 @@ class Run:
     def run_info(self):
         path = self.graph.links.place(self.row, "wandb-metadata.json")
         try:
-            found = json.loads(path.read_text(encoding="utf-8"))
+            metadata = json.loads(path.read_text(encoding="utf-8"))
         except (OSError, ValueError):
             return None
         keys = ("program", "args", "os", "python", "colab", "executable", "codeSaved")
-        counts = {"cpuCount": found.get("cpu_count"), "gpuCount": found.get("gpu_count"), "gpu": found.get("gpu")}
-        return {key: found.get(key) for key in keys} | counts | {"git": found.get("git")}
+        counts = {"cpuCount": metadata.get("cpu_count"), "gpuCount": metadata.get("gpu_count")}
+        return {key: metadata.get(key) for key in (*keys, "gpu", "git")} | counts
 
 
 def _log_line(at, text):
@@ -364,11 +364,11 @@ def _log_line(at, text):
     }
 
 
-def _sampled(found, most):
+def _sampled(items, most):
     """At most so many of them, at equal distances, the last one among them."""
-    if len(found) <= most:
-        return found
-    return [found[round(i * (len(found) - 1) / max(1, most - 1))] for i in range(most)]
+    if len(items) <= most:
+        return items
+    return [items[round(i * (len(items) - 1) / max(1, most - 1))] for i in range(most)]
 
 
 class Stored:
@@ -430,8 +430,8 @@ class Sweep:
 
     @property
     def heartbeat_at(self):
-        found = self.graph.store.row("SELECT max(seen) AS t FROM agents WHERE sweep = ?", self.name)["t"]
-        return moment(found or self.row["created"])
+        seen = self.graph.store.row("SELECT max(seen) AS t FROM agents WHERE sweep = ?", self.name)["t"]
+        return moment(seen or self.row["created"])
 
     @property
     def best_loss(self):
@@ -444,26 +444,26 @@ class Sweep:
     def user(self):
         return User()
 
-    def _found(self):
+    def _rows(self):
         return self.graph.store.rows("SELECT * FROM runs WHERE sweep = ? ORDER BY created, id", self.name)
 
     def run_count(self):
-        return len(self._found())
+        return len(self._rows())
 
     def run_count_expected(self):
         size = self.led.search.size
         return None if math.isinf(size) else size
 
     def runs(self, after=None, first=None, order=None):
-        return page([Run(self.graph, row) for row in self._found()], after, first)
+        return page([Run(self.graph, row) for row in self._rows()], after, first)
 
     def agent(self, agent_name):
         row = self.graph.store.get("agents", id=agent_name, sweep=self.name)
         return row and Agent(self.graph, row)
 
     def agents(self):
-        found = self.graph.store.rows("SELECT * FROM agents WHERE sweep = ? ORDER BY created", self.name)
-        return page([Agent(self.graph, row) for row in found])
+        rows = self.graph.store.rows("SELECT * FROM agents WHERE sweep = ? ORDER BY created", self.name)
+        return page([Agent(self.graph, row) for row in rows])
 
 
 class Agent:
@@ -476,5 +476,5 @@ class Agent:
         return "RUNNING" if time.time() - self.row["seen"] < trials.UNBEGUN else "FINISHED"
 
     def runs(self, after=None, before=None, first=None, last=None, order=None):
-        found = self.graph.store.rows("SELECT * FROM runs WHERE agent = ? ORDER BY created, id", self.id)
-        return page([Run(self.graph, row) for row in found], after, first)
+        rows = self.graph.store.rows("SELECT * FROM runs WHERE agent = ? ORDER BY created, id", self.id)
+        return page([Run(self.graph, row) for row in rows], after, first)

@@ -10,14 +10,16 @@ from html import escape
 from threading import Lock
 from urllib.parse import quote
 
+from muslin.documents import flat, is_number
 from muslin.errors import InputError
 from muslin.report.live import Live, duration
-from muslin.report.logged_run import Curves, LoggedRun, flat, is_number, sampled
+from muslin.report.logged_run import LoggedRun, LogReader, sampled
 from muslin.report.pages import charts, page
+from muslin.runs import Run
 from muslin.sweeps.analysis import findings, measured
 from muslin.sweeps.report import contents
 from muslin.sweeps.scheduler import best
-from muslin.sweeps.server.desk import ENTITY, STREAMS
+from muslin.sweeps.server.desk import ENTITY, STREAMS, config_values
 from muslin.sweeps.server.trials import UNBEGUN
 from muslin.sweeps.watched import WatchedSweep
 
@@ -37,7 +39,7 @@ class Pages:
     def __init__(self, desk):
         self.desk, self.store = desk, desk.store
         self.mark = secrets.token_hex(8)  # where the nonce goes in a page that is kept
-        self.kept, self.curves, self.lock = {}, {}, Lock()
+        self.kept, self.logs, self.lock = {}, {}, Lock()
 
     @staticmethod
     @cache
@@ -65,8 +67,8 @@ class Pages:
             "project = p.id) AS last, (SELECT count(*) FROM sweeps WHERE project = p.id) AS sweeps FROM projects p "
             f"{where} ORDER BY last DESC"
         )
-        found = self.store.rows(query, *values)
-        if entity and not found and entity != ENTITY:
+        projects = self.store.rows(query, *values)
+        if entity and not projects and entity != ENTITY:
             return None
         running = "SELECT count(*) AS n FROM runs WHERE project = ? AND state = 'running' AND beat > ?"
         fresh = time.time() - 300
@@ -79,7 +81,7 @@ class Pages:
                 "sweeps": row["sweeps"],
                 "last": _moment(row["last"]),
             }
-            for row in found
+            for row in projects
         ]
         url, key = str(request.base_url).rstrip("/"), self.desk.root / ".server" / "key"
         return self._page("projects.html", nonce, projects=rows, folder=self.desk.root, url=url, key=key)
@@ -92,7 +94,7 @@ class Pages:
         query = "SELECT * FROM runs WHERE project = ? ORDER BY created DESC, id DESC LIMIT ?"
         runs = self.store.rows(query, project["id"], RUNS)
         total = self.store.row("SELECT count(*) AS n FROM runs WHERE project = ?", project["id"])["n"]
-        settings, configs = _columns([_plain(json.loads(run["config"])) for run in runs], differing=True)
+        settings, configs = _columns([flat(config_values(json.loads(run["config"]))) for run in runs], differing=True)
         figures, summaries = _columns([flat(json.loads(run["summary"])) for run in runs], differing=False)
         left_out = [f"The latest {len(runs):,} of {total:,} runs."] if total > len(runs) else []
         rows = [
@@ -145,23 +147,23 @@ class Pages:
 
     def _overlay(self, runs, keys):
         """{metric: figure} of the latest runs, those metrics that have a curve."""
-        found = {run["id"]: self._curves(run).numbers for run in runs}
-        keys = [key for key in keys if any(len(numbers.get(key, ((),))[0]) > 1 for numbers in found.values())][:CHARTS]
-        return {key: self._lines(runs, found, key) for key in keys}
+        logged = {run["id"]: self._log(run).numbers for run in runs}
+        keys = [key for key in keys if any(len(numbers.get(key, ((),))[0]) > 1 for numbers in logged.values())][:CHARTS]
+        return {key: self._lines(runs, logged, key) for key in keys}
 
-    def _curves(self, run):
+    def _log(self, run):
         with self.lock:
-            curves = self.curves.pop(run["id"], None) or Curves(self.desk.path(run) / "history.jsonl")
-            self.curves[run["id"]] = curves.update()
-            while len(self.curves) > 4 * LINES:
-                self.curves.pop(next(iter(self.curves)))
-            return curves
+            log = self.logs.pop(run["id"], None) or LogReader(self.desk.path(run) / "history.jsonl")
+            self.logs[run["id"]] = log.update()
+            while len(self.logs) > 4 * LINES:
+                self.logs.pop(next(iter(self.logs)))
+            return log
 
-    def _lines(self, runs, found, key):
+    def _lines(self, runs, numbers, key):
         traces = []
         for at, run in enumerate(runs):
-            if key in found[run["id"]]:
-                steps, values = found[run["id"]][key]
+            if key in numbers[run["id"]]:
+                steps, values = numbers[run["id"]][key]
                 places = sampled(values, POINTS)
                 line = {"color": charts.SERIES[at % len(charts.SERIES)], "dash": charts.DASHES[at % len(charts.DASHES)]}
                 x, y = [steps[i] for i in places], [values[i] for i in places]
@@ -243,24 +245,20 @@ def _moment(seconds):
     return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M}" if seconds else ""
 
 
-def _plain(config):
-    return flat({k: v.get("value") if isinstance(v, dict) else v for k, v in config.items() if k != "_wandb"})
-
-
-def _columns(found, differing):
+def _columns(rows, differing):
     """(keys, the cells of each row): the settings that differ, or the figures that most of them have."""
     counts = {}
-    for row in found:
+    for row in rows:
         for key, value in row.items():
             if key.startswith("_") or not (
                 is_number(value) if not differing else isinstance(value, str | int | float | bool)
             ):
                 continue
             counts.setdefault(key, []).append(value)
-    keys = [key for key, values in counts.items() if not differing or len(set(values)) > 1 or len(values) < len(found)]
+    keys = [key for key, values in counts.items() if not differing or len(set(values)) > 1 or len(values) < len(rows)]
     keys = sorted(keys or ([*counts] if differing else []), key=lambda key: (-len(counts[key]), key))[:COLUMNS]
     return keys, [
-        [row.get(key) if isinstance(row.get(key), str | int | float | bool) else None for key in keys] for row in found
+        [row.get(key) if isinstance(row.get(key), str | int | float | bool) else None for key in keys] for row in rows
     ]
 
 
@@ -282,14 +280,14 @@ class ShownRun(LoggedRun):
     @property
     def summary(self):
         row = self.row
-        found = flat(json.loads(row["summary"]))
-        seconds = found.pop("_wandb.runtime", None) or (row["ended"] or time.time()) - row["created"]
+        figures = flat(json.loads(row["summary"]))
+        seconds = figures.pop("_wandb.runtime", None) or (row["ended"] or time.time()) - row["created"]
         facts = {"state": self.pages.desk.state(row), "exitcode": row["exitcode"], "seconds": seconds}
-        return {key: value for key, value in found.items() if not key.startswith("_wandb")} | facts
+        return {key: value for key, value in figures.items() if not key.startswith("_wandb")} | facts
 
     def status(self):
         row = self.row
-        state, logged = self.pages.desk.state(row), f"{self.curves.rows:,} steps"
+        state, logged = self.pages.desk.state(row), f"{self.log.rows:,} steps"
         return (
             f"{state}, {logged}"
             if state != "running"
@@ -301,7 +299,7 @@ class ShownRun(LoggedRun):
         project = self.pages.store.get("projects", id=row["project"])
         at, name = _address(project), quote(row["name"], safe="")
         up = [(project["name"], at)] + ([("Sweep", f"{at}/sweeps/{row['sweep']}")] if row["sweep"] else [])
-        if self.pages.desk.path(row).joinpath("config.json").exists() is False:
+        if not Run(self.pages.desk.path(row)).begun:
             raise InputError(f"The run {row['name']} has not begun yet.")
         context = {"up": up, "news": f"{at}/runs/{name}/live", "plotly_at": PLOTLY, "nonce": _nonce(self.pages.mark)}
         return super().page(live, files=f"{at}/runs/{name}/files/", **context)
@@ -320,8 +318,8 @@ class ShownSweep(WatchedSweep):
         led, store = self.led, self.pages.store
         project = store.get("projects", id=led.row["project"])
         at = _address(project)
-        found, old = self._findings()
-        facts = contents(led.directory, led.study, led.directory.path, found)
+        analysis, old = self._findings()
+        facts = contents(led.directory, led.study, led.directory.path, analysis)
         facts["left_out"] += old
         names = {row["name"]: row["display"] for row in store.rows("SELECT * FROM runs WHERE sweep = ?", led.id)}
         for row in facts["table"]:
@@ -345,7 +343,7 @@ class ShownSweep(WatchedSweep):
         return findings(directory, self.study, trials, costly=False) | costly, [of]
 
     def _agents(self):
-        found = self.pages.store.rows("SELECT * FROM agents WHERE sweep = ? ORDER BY created", self.led.id)
+        rows = self.pages.store.rows("SELECT * FROM agents WHERE sweep = ? ORDER BY created", self.led.id)
         now = time.time()
         return [
             {
@@ -356,7 +354,7 @@ class ShownSweep(WatchedSweep):
                 "run": agent["run"] or "",
                 "seen": _moment(agent["seen"]),
             }
-            for agent in found
+            for agent in rows
         ]
 
     def status(self):

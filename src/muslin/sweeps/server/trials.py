@@ -10,6 +10,7 @@ import math
 import threading
 import time
 
+from muslin.documents import flat
 from muslin.errors import InputError
 from muslin.executors.jobs import TRIES
 from muslin.sweeps.directory import SweepDirectory, begin
@@ -17,9 +18,9 @@ from muslin.sweeps.file import schema
 from muslin.sweeps.file.hyperband import stops
 from muslin.sweeps.scheduler import best
 from muslin.sweeps.search import SEARCHES, Exhausted
-from muslin.sweeps.server.logs import flat, rows
+from muslin.sweeps.server.logs import rows
 from muslin.sweeps.server.store import fresh_id
-from muslin.sweeps.study import ENDED, storage_errors
+from muslin.sweeps.trial_store import ENDED, storage_errors
 
 #: seconds without a word after which an agent's trial is given to another: one that never began, one that did
 UNBEGUN, SILENT = 60, 300
@@ -260,14 +261,14 @@ class LedSweep:
         """Its values as its file has them."""
         path = self.directory.path / trial.run / "history.jsonl"
         self.lines[trial.run] = self.server.lines(path).lines()  # first: damage is seen
-        found = list(rows(path))
-        trial.history = self._values(found) or ([] if trial.state == "running" else trial.history)
+        logged = list(rows(path))
+        trial.history = self._values(logged) or ([] if trial.state == "running" else trial.history)
 
-    def _values(self, found):
+    def _values(self, logged):
         if self.metric is None:
             return []
         name = self.metric.name
-        values = (row[name] if name in row else flat(row).get(name) for row in found)
+        values = (row[name] if name in row else flat(row).get(name) for row in logged)
         return [_number(value) for value in values if value is not None]
 
     def _judge(self, trial, before):

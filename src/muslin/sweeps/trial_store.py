@@ -39,7 +39,7 @@ class Trial:
     id: int | None = None  # the storage's own
 
 
-class Study:
+class TrialStore:
     """Raises InputError wherever the storage fails, naming it."""
 
     def __init__(self, url, name, storage, study_id, metric):
@@ -62,13 +62,13 @@ class Study:
             cls.read(url, name, metric, definition)
         with storage_errors(url):
             storage = writable(url)
-            found = _studies(storage)
-            if name not in found:
-                found[name] = _create(optuna, storage, name, metric)
-            stored = storage.get_study_user_attrs(found[name]).get("sweep")
-            if stored is None and not storage.get_all_trials(found[name], deepcopy=False):
-                storage.set_study_user_attr(found[name], "sweep", definition)
-            return cls(url, name, storage, found[name], metric)._of(definition)
+            ids = _studies(storage)
+            if name not in ids:
+                ids[name] = _create(optuna, storage, name, metric)
+            stored = storage.get_study_user_attrs(ids[name]).get("sweep")
+            if stored is None and not storage.get_all_trials(ids[name], deepcopy=False):
+                storage.set_study_user_attr(ids[name], "sweep", definition)
+            return cls(url, name, storage, ids[name], metric)._of(definition)
 
     @classmethod
     def read(cls, url, name, metric, definition):
@@ -78,11 +78,11 @@ class Study:
         """
         with storage_errors(url):
             storage = readable(url)
-            found = _studies(storage)
-            if name not in found:
-                others = ", ".join(map(visible, found)) or "none"
+            ids = _studies(storage)
+            if name not in ids:
+                others = ", ".join(map(visible, ids)) or "none"
                 raise InputError(f"The storage {shown(url)} has no sweep {name!r}; it has {others}.")
-            return cls(url, name, storage, found[name], metric)._of(definition)
+            return cls(url, name, storage, ids[name], metric)._of(definition)
 
     def _of(self, definition):
         stored = self.storage.get_study_user_attrs(self.id).get("sweep")
