@@ -75,9 +75,9 @@ def _show_data(file: Sweep, where: Path) -> None:
         raise InputError("The sweep file has a program; only that can train its best configuration again.")
     settings = spellings.fixed(file)
     data = settings.load_data()
-    runs.need_test(data)
+    X_test, _ = runs.need_test(data)
     train, validation = runs.split(settings, data)
-    numbers = f"{len(train):,} training, {len(validation):,} validation and {len(data.X_test):,} test samples"
+    numbers = f"{len(train):,} training, {len(validation):,} validation and {len(X_test):,} test samples"
     console(False).print(f"data       {data.name}: {numbers} of {len(data.class_names)} classes")
     if data.image_shape:
         samples.command(settings.dataset, settings.data_dir, where / "samples.png")

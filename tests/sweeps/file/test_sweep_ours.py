@@ -25,7 +25,7 @@ def sweep(parameters, **keys):
     ],
 )
 def test_course_sweeps_train_our_network(name):
-    assert problems(parse(load(VALID[name]))) == []
+    assert problems(load(VALID[name])) == []
 
 
 def test_all_problems_of_a_sweep_at_once():
@@ -37,7 +37,7 @@ def test_all_problems_of_a_sweep_at_once():
         "lr": {"values": [0.1, -1]},
         "epochs": {"value": 1},
     }
-    found = problems(sweep(parameters, metric={"name": "f1"}))
+    found = problems(sweep(parameters, metric={"name": "f1"}).raw)
     assert [sentence.partition(";")[0] for sentence in found] == [
         "metric.name: Unknown metric 'f1'",
         "parameters.g.foo: Unknown hyperparameter 'foo'",
@@ -69,12 +69,12 @@ def test_problems_of_the_file_and_of_its_words_at_once(tmp_path):
 
 def test_a_space_that_is_not_ours():
     raw = {"gamma": {"min": 0.9, "max": 0.999}, "clip_eps": {"values": [0.1, 0.2]}, "lr": {"value": 0.1}}
-    (found,) = problems(sweep(raw, metric={"name": "reward", "goal": "maximize"}))
+    (found,) = problems(sweep(raw, metric={"name": "reward", "goal": "maximize"}).raw)
     assert found.startswith("reward, clip_eps, gamma: muslin's own network has no such settings.")
     assert "program: FILE" in found
     assert "muslin offline python SCRIPT" in found
-    assert problems(sweep(raw, program="train.py")) == []
-    assert problems(sweep(raw, command=["python", "train.py"])) == []
+    assert problems(sweep(raw, program="train.py").raw) == []
+    assert problems(sweep(raw, command=["python", "train.py"]).raw) == []
 
 
 @pytest.mark.parametrize(
@@ -127,7 +127,7 @@ def test_doubts_are_warnings(tmp_path):
     ],
 )
 def test_values_that_our_settings_refuse(parameters, expected):
-    (found,) = problems(sweep(parameters))
+    (found,) = problems(sweep(parameters).raw)
     assert re.search(expected, found)
 
 
@@ -141,4 +141,4 @@ def test_values_that_our_settings_refuse(parameters, expected):
     ],
 )
 def test_values_that_our_settings_take(parameters):
-    assert problems(sweep(parameters)) == []
+    assert problems(sweep(parameters).raw) == []

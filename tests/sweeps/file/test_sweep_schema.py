@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 from sweep_files import FILES, INVALID, VALID, load
 
 from muslin.errors import InputError
-from muslin.sweeps.file.check import problems, warnings
 from muslin.sweeps.file.fields import EARLY_TERMINATE, METRIC, REQUIRED
 from muslin.sweeps.file.hyperband import Hyperband
+from muslin.sweeps.file.problems import problems, warnings
 from muslin.sweeps.file.schema import InvalidSweep, Metric, parse, read
 from muslin.sweeps.file.space import Grid
 

@@ -5,7 +5,8 @@ The keys of a parameter stand with its distribution, in distributions.py.
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 from muslin.documents import is_number
 
@@ -18,19 +19,19 @@ class Field:
     """One key: what is right, as a test and in words (or the tuple of choices that it has)."""
 
     right: str | tuple[str, ...]
-    test: Callable[[object], bool]
+    test: Callable[[Any], bool]
     default: object = REQUIRED
 
-    def or_else(self, default):
+    def or_else(self, default: object) -> "Field":
         """The same field, with a default instead of being required."""
-        return Field(self.right, self.test, default)
+        return replace(self, default=default)
 
 
-def is_whole(value):
+def is_whole(value: Any) -> bool:
     return is_number(value) and value == int(value)
 
 
-def is_json(value):
+def is_json(value: object) -> bool:
     """Whether JSON can hold it; run configurations are JSON."""
     try:
         json.dumps(value, sort_keys=True)
@@ -39,20 +40,20 @@ def is_json(value):
     return True
 
 
-def _is_probabilities(value):
+def _is_probabilities(value: object) -> bool:
     """W&B asks np.isclose whether they sum to 1."""
     return isinstance(value, list) and all(is_number(p) and p >= 0 for p in value) and abs(sum(value) - 1) <= 1.001e-5
 
 
-def _is_command(value):
+def _is_command(value: object) -> bool:
     return isinstance(value, list) and all(isinstance(v, str) or is_number(v) for v in value)
 
 
-def choice(*choices):
+def choice(*choices: str) -> Field:
     return Field(choices, lambda v: isinstance(v, str) and v in choices)
 
 
-def mapping(example):
+def mapping(example: str) -> Field:
     return Field(f"a mapping such as {example}", lambda v: isinstance(v, dict), None)
 
 

@@ -6,11 +6,14 @@ looked up in any order. The values' spellings, such as MGD for momentum, are run
 """
 
 import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from difflib import get_close_matches
 from functools import cache
+from typing import Any, TypeAlias
 
 from muslin.errors import InputError
 from muslin.runs.settings import CHOICES, Settings, letters
+from muslin.sweeps.file.schema import Sweep
 
 #: root → words that mean it, in the singular. A word that is nobody's is its own root.
 ROOTS = {
@@ -113,11 +116,13 @@ METRICS = {
 }
 
 
+Roots: TypeAlias = frozenset[str]
+
 WORDS = {word: root for root, words in ROOTS.items() for word in (root, *words.split())}
 WORDS |= {word: word for word in " ".join((ANYWHERE, OF_A_METRIC, *FILLERS.values())).split()}
 
 
-def root(word):
+def root(word: str) -> str | None:
     """The root of a word, in the singular or the plural, in British or American spelling; None of one not known."""
     word = re.sub(r"is(?=(e|er|ed|ation|ing)$)", "iz", word)
     ends = (word, *(word.removesuffix(end) for end in ("s", "es") if word.endswith(end) and len(word) > 3))
@@ -129,29 +134,34 @@ for name in (*(other for names in (*NAMES.values(), BESIDE, OF_THE_DATA) for oth
 
 
 @cache
-def taken_apart(joined):
+def taken_apart(joined: str) -> tuple[str, ...] | None:
     """The fewest known words, of at least two letters, that make up these letters; None if there are none."""
-    if found := root(joined):
-        return (found,)
+    if known := root(joined):
+        return (known,)
     cuts = ((root(joined[:i]), i) for i in range(2, len(joined) - 1))
     ways = ((first, *rest) for first, i in cuts if first and (rest := taken_apart(joined[i:])))
     return min(ways, key=len, default=None)
 
 
-def parts(name):
+def parts(name: str) -> list[str]:
     """hiddenLayer_sizes → hidden, layer, sizes"""
     return [part.lower() for part in re.findall(r"[A-Z]+(?![a-z])\d*|[A-Z]?[a-z]+\d*|\d+", str(name)[:100])]
 
 
-def roots(name):
-    """The roots of a name's words, {root}; None where a word is not known."""
-    found = [taken_apart(part) for part in parts(name)]
-    if not all(found):
-        found = [taken_apart(letters(name)[:100])]
-    return frozenset(r for some in found for r in some) - {*ANYWHERE.split()} if found and all(found) else None
+def roots(name: str) -> Roots | None:
+    """The roots of a name's words; None where a word is not known."""
+    by_part = [taken_apart(part) for part in parts(name)]
+    known = [words for words in by_part if words]
+    if len(known) < len(by_part):
+        known = [words for words in [taken_apart(letters(name)[:100])] if words]
+    return _joined(known) if known else None
 
 
-def _kind(setting):
+def _joined(words: Iterable[Iterable[str]]) -> Roots:
+    return frozenset(r for some in words for r in some) - {*ANYWHERE.split()}
+
+
+def _kind(setting: str) -> str:
     return "choice" if setting in CHOICES or setting == "dataset" else "count" if setting in COUNTS else "number"
 
 
@@ -162,12 +172,12 @@ PASSED_OVER = {frozenset(name.split()) for name in BESIDE}
 SAID_BY_DATA = {frozenset(name.split()) for name in OF_THE_DATA}
 
 
-def _without(words, kind):
+def _without(words: Roots, kind: str) -> Roots:
     return words - {*FILLERS[kind].split()} or words
 
 
 @cache
-def reading(name):
+def reading(name: str) -> tuple[str | None, bool]:
     """(our name of a hyperparameter, whether that is sure); (None, True) of one that is passed over.
 
     Raises InputError, with the nearest.
@@ -177,13 +187,13 @@ def reading(name):
     words = roots(name)
     if words in PASSED_OVER or is_of_the_data(name):
         return None, True
-    setting = words and _looked_up(words)
-    if setting is None:
+    setting = _looked_up(words) if words else None
+    if setting is None or words is None:
         raise _unknown("hyperparameter", name, sorted(Settings.model_fields), _looked_up)
     return setting, _without(words, _kind(setting)) not in GUESSES
 
 
-def _looked_up(words):
+def _looked_up(words: Roots) -> str | None:
     for kind in FILLERS:
         setting = SETTINGS.get(words) or SETTINGS.get(_without(words, kind))
         if setting and (words in SETTINGS or _kind(setting) == kind):
@@ -191,48 +201,56 @@ def _looked_up(words):
     return None
 
 
-def setting(name):
+def setting(name: str) -> str | None:
     """Our name of a hyperparameter, None of what is passed over. Raises InputError, with the nearest."""
     return reading(name)[0]
 
 
 @cache
-def metric(name):
+def metric(name: str) -> str:
     """The key of a run's history that a metric's name means. Raises InputError, with the nearest."""
     words = roots(name)
-    key = words and _measured(words)
-    if not key:
+    key = _measured(words) if words else None
+    if key is None:
         raise _unknown("metric", name, sorted(METRICS.values()), _measured)
     return key
 
 
-def _measured(words):
+def _measured(words: Roots) -> str | None:
     return METRICS.get(words - {*OF_A_METRIC.split()})
 
 
-def _unknown(kind, name, ours, look_up):
+class UnknownName(InputError):
+    """``near``: what of ours may be meant; None if nothing is near."""
+
+    def __init__(self, message: str, near: str | None):
+        super().__init__(message)
+        self.near = near
+
+
+def _unknown(kind: str, name: str, ours: list[str], look_up: Callable[[Roots], str | None]) -> UnknownName:
     near = _nearest(name, look_up) or next(iter(get_close_matches(letters(name), ours, n=1)), None)
     hint = f" Did you mean {near!r}?" if near else ""
-    error = InputError(f"Unknown {kind} {str(name)[:100]!r}; choose from {', '.join(dict.fromkeys(ours))}.{hint}")
-    error.near = near
-    return error
+    known = ", ".join(dict.fromkeys(ours))
+    return UnknownName(f"Unknown {kind} {str(name)[:100]!r}; choose from {known}.{hint}", near)
 
 
-def _nearest(name, look_up):
+def _nearest(name: str, look_up: Callable[[Roots], str | None]) -> str | None:
     """What the name means if each word that is not known is the most similar one that is."""
     near = [
         taken_apart(part) or [WORDS[w] for w in get_close_matches(part, WORDS, n=1, cutoff=0.75)]
         for part in parts(name)
     ]
-    return look_up(frozenset(r for some in near for r in some) - {*ANYWHERE.split()}) if all(near) else None
+    return look_up(_joined(near)) if all(near) else None
 
 
-def settings(config):
+def settings(config: Mapping[str, Any]) -> dict[str, Any]:
     """A run's configuration, with groups or without, as an argument of `Settings.read`.
 
     Raises InputError for a name that is unknown, or that means the same as another one.
     """
-    values, named = {}, {}
+    values: dict[str, Any] = {}
+    named: dict[str, str] = {}
     for name, value in _flat(config):
         key = setting(name)
         if key in values:
@@ -242,18 +260,18 @@ def settings(config):
     return values
 
 
-def fixed(sweep):
+def fixed(sweep: Sweep) -> Settings:
     """The settings that a sweep's file gives a single value; what it searches has our default."""
     return Settings.read(settings({leaf.path[-1]: leaf(0.5) for leaf in sweep.space.leaves if leaf.constant}))
 
 
-def is_of_the_data(name):
+def is_of_the_data(name: str) -> bool:
     """Whether a hyperparameter's name is of what the data set says."""
     words = roots(name)
-    return bool(words) and words not in SETTINGS and _without(words, "count") in SAID_BY_DATA
+    return words is not None and words not in SETTINGS and _without(words, "count") in SAID_BY_DATA
 
 
-def _flat(config):
+def _flat(config: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
     for name, value in config.items():
         if isinstance(value, dict):
             yield from _flat(value)
