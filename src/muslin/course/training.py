@@ -64,8 +64,9 @@ def work(given: Namespace) -> Outcome:
     file, runs_dir = ours.read(given.sweep), given.runs_dir or Path("runs")
     where = directory.folder(runs_dir, given.name or file.name or given.sweep.stem)
     _show_data(file, where)
-    more = {"name": where.name, "runs_dir": runs_dir, "engine": engine, "tracker": tracker}
-    sweep.command(given.sweep, given.count, given.workers, **more)
+    sweep.command(
+        given.sweep, given.count, given.workers, name=where.name, runs_dir=runs_dir, engine=engine, tracker=tracker
+    )
     return _best(directory.SweepDirectory(where), tracker, given)
 
 

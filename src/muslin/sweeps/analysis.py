@@ -5,20 +5,26 @@ analysis.json has all of it as data, the pictures of report/sweep_plots.py show 
 
 import math
 import warnings
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
 
 import numpy as np
 
 from muslin.documents import is_number
 from muslin.files import write_json
 from muslin.report import sweep_plots
-from muslin.sweeps.file.space import at
+from muslin.sweeps.directory import SweepDirectory
+from muslin.sweeps.file.schema import Metric
+from muslin.sweeps.file.space import Config, Space, at
 from muslin.sweeps.storage import load_optuna
+from muslin.sweeps.trial_store import Trial, TrialStore
 
 #: trials with a value below which importance and correlation say nothing
 ENOUGH = 8
 
 
-def analyse(directory, study):
+def analyse(directory: SweepDirectory, study: TrialStore) -> list[str]:
     """Write analysis.json and the pictures; returns the pictures' names. Fewer where there are too few trials."""
     metric, space = directory.metric, directory.sweep.space
     trials = measured(study)
@@ -44,12 +50,14 @@ def analyse(directory, study):
     return list(pictures)
 
 
-def measured(study):
+def measured(study: TrialStore) -> list[Trial]:
     """The trials that have a value, in order of their creation."""
     return sorted((t for t in study.trials().values() if t.value is not None and t.state != "failed"), key=created)
 
 
-def findings(directory, study, trials, costly=True):
+def findings(
+    directory: SweepDirectory, study: TrialStore, trials: Sequence[Trial], costly: bool = True
+) -> dict[str, Any]:
     """What analysis.json holds, of at least one trial; importance and correlation only where there are enough, and
     where what is ``costly`` is wanted."""
     metric, space = directory.metric, directory.sweep.space
@@ -65,14 +73,14 @@ def findings(directory, study, trials, costly=True):
     return analysis
 
 
-def created(trial):
+def created(trial: Trial) -> tuple[datetime, int]:
     return trial.created, trial.number
 
 
-def best_so_far(trials, metric):
+def best_so_far(trials: Sequence[Trial], metric: Metric) -> list[dict[str, Any]]:
     """For each trial in order of creation: seconds since the first, its value, the best value up to it."""
     better = np.maximum if metric.goal == "maximize" else np.minimum
-    best = better.accumulate([t.value for t in trials]).tolist()
+    best = better.accumulate(np.array([t.value for t in trials], float)).tolist()
     return [
         {
             "trial": t.number,
@@ -85,11 +93,11 @@ def best_so_far(trials, metric):
     ]
 
 
-def _since(trial, first):
+def _since(trial: Trial, first: Trial) -> float:
     return (trial.created - first.created).total_seconds()
 
 
-def importance(study, trials):
+def importance(study: TrialStore, trials: Sequence[Trial]) -> dict[str, dict[str, float]]:
     """{"fanova": {name: share}, "ped_anova": {…}}, each summing to 1.
 
     fANOVA: the share of the metric's variance that a hyperparameter alone explains, by a random forest (Hutter et al.
@@ -118,7 +126,7 @@ def importance(study, trials):
     return shares
 
 
-def correlation(space, trials):
+def correlation(space: Space, trials: Sequence[Trial]) -> list[dict[str, Any]]:
     """[{"name", "value", "r"}]: Pearson's r of the metric with each of the `columns`."""
     y = np.array([t.value for t in trials])
     numbers = columns(space, [t.config for t in trials])
@@ -126,10 +134,10 @@ def correlation(space, trials):
     return [row for row in rows if row["r"] is not None]
 
 
-def columns(space, configs):
+def columns(space: Space, configs: Sequence[Config]) -> dict[tuple[str, str | None], np.ndarray]:
     """Configurations as numbers, {(name, value): (N,)}: a number itself (its logarithm where that is the scale) with
     the value None, and each choice, 1 where it was taken and 0 elsewhere."""
-    vectors = {}
+    vectors: dict[tuple[str, str | None], np.ndarray] = {}
     for leaf in space.searched:
         values = [at(config, leaf.name) for config in configs]
         if all(map(is_number, values)):
@@ -142,13 +150,13 @@ def columns(space, configs):
     return vectors
 
 
-def _pearson(x, y):
+def _pearson(x: np.ndarray, y: np.ndarray) -> float | None:
     x, y = x - x.mean(), y - y.mean()
     norm = math.sqrt(float(x @ x) * float(y @ y))
     return float(x @ y) / norm if norm else None
 
 
-def logarithmic(space):
+def logarithmic(space: Space) -> set[str]:
     """Names that are better read on a logarithmic scale: drawn from one, or listed over more than two decades."""
     names = set()
     for leaf in space.searched:

@@ -1,7 +1,9 @@
 """A sweep's directory: sweep.json, study.db where the storage is the usual one, and a run directory for each trial."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
+from os import PathLike
 from pathlib import Path
 from typing import Any, Literal
 
@@ -11,6 +13,7 @@ from muslin.errors import InputError
 from muslin.files import as_folder, read_json, write_json
 from muslin.runs import Run
 from muslin.sweeps.file import schema, spellings
+from muslin.sweeps.file.schema import Metric, Sweep
 from muslin.sweeps.file.space import at
 from muslin.sweeps.storage import shown
 from muslin.sweeps.trial_store import Trial, TrialStore, definition, differences
@@ -21,7 +24,7 @@ class SweepDirectory:
     path: Path
 
     @cached_property
-    def facts(self):
+    def facts(self) -> dict[str, Any]:
         if not self.path.is_dir():
             raise InputError(f"There is no sweep directory {self.path}.")
         for name, model in FACTS.items():
@@ -30,40 +33,38 @@ class SweepDirectory:
         raise InputError(f"{self.path} is not a sweep directory: it has no sweep.json.")
 
     @cached_property
-    def sweep(self):
+    def sweep(self) -> Sweep:
         return schema.parse(self.facts["file"], where=self.path / "sweep.json")
 
     @property
-    def repeats(self):
+    def repeats(self) -> int:
         """How many seeds each configuration has."""
         return self.facts.get("definition", {}).get("repeats", 1)
 
     @property
-    def metric(self):
+    def metric(self) -> Metric:
         return metric(self.sweep)
 
-    def trials(self, storage=None):
+    def trials(self, storage: str | None = None) -> list[Trial]:
         """The trials in their order. W&B's server keeps its own: of such a sweep, the finished runs that are here."""
         if "storage" in self.facts:
             return [*self.study_to_read(storage).trials().values()]
         return [self._trial(*numbered) for numbered in enumerate(sorted(self.path.glob("hl_*/summary.json")))]
 
-    def _trial(self, number, summary):
+    def _trial(self, number: int, summary: Path) -> Trial:
         run, key = Run(summary.parent), spellings.metric(self.metric.name)
         value = self.metric.best([row[key] for row in run.history if key in row])
         facts = {"state": "finished", "value": value, "parameters": run.summary["parameters"]}
         return Trial(number, run.settings.model_dump(), run.path.name, **facts)
 
-    def searched(self, trial):
+    def searched(self, trial: Trial) -> dict[str, Any]:
         """{name: value} of what a trial's configuration was searched for. W&B's server keeps the file's names: of such
         a sweep the configurations are our settings."""
         ours, leaves = "definition" not in self.facts, self.sweep.space.searched
-        return {
-            leaf.name: trial.config[spellings.setting(leaf.path[-1])] if ours else at(trial.config, leaf.name)
-            for leaf in leaves
-        }
+        names = {leaf.name: spellings.setting(leaf.path[-1]) if ours else leaf.name for leaf in leaves}
+        return {name: at(trial.config, key) for name, key in names.items() if key is not None}
 
-    def study(self, storage=None, open=TrialStore.open):
+    def study(self, storage: str | None = None, open: Callable[..., TrialStore] = TrialStore.open) -> TrialStore:
         """The study of a sweep that has begun. Raises InputError where it cannot be opened."""
         if "storage" not in self.facts:
             raise InputError(
@@ -76,7 +77,7 @@ class SweepDirectory:
             raise InputError(f"{self.path / 'study.db'}, which holds the trials of this sweep, is gone.")
         return open(url, self.facts["name"], self.metric, self.facts["definition"])
 
-    def study_to_read(self, storage=None):
+    def study_to_read(self, storage: str | None = None) -> TrialStore:
         """The same, of which nothing is written."""
         return self.study(storage, TrialStore.read)
 
@@ -103,10 +104,10 @@ class BegunAtWandb(BaseModel):
 
 
 #: what says that a folder is a sweep's → what is in it
-FACTS = {"sweep.json": Begun, "wandb_sweep.json": BegunAtWandb}
+FACTS: dict[str, type[BaseModel]] = {"sweep.json": Begun, "wandb_sweep.json": BegunAtWandb}
 
 
-def _read(path, model):
+def _read(path: Path, model: type[BaseModel]) -> dict[str, Any]:
     facts = read_json(path)
     try:
         model.model_validate(facts, strict=True)
@@ -117,7 +118,15 @@ def _read(path, model):
     return facts | ({"storage": facts.get("storage")} if model is Begun else {})
 
 
-def begin(sweep, name, runs_dir, seed=None, sampler="tpe", storage=None, repeats=None):
+def begin(
+    sweep: Sweep,
+    name: str,
+    runs_dir: str | PathLike[str],
+    seed: int | None = None,
+    sampler: str = "tpe",
+    storage: str | None = None,
+    repeats: int | None = None,
+) -> tuple[SweepDirectory, TrialStore]:
     """(directory, study): a sweep's directory, made or gone on with.
 
     Raises InputError: the directory is of a sweep that differs, and in what; it, or the storage, cannot be used.
@@ -140,7 +149,7 @@ def begin(sweep, name, runs_dir, seed=None, sampler="tpe", storage=None, repeats
     return directory, study
 
 
-def folder(runs_dir, name):
+def folder(runs_dir: str | PathLike[str], name: str) -> Path:
     """The path of a sweep's directory. Raises InputError where the name cannot be a folder's."""
     path = Path(runs_dir) / as_folder(name)
     if path == Path(runs_dir):
@@ -148,7 +157,9 @@ def folder(runs_dir, name):
     return path
 
 
-def _resume(directory, sweep, seed, sampler, storage, repeats):
+def _resume(
+    directory: SweepDirectory, sweep: Sweep, seed: int | None, sampler: str, storage: str | None, repeats: int | None
+) -> TrialStore:
     facts = directory.facts
     seed = facts["definition"]["seed"] if seed is None else seed
     repeats = facts["definition"].get("repeats", 1) if repeats is None else repeats
@@ -167,10 +178,10 @@ def _resume(directory, sweep, seed, sampler, storage, repeats):
     return study
 
 
-def usual_storage(path):
+def usual_storage(path: Path) -> str:
     return f"sqlite:///{path / 'study.db'}"
 
 
-def metric(sweep):
+def metric(sweep: Sweep) -> Metric:
     """The sweep's metric; without one, our own training is measured by its validation accuracy."""
     return sweep.metric or schema.Metric("val_accuracy", "maximize")

@@ -8,22 +8,27 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
+from types import ModuleType
+from typing import Any, TypeAlias
 
 from muslin.errors import InputError
 from muslin.sweeps.file.distributions import between, exp, nearest_multiple, place
-from muslin.sweeps.file.space import Leaf
+from muslin.sweeps.file.space import Leaf, Space
 
 
 @dataclass(frozen=True)
 class Parameter:
     """A leaf as Optuna sees it."""
 
-    distribution: object  # Optuna's
-    seen: Callable  # u → what Optuna sees
-    value: Callable  # what Optuna sees → the leaf's value
+    distribution: Any  # Optuna's
+    seen: Callable[[float], Any]  # u → what Optuna sees
+    value: Callable[[Any], Any]  # what Optuna sees → the leaf's value
 
 
-def parameters(space):
+Route: TypeAlias = Callable[[Leaf, ModuleType], Parameter]
+
+
+def parameters(space: Space) -> dict[str, Parameter]:
     """name → `Parameter`, without the constants.
 
     trial = study.ask({name: p.distribution for name, p in parameters(space).items()}), and then
@@ -36,11 +41,11 @@ def parameters(space):
     return {leaf.name: ROUTES.get(leaf.distribution, _u)(leaf, distributions) for leaf in space.searched}
 
 
-def _u(leaf, optuna):
+def _u(leaf: Leaf, optuna: ModuleType) -> Parameter:
     return Parameter(optuna.FloatDistribution(0.0, 1.0), float, leaf)
 
 
-def _categorical(leaf, optuna):
+def _categorical(leaf: Leaf, optuna: ModuleType) -> Parameter:
     """Optuna stores numbers, texts, booleans and None; a list or mapping it sees as its JSON."""
     values = leaf.fields["values"]
     scalars = all(isinstance(v, str | int | float | None) for v in values)
@@ -54,11 +59,11 @@ def _categorical(leaf, optuna):
     )
 
 
-def _int_uniform(leaf, optuna):
+def _int_uniform(leaf: Leaf, optuna: ModuleType) -> Parameter:
     return Parameter(optuna.IntDistribution(leaf.fields["min"], leaf.fields["max"]), leaf, int)
 
 
-def _q_uniform(leaf, optuna):
+def _q_uniform(leaf: Leaf, optuna: ModuleType) -> Parameter:
     """From the lowest to the highest multiple of q that W&B may draw."""
     low, high, q = leaf.fields.values()
     first, last = round(low / q), round(high / q)
@@ -75,10 +80,10 @@ def _q_uniform(leaf, optuna):
     )
 
 
-def _logarithmic(bounds):
+def _logarithmic(bounds: Callable[[float, float], tuple[float, float]]) -> Route:
     """Log-uniform between the ``bounds`` of its fields; a q_ variant is rounded afterwards."""
 
-    def route(leaf, optuna):
+    def route(leaf: Leaf, optuna: ModuleType) -> Parameter:
         low, high, *q = leaf.fields.values()
         bare = Leaf(leaf.path, leaf.distribution.removeprefix("q_"), {"min": low, "max": high})
         low, high = bounds(low, high)
@@ -93,7 +98,7 @@ def _logarithmic(bounds):
     return route
 
 
-def _q_log_uniform_values(leaf, optuna):
+def _q_log_uniform_values(leaf: Leaf, optuna: ModuleType) -> Parameter:
     """Optuna has whole numbers on a logarithmic scale in steps of 1."""
     low, high, q = leaf.fields.values()
     if q != 1 or round(low) < 1:
@@ -101,24 +106,24 @@ def _q_log_uniform_values(leaf, optuna):
     return Parameter(optuna.IntDistribution(round(low), round(high), log=True), lambda u: int(leaf(u)), lambda k: k * q)
 
 
-def _uniform(leaf, optuna):
+def _uniform(leaf: Leaf, optuna: ModuleType) -> Parameter:
     return Parameter(optuna.FloatDistribution(leaf.fields["min"], leaf.fields["max"]), leaf, float)
 
 
-def _values(low, high):
+def _values(low: float, high: float) -> tuple[float, float]:
     return low, high
 
 
-def _exponents(low, high):
+def _exponents(low: float, high: float) -> tuple[float, float]:
     return exp(low), exp(high)
 
 
-def _inverse_exponents(low, high):
+def _inverse_exponents(low: float, high: float) -> tuple[float, float]:
     return exp(-high), exp(-low)
 
 
 #: distribution → how Optuna sees it; those that are not here it sees as u
-ROUTES = {
+ROUTES: dict[str, Route] = {
     "categorical": _categorical,
     "int_uniform": _int_uniform,
     "uniform": _uniform,

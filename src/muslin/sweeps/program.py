@@ -3,6 +3,8 @@
 It sees what W&B's agent gives (wandb/wandb_agent.py, MIT), so that a script for W&B's sweeps needs no change.
 """
 
+from __future__ import annotations
+
 import ctypes
 import json
 import os
@@ -13,13 +15,16 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import Any, Self
 
 from muslin.errors import InputError
 from muslin.executors.processes import kill_group
 from muslin.files import write_json, write_json_lines, write_text
 from muslin.sweeps import wandb_file
+from muslin.sweeps.file.space import Config
 
 DEFAULT = ["${env}", "${interpreter}", "${program}", "${args}"]
 MACRO = re.compile(r"\$\{.*\}")
@@ -40,7 +45,7 @@ ARGUMENTS = {
 GRACE = 10
 
 
-def command(template, program, config, file=None):
+def command(template: Sequence[Any] | None, program: str | None, config: Config, file: Path | None = None) -> list[str]:
     """The command line of one trial, W&B's macros filled in. A variable that is not set stays as its name, a macro
     that W&B does not know vanishes.
 
@@ -63,7 +68,7 @@ def command(template, program, config, file=None):
     return words
 
 
-def environment(task, run):
+def environment(task: dict[str, Any], run: Path) -> dict[str, str]:
     """What the program sees: W&B's variables, offline unless said otherwise. ``python`` is the first on the user's
     PATH; ours is behind it, for systems that have none of that name."""
     ours = {"WANDB_SWEEP_ID": task["sweep"], "WANDB_RUN_ID": run_id(run.name)}
@@ -77,12 +82,12 @@ def environment(task, run):
     return usual | os.environ | ours | (task.get("live") or {})
 
 
-def run_id(name):
+def run_id(name: str) -> str:
     """W&B takes no comma in a run's id."""
     return name.replace(",", "_")
 
 
-def parameters(config):
+def parameters(config: Config) -> str:
     """The text of the file in which W&B's client finds a run's configuration, which wins over ``config=``."""
     import yaml
 
@@ -90,7 +95,11 @@ def parameters(config):
     return "wandb_version: 1\n\n" + (yaml.safe_dump(values, sort_keys=False, allow_unicode=True) if values else "")
 
 
-def run_program(task, report, begun=lambda program: None):
+def run_program(
+    task: dict[str, Any],
+    report: Callable[[dict[str, Any]], str | None],
+    begun: Callable[[Program], Any] = lambda program: None,
+) -> tuple[dict[str, Any], str | None]:
     """Run the program of a task; returns (summary, why it was stopped early, or None).
 
     ``report(row)`` is called with each line of its output that is a JSON object holding the metric, and with the rows
@@ -109,7 +118,7 @@ def run_program(task, report, begun=lambda program: None):
     process = Program(words, variables, task.get("timeout"))
     with open(run / "log.txt", "w", encoding="utf-8") as log, process as program:
         begun(program)
-        for line in program.process.stdout:
+        for line in program.output:
             log.write(line)
             log.flush()
             row = _logged(line, metric)
@@ -126,7 +135,7 @@ def run_program(task, report, begun=lambda program: None):
         raise InputError(f"It took longer than {task['timeout']:g} seconds, and was ended.")
     if program.process.returncode and not stopped:
         raise InputError(_failure(program.process.returncode, last_words(run / "log.txt"), variables))
-    summary = {}
+    summary: dict[str, Any] = {}
     if not rows:
         rows, summary = _wandb_run(run, variables, metric, start)
         for row in () if task.get("live") else rows:
@@ -143,10 +152,11 @@ def run_program(task, report, begun=lambda program: None):
 class Program:
     """A program that runs in a process group of its own; when it ends, or is late, so does all that it began."""
 
-    def __init__(self, words, variables, timeout=None):
+    def __init__(self, words: list[str], variables: Mapping[str, str], timeout: float | None = None):
         if not words:
             raise InputError("The command of the sweep file is empty once its macros are filled in.")
-        self.late, self.stopped = False, None
+        self.late = False
+        self.stopped: str | None = None
         try:
             self.process = subprocess.Popen(
                 words,
@@ -162,47 +172,49 @@ class Program:
             )
         except (OSError, ValueError) as error:  # ValueError: a zero byte in an argument
             raise InputError(f"Cannot run {words[0]!r}: {getattr(error, 'strerror', None) or error}.") from error
+        assert self.process.stdout
+        self.output = self.process.stdout
         self.timer = threading.Timer(timeout, self._be_late) if timeout else None
         self.waiter = threading.Thread(target=self._wait, daemon=True)
 
-    def __enter__(self):
+    def __enter__(self) -> Self:
         self.waiter.start()
         if self.timer:
             self.timer.start()
         return self
 
-    def __exit__(self, *error):
+    def __exit__(self, *error: Any) -> None:
         if self.timer:
             self.timer.cancel()
         if error[0]:
             self.kill()
         self.waiter.join()
-        self.process.stdout.close()
+        self.output.close()
 
-    def _wait(self):
+    def _wait(self) -> None:
         """What the program leaves behind holds its output open: only once that is gone, its last line has come."""
         os.waitid(os.P_PID, self.process.pid, os.WEXITED | os.WNOWAIT)  # its number stays taken until wait()
         self.kill()
         self.process.wait()
 
-    def _be_late(self):
+    def _be_late(self) -> None:
         self.late = True
         self.end()
 
     @property
-    def group(self):
+    def group(self) -> int:
         return self.process.pid
 
-    def kill(self):
+    def kill(self) -> None:
         kill_group(self.group)
 
-    def stop(self, reason):
+    def stop(self, reason: str) -> None:
         """End it, for this reason; its output is read on meanwhile."""
         if not self.stopped:
             self.stopped = reason
             threading.Thread(target=self.end, daemon=True).start()
 
-    def end(self):
+    def end(self) -> None:
         """Ask it to end, and after a while make it."""
         with suppress(ProcessLookupError):
             os.killpg(self.group, signal.SIGTERM)
@@ -211,13 +223,13 @@ class Program:
             self.kill()
 
 
-def _die_with_parent():
+def _die_with_parent() -> None:
     """On Linux a program does not outlive a worker that is killed."""
     ctypes.CDLL(None).prctl(1, signal.SIGKILL)
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
-def _logged(line, metric):
+def _logged(line: str, metric: str | None) -> dict[str, Any] | None:
     """The JSON object in a line of output if it holds the metric, or where there is no metric any JSON object."""
     if not line.lstrip().startswith("{"):
         return None
@@ -228,13 +240,13 @@ def _logged(line, metric):
     return row if isinstance(row, dict) and (metric is None or metric in row) else None
 
 
-def _failure(code, words, variables):
+def _failure(code: int, words: str, variables: Mapping[str, str]) -> str:
     how = f"signal {-code}" if code < 0 else f"exit code {code}"
     which = f" (python is {shutil.which('python', path=variables['PATH'])})" if "ModuleNotFoundError" in words else ""
     return f"The program ended with {how}: {words}{which}"
 
 
-def last_words(log):
+def last_words(log: Path) -> str:
     """Why a program failed, as its log has it: the exception of the last traceback, else the last line. What W&B's
     client says at the end of every run is not it."""
     lines = [COLOR.sub("", line.rstrip()) for line in log.read_text(encoding="utf-8").splitlines()]
@@ -248,7 +260,9 @@ def last_words(log):
 COLOR = re.compile(r"\x1b\[[0-9;]*m")
 
 
-def _wandb_run(run, variables, metric, start):
+def _wandb_run(
+    run: Path, variables: Mapping[str, str], metric: str | None, start: float
+) -> tuple[list[dict[str, Any]], dict[str, Any]]:
     """(rows that have the metric, summary) of the offline run that the program left with W&B's client, wherever that
     is: in the folder of WANDB_DIR, or as ``wandb.init(dir=…)`` said and the client printed."""
     said = re.findall(r"(?:locally in|wandb sync) (\S+run-\S+)", (run / "log.txt").read_text(encoding="utf-8"))
@@ -256,13 +270,14 @@ def _wandb_run(run, variables, metric, start):
     for place in (run, Path(variables["WANDB_DIR"]), Path.cwd()):
         folders |= {*place.glob(f"wandb/*run-*-{variables['WANDB_RUN_ID']}")}
     files = {file.resolve() for folder in folders for file in folder.glob("*.wandb")}
-    files = [file for file in files if file.stat().st_mtime >= start - 2]
-    rows, summary = [], {}
-    for file in sorted(files, key=lambda file: file.stat().st_mtime):
+    written = sorted((file.stat().st_mtime, file) for file in files)
+    rows: list[dict[str, Any]] = []
+    summary: dict[str, Any] = {}
+    for file in (file for at, file in written if at >= start - 2):
         more, last = wandb_file.read(file)
         rows, summary = rows + more, summary | last
     return [row for row in rows if metric is None or _is_number(row.get(metric))], summary
 
 
-def _is_number(value):
+def _is_number(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)

@@ -3,12 +3,16 @@
 The forest is the model of SMAC (Hutter, Hoos & Leyton-Brown, LION 2011), and of fANOVA in analysis.py.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from muslin.sweeps.analysis import columns
-from muslin.sweeps.file.space import at, point
+from muslin.sweeps.file.schema import Metric
+from muslin.sweeps.file.space import Config, Space, at, point
+from muslin.sweeps.trial_store import Trial
 
 #: trials below which the forest is not asked; configurations that it is asked about; its trees
 ENOUGH, CANDIDATES, TREES = 10, 2000, 200
@@ -23,13 +27,13 @@ class Recommendation:
     """``configs``: [{"settings": {name: value}, "mean", "spread"}], the best first; ``error``: the mean distance of the
     forest from trials that it had not seen; ``explained``: R² on such trials; ``sentence``: how sure all that is."""
 
-    configs: list
+    configs: list[dict[str, Any]]
     sentence: str
     error: float | None = None
     explained: float | None = None
 
 
-def recommend(space, trials, metric, count=3, seed=0):
+def recommend(space: Space, trials: Sequence[Trial], metric: Metric, count: int = 3, seed: int = 0) -> Recommendation:
     """The configurations of the space with the best predicted metric that no trial has had.
 
     trials: those with a value; one that was stopped early counts with the best value that it had, as it does for W&B.
@@ -53,7 +57,7 @@ def recommend(space, trials, metric, count=3, seed=0):
     return Recommendation(configs, _how_sure(forest.oob_score_, error, metric, len(y)), error, forest.oob_score_)
 
 
-def _why_not(space, trials):
+def _why_not(space: Space, trials: Sequence[Trial]) -> str:
     if not space.searched:
         return "The sweep searches nothing: every parameter has one value."
     if len(trials) < ENOUGH:
@@ -61,7 +65,7 @@ def _why_not(space, trials):
     return "All trials have the same value; there is nothing to learn from them."
 
 
-def _untried(space, tried, seed):
+def _untried(space: Space, tried: Sequence[Config], seed: int) -> list[Config]:
     """Configurations drawn as a random search draws them, none of them twice."""
     known = {space.key(config) for config in tried}
     drawn = (space.config(point(space, seed, i)) for i in range(CANDIDATES))
@@ -69,11 +73,11 @@ def _untried(space, tried, seed):
     return [config for key, config in new.items() if key not in known]
 
 
-def _values(space, config):
+def _values(space: Space, config: Config) -> dict[str, Any]:
     return {leaf.name: at(config, leaf.name) for leaf in space.searched}
 
 
-def _without_outliers(y, metric):
+def _without_outliers(y: np.ndarray, metric: Metric) -> np.ndarray:
     """Values far on the worse side (three interquartile ranges beyond the quartile), such as the loss of a run that
     diverged, are moved in to that distance: how bad the bad are should not decide about the good."""
     low, high = np.quantile(y, (0.25, 0.75))
@@ -81,13 +85,13 @@ def _without_outliers(y, metric):
     return np.maximum(y, low - far) if metric.goal == "maximize" else np.minimum(y, high + far)
 
 
-def _forest(X, y, seed):
+def _forest(X: np.ndarray, y: np.ndarray, seed: int) -> Any:
     from sklearn.ensemble import RandomForestRegressor
 
     return RandomForestRegressor(TREES, oob_score=True, random_state=seed).fit(X, y)
 
 
-def _how_sure(explained, error, metric, trials):
+def _how_sure(explained: float, error: float, metric: Metric, trials: int) -> str:
     if explained <= 0:
         return (
             f"On trials that a tree had not seen, the forest predicts {metric.name} no better than their mean does: "

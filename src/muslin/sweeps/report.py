@@ -3,7 +3,11 @@
 import json
 import os
 from collections import Counter
+from collections.abc import Sequence
+from datetime import datetime
+from os import PathLike
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 import yaml
@@ -17,10 +21,12 @@ from muslin.sweeps.directory import SweepDirectory
 from muslin.sweeps.file.space import at
 from muslin.sweeps.recommend import METHOD, recommend
 from muslin.sweeps.scheduler import best
-from muslin.sweeps.trial_store import ENDED
+from muslin.sweeps.trial_store import ENDED, Trial, TrialStore
 
 
-def write(path, output=None, storage=None):
+def write(
+    path: str | PathLike[str], output: str | PathLike[str] | None = None, storage: str | None = None
+) -> dict[str, Any]:
     """Write the page of a sweep directory (to report.html in it, or to ``output``) and the pictures that it lacks.
 
     Returns {"report": path, "pictures": [path], "left_out": [a sentence for each thing that the sweep has not]}.
@@ -36,7 +42,9 @@ def write(path, output=None, storage=None):
     return {"report": output, "pictures": sorted(directory.path.glob("*.png")), "left_out": facts["left_out"]}
 
 
-def contents(directory, study, folder, analysis=None):
+def contents(
+    directory: SweepDirectory, study: TrialStore, folder: Path, analysis: dict[str, Any] | None = None
+) -> dict[str, Any]:
     """What templates/sweep.html shows. ``folder`` is where the page will be: the links lead from there. ``found`` are
     the findings, where they are known."""
     metric, space = directory.metric, directory.sweep.space
@@ -68,16 +76,16 @@ NEEDED = {
 }
 
 
-def _took(trials):
+def _took(trials: Sequence[Trial]) -> str:
     """From the first trial's creation to the last one's end, in words; empty if none has ended."""
-    ends = [trial.ended for trial in trials if trial.state in ENDED and trial.ended]
+    ends: list[datetime] = [trial.ended for trial in trials if trial.state in ENDED and trial.ended]
     if not ends:
         return ""
     (length,), unit = since([(max(ends) - min(trial.created for trial in trials)).total_seconds()])
     return f"{length:.3g} {unit}"
 
 
-def _row(trial, names, sweep, folder):
+def _row(trial: Trial, names: list[str], sweep: Path, folder: Path) -> dict[str, Any]:
     report = sweep / trial.run / "report.html"
     return {
         "trial": trial.number,
@@ -91,7 +99,13 @@ def _row(trial, names, sweep, folder):
     }
 
 
-def _charts(directory, study, trials, names, analysis=None):
+def _charts(
+    directory: SweepDirectory,
+    study: TrialStore,
+    trials: Sequence[Trial],
+    names: list[str],
+    analysis: dict[str, Any] | None = None,
+) -> dict[str, Any]:
     """{name: figure}; those of importance and correlation only where there are enough trials."""
     metric, scales = directory.metric, logarithmic(directory.sweep.space)
     analysis = analysis or _kept(directory, study, trials) or findings(directory, study, trials)
@@ -125,7 +139,7 @@ class Costly(BaseModel):
     correlation: list[Strength]
 
 
-def _kept(directory, study, trials):
+def _kept(directory: SweepDirectory, study: TrialStore, trials: Sequence[Trial]) -> dict[str, Any] | None:
     """analysis.json, which `muslin sweep` writes at its end, if it is of these very trials."""
     path = directory.path / "analysis.json"
     analysis = read_json(path) if path.exists() else None

@@ -7,18 +7,22 @@ None asks for a configuration that there was already. W&B's searches do: of a sm
 """
 
 import math
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import cached_property
 from importlib.util import find_spec
+from types import ModuleType
+from typing import Any, Protocol
 
 import numpy as np
 
 from muslin.errors import InputError, lookup
-from muslin.sweeps.file.space import Grid, point
+from muslin.sweeps.file.schema import Sweep
+from muslin.sweeps.file.space import Config, Grid, Space, point
 from muslin.sweeps.file.spellings import SETTINGS, roots
-from muslin.sweeps.mapping import parameters
+from muslin.sweeps.mapping import Parameter, parameters
 from muslin.sweeps.storage import load_optuna
+from muslin.sweeps.trial_store import Asked, Trial
 
 #: the names of a seed
 SEEDS = {names for names, setting in SETTINGS.items() if setting == "seed"}
@@ -27,13 +31,16 @@ SEEDS = {names for names, setting in SETTINGS.items() if setting == "seed"}
 PATIENCE, NEAR = 10_000, 200
 
 
-@dataclass(frozen=True)
-class Asked:
-    """The configuration of a trial, and the same as Optuna stores it."""
+class Search(Protocol):
+    """What a sweep's loop asks. ``learns``: whether what it gives depends on what it was told; ``size``: how many there
+    can be."""
 
-    config: dict
-    params: dict
-    distributions: dict
+    learns: bool
+    size: float
+
+    def ask(self, index: int) -> Asked: ...
+
+    def tell(self, trial: Trial) -> None: ...
 
 
 class Exhausted(InputError):
@@ -48,19 +55,19 @@ class Points:
 
     learns = False
 
-    def __init__(self, space, at: Callable, size=math.inf):
+    def __init__(self, space: Space, at: Callable[[int], Sequence[float]], size: float = math.inf):
         self.space, self.at, self.size = space, at, size
 
     @cached_property
-    def parameters(self):
+    def parameters(self) -> dict[str, Parameter]:
         return parameters(self.space)
 
-    def ask(self, index):
+    def ask(self, index: int) -> Asked:
         at = self.at(index)
         seen = {name: p.seen(u) for (name, p), u in zip(self.parameters.items(), at, strict=True)}
         return Asked(self.space.config(at), seen, {name: p.distribution for name, p in self.parameters.items()})
 
-    def tell(self, trial):
+    def tell(self, trial: Trial) -> None:
         pass
 
 
@@ -68,18 +75,20 @@ class Draws:
     """The points of a random search, index → point. Of a finite space, those whose configuration an earlier one has are
     passed over."""
 
-    def __init__(self, space, seed):
+    def __init__(self, space: Space, seed: int):
         self.space, self.seed = space, seed
-        self.points, self.keys, self.drawn = [], set(), 0
+        self.points: list[list[float]] = []
+        self.keys: set[str] = set()
+        self.drawn = 0
 
-    def __call__(self, index):
+    def __call__(self, index: int) -> Sequence[float]:
         if self.space.size == math.inf:
             return point(self.space, self.seed, index)
         while len(self.points) <= index:
             self.points.append(self._new())
         return self.points[index]
 
-    def _new(self):
+    def _new(self) -> list[float]:
         for _ in range(PATIENCE):
             drawn = point(self.space, self.seed, self.drawn)
             self.drawn += 1
@@ -95,19 +104,20 @@ class Bayes:
 
     learns = True
 
-    def __init__(self, sweep, seed, sampler):
+    def __init__(self, sweep: Sweep, seed: int, sampler: str | None):
         optuna = load_optuna()
+        assert sweep.metric  # without one there is no method bayes
         self.optuna, self.space, self.metric, self.seed = optuna, sweep.space, sweep.metric, seed
         self.sampler = lookup(SAMPLERS, "sampler", sampler)
         self.parameters = parameters(self.space)
         self.distributions = {name: p.distribution for name, p in self.parameters.items()}
         self.study = optuna.create_study(direction=self.metric.goal)
-        self.mirrored = {}  # index → number in the mirror
-        self.keys = set()  # of the configurations that there were, where the space is finite
+        self.mirrored: dict[int, int] = {}  # index → number in the mirror
+        self.keys: set[str] = set()  # of the configurations that there were, where the space is finite
         self.size = self.space.size
-        self.values = []
+        self.values: list[float] = []
 
-    def ask(self, index):
+    def ask(self, index: int) -> Asked:
         self.study.sampler = self.sampler(self.optuna, _seed(self.seed, index))
         trial = self.study.ask(self.distributions)
         config = self._config(trial.params)
@@ -118,17 +128,17 @@ class Bayes:
         self._know(config)
         return Asked(config, trial.params, self.distributions)
 
-    def _config(self, params):
+    def _config(self, params: dict[str, Any]) -> Config:
         return self.space.assemble({name: p.value(params[name]) for name, p in self.parameters.items()})
 
-    def _is_new(self, config):
+    def _is_new(self, config: Config) -> bool:
         return self.size == math.inf or self.space.key(config) not in self.keys
 
-    def _know(self, config):
+    def _know(self, config: Config) -> None:
         if self.size < math.inf:
             self.keys.add(self.space.key(config))
 
-    def _near(self, params, index):
+    def _near(self, params: dict[str, Any], index: int) -> Asked:
         """In place of a configuration that there was, one that there was not and that differs in as few values."""
         rng = np.random.default_rng([self.seed, index])
         for changed in range(1, len(params) + 1):
@@ -141,14 +151,14 @@ class Bayes:
                     return Asked(config, near, self.distributions)
         raise Exhausted
 
-    def _mirror(self, index, params):
+    def _mirror(self, index: int, params: dict[str, Any]) -> None:
         """A trial that runs, of this index, which the sampler did not choose."""
         self.mirrored[index] = len(self.study.get_trials(deepcopy=False))
         state = self.optuna.trial.TrialState.RUNNING
         trial = {"params": params, "distributions": self.distributions}
         self.study.add_trial(self.optuna.trial.create_trial(state=state, **trial))
 
-    def tell(self, trial):
+    def tell(self, trial: Trial) -> None:
         """Of a trial that runs or has ended; it may not have been asked for here."""
         states = self.optuna.trial.TrialState
         if trial.number not in self.mirrored:
@@ -162,37 +172,36 @@ class Bayes:
         state = {"values": value} if value is not None else {"state": states.FAIL}
         self.study.tell(self.mirrored[trial.number], **state, skip_if_finished=True)
 
-    def _imputed(self, trial):
+    def _imputed(self, trial: Trial) -> float | None:
         finite = [v for v in trial.history if math.isfinite(v)]
         if self.metric.impute == "latest" and finite:
             return finite[-1]
-        worst = self.metric.impute != "best"
-        return (max if worst == (self.metric.goal == "minimize") else min)(self.values, default=None)
+        return (min if self.metric.impute == "best" else max)(self.values, key=self.metric.cost, default=None)
 
 
 class Repeated:
     """Each configuration of a search ``times`` times, one after the other, with seeds that count up."""
 
-    def __init__(self, search, times, seed_at):
+    def __init__(self, search: Search, times: int, seed_at: tuple[str, ...]):
         self.search, self.times, self.seed_at = search, times, seed_at
         self.learns, self.size = search.learns, search.size * times
-        self.first = {}  # index of the first of its kind → Asked
+        self.first: dict[int, Asked] = {}  # index of the first of its kind → Asked
 
-    def ask(self, index):
+    def ask(self, index: int) -> Asked:
         first = index - index % self.times
         if first not in self.first:
             self.first[first] = self.search.ask(first if self.learns else first // self.times)
         asked = self.first[first]
         return replace(asked, config=_seeded(asked.config, self.seed_at, index % self.times))
 
-    def tell(self, trial):
+    def tell(self, trial: Trial) -> None:
         first = trial.number - trial.number % self.times
         if first == trial.number:
             self.first.setdefault(first, Asked(trial.config, trial.params, getattr(self.search, "distributions", {})))
         self.search.tell(trial)
 
 
-def _seeded(config, path, more):
+def _seeded(config: Config, path: Sequence[str], more: int) -> Config:
     """The configuration with the seed at this path (of which the usual one is 0) that much higher."""
     if not path:
         return config
@@ -200,7 +209,7 @@ def _seeded(config, path, more):
     return config | {first: _seeded(config[first], rest, more) if rest else config.get(first, 0) + more}
 
 
-def seed_at(sweep):
+def seed_at(sweep: Sweep) -> tuple[str, ...]:
     """The path of keys to a sweep's seed, which repeats change; () where a program has none.
 
     Raises InputError where the sweep searches it.
@@ -213,33 +222,33 @@ def seed_at(sweep):
     return () if sweep.runs_program else ("seed",)
 
 
-def _tpe(optuna, seed):
+def _tpe(optuna: ModuleType, seed: int) -> Any:
     return optuna.samplers.TPESampler(multivariate=True, constant_liar=True, seed=seed)
 
 
-def _gp(optuna, seed):
+def _gp(optuna: ModuleType, seed: int) -> Any:
     if find_spec("torch") is None:
         raise InputError("--sampler gp needs PyTorch and SciPy: pip install torch scipy (or take --sampler tpe).")
     return optuna.samplers.GPSampler(seed=seed)
 
 
 #: name → (optuna, seed) → Optuna's sampler
-SAMPLERS = {"tpe": _tpe, "gp": _gp}
+SAMPLERS: dict[str, Callable[[ModuleType, int], Any]] = {"tpe": _tpe, "gp": _gp}
 
 
-def _seed(seed, index):
+def _seed(seed: int, index: int) -> int:
     """A sampler of its own for each index: a resumed search does not draw its first numbers again."""
     return int(np.random.SeedSequence([seed, index]).generate_state(1)[0])
 
 
-def _random(sweep, seed, sampler):
+def _random(sweep: Sweep, seed: int, sampler: str | None) -> Points:
     return Points(sweep.space, Draws(sweep.space, seed), sweep.space.size)
 
 
-def _grid(sweep, seed, sampler):
+def _grid(sweep: Sweep, seed: int, sampler: str | None) -> Points:
     grid = Grid(sweep.space)
     return Points(grid.space, grid.point, grid.size)
 
 
 #: method → (sweep, seed, sampler) → search
-SEARCHES = {"random": _random, "grid": _grid, "bayes": Bayes}
+SEARCHES: dict[str, Callable[[Sweep, int, str | None], Search]] = {"random": _random, "grid": _grid, "bayes": Bayes}

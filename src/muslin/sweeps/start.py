@@ -15,6 +15,7 @@ from muslin.executors.processes import cores
 from muslin.sweeps import directory, notebook, search
 from muslin.sweeps.directory import SweepDirectory
 from muslin.sweeps.file import ours, schema, spellings
+from muslin.sweeps.file.schema import Sweep
 from muslin.sweeps.functions import Functions
 from muslin.sweeps.scheduler import Scheduler, best
 from muslin.sweeps.trial_store import Trial
@@ -60,16 +61,12 @@ class SweepStudy:
         return f"<SweepStudy {self.path}, {len(self.trials)} trials{so_far}>"
 
     def _repr_html_(self) -> str:
-        rows = [self._row(trial) for trial in sorted(self.trials, key=self._rank)[:10]]
+        rows = [self._row(trial) for trial in sorted(self.trials, key=lambda t: self.metric.cost(t.value))[:10]]
         names = list(dict.fromkeys(name for row in rows for name in row))
         head = "".join(f"<th>{escape(str(name))}</th>" for name in names)
         cells = ("".join(f"<td>{escape(str(row.get(name, '')))}</td>" for name in names) for row in rows)
         body = "".join(f"<tr>{row}</tr>" for row in cells)
         return f"<p>{escape(repr(self))}</p><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
-
-    def _rank(self, trial: Trial) -> tuple[bool, float]:
-        sign = -1 if self.metric.goal == "maximize" else 1
-        return trial.value is None, sign * (trial.value or 0.0)
 
 
 def sweep(
@@ -110,16 +107,16 @@ def sweep(
         search.seed_at(plan)  # or it raises
     fetch(plan)
     stem = "sweep" if isinstance(file, Mapping) else Path(file).stem
-    place = {"seed": seed, "sampler": sampler.lower(), "storage": storage, "repeats": repeats}
-    where, study = directory.begin(plan, name=name or plan.name or stem, runs_dir=runs_dir, **place)
+    name, sampler = name or plan.name or stem, sampler.lower()
+    where, study = directory.begin(plan, name, runs_dir, seed, sampler, storage, repeats)
     pool = Functions(function, where.metric.name) if function else None
     told = None if function else tracker_arguments(tracker, where)
-    limits = {"count": count, "timeout": trial_timeout, "show": show or notebook.shown()}
-    Scheduler(where, study, workers or min(cores(), 8), pool=pool, tracker=told, **limits).run()
+    workers, show = workers or min(cores(), 8), show or notebook.shown()
+    Scheduler(where, study, workers, count, show, pool, told, trial_timeout).run()
     return SweepStudy(where.path, storage)
 
 
-def _read(file, function):
+def _read(file: str | PathLike[str] | Mapping[str, Any], function: Callable[[dict[str, Any]], Any] | None) -> Sweep:
     if function is None:
         return ours.checked(dict(file), "The sweep") if isinstance(file, Mapping) else ours.read(file)
     raw = dict(file) if isinstance(file, Mapping) else schema.load(file)
@@ -131,7 +128,14 @@ def _read(file, function):
     return schema.parse(raw | {"program": f"function {named}"})
 
 
-def _check(plan, function, count, workers, timeout, tracker):
+def _check(
+    plan: Sweep,
+    function: Callable[[dict[str, Any]], Any] | None,
+    count: int | None,
+    workers: int | None,
+    timeout: float | None,
+    tracker: str,
+) -> None:
     for name, value in {"count": count, "workers": workers}.items():
         if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
             raise InputError(f"{name} is {value!r}; it must be a whole number from 1.")
@@ -145,7 +149,7 @@ def _check(plan, function, count, workers, timeout, tracker):
         raise InputError("This sweep would never end: give count=, or run_cap or metric.target in the sweep.")
 
 
-def fetch(plan):
+def fetch(plan: Sweep) -> None:
     """Have the data set, which the workers share, before they all want it; say at once if it is not to be had."""
     if plan.runs_program:
         return
@@ -155,7 +159,7 @@ def fetch(plan):
         settings.load_data()
 
 
-def tracker_arguments(name, where):
+def tracker_arguments(name: str, where: SweepDirectory) -> dict[str, Any] | None:
     """The arguments of the workers' trackers: one group of runs, the metric under the sweep file's name of it."""
     if name == "none":
         return None

@@ -3,16 +3,21 @@
 import sqlite3
 import time
 import warnings
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import ModuleType
+from typing import Any, TypeVar
 
 from muslin.errors import InputError, masked, visible
+
+T = TypeVar("T")
 
 #: seconds to wait for a locked SQLite file: when it is opened, and later
 OPENING, WAITING = 10, 120
 
 
-def writable(url):
+def writable(url: str) -> Any:
     """Optuna's storage at a URL, its tables made if they are not there.
 
     Raises InputError: the URL is none, the database is locked or cannot be written.
@@ -26,7 +31,7 @@ def writable(url):
     return optuna.storages.get_storage(storage)
 
 
-def readable(url):
+def readable(url: str) -> Any:
     """Optuna's storage at a URL, of which nothing is written. Raises InputError: there is none."""
     optuna, parsed = load_optuna(), parse(url)
     options = {"pool_pre_ping": True, "execution_options": {"postgresql_readonly": True}}
@@ -36,7 +41,7 @@ def readable(url):
     return optuna.storages.get_storage(storage)
 
 
-def parse(url):
+def parse(url: str) -> Any:
     """SQLAlchemy's URL. Raises InputError, without a password that may be in it."""
     import sqlalchemy as sql
 
@@ -47,18 +52,18 @@ def parse(url):
         raise InputError(f"--storage is {shown(url)!r}; it must be a database's URL such as {right}.") from None
 
 
-def shown(url):
+def shown(url: str) -> str:
     """The URL without its password."""
     return masked(visible(str(url)))
 
 
-def _file(parsed):
+def _file(parsed: Any) -> Path | None:
     """The path of a SQLite file, or None."""
     named = parsed.get_backend_name() == "sqlite" and parsed.database not in (None, "", ":memory:")
     return Path(parsed.database) if named else None
 
 
-def _prepare(path):
+def _prepare(path: Path) -> None:
     """Let a locked or unwritable SQLite file be said at once and simply."""
     if not path.absolute().parent.is_dir():
         raise InputError(f"The storage {path} cannot be made: there is no folder {path.absolute().parent}.")
@@ -74,7 +79,7 @@ def _prepare(path):
             connection.close()
 
 
-def _write_ahead(connection):
+def _write_ahead(connection: sqlite3.Connection) -> Any:
     """SQLite's time-out is not for this: of several that open a new file together, some hear "locked" at once."""
     end = time.monotonic() + OPENING
     while True:
@@ -86,7 +91,7 @@ def _write_ahead(connection):
             time.sleep(0.01)
 
 
-def _read_only(path):
+def _read_only(path: Path) -> str:
     """The URL of a SQLite file that can only be read. Where the folder cannot be written either, as in an archive,
     there may be no other writer, and SQLite needs to be told so."""
     if not path.is_file():
@@ -109,7 +114,7 @@ def _read_only(path):
 
 
 @contextmanager
-def sqlite_errors(path):
+def sqlite_errors(path: Path) -> Iterator[None]:
     """What SQLite says against a file as an InputError that names it."""
     try:
         yield
@@ -122,13 +127,13 @@ class Hurried(sqlite3.Connection):
     """Does not wait for the disk at every commit. What is committed survives any kill of a process; a power cut may
     take the last commits, and what they said is then done again."""
 
-    def __init__(self, *arguments, **options):
+    def __init__(self, *arguments: Any, **options: Any):
         super().__init__(*arguments, **options)
         self.execute("PRAGMA synchronous = NORMAL")
 
 
 @contextmanager
-def storage_errors(url):
+def storage_errors(url: str) -> Iterator[None]:
     """Any error of the database, or of what it holds, as an InputError that names it."""
     import sqlalchemy as sql
 
@@ -149,7 +154,7 @@ def storage_errors(url):
         raise InputError(f"The storage {shown(url)} is damaged, or not of a sweep of muslin.") from error
 
 
-def together(make, tries=8):
+def together(make: Callable[[], T], tries: int = 8) -> T:
     """What ``make`` returns. Processes that begin at once may all make the same tables; the slower ones try again."""
     import sqlalchemy as sql
 
@@ -165,7 +170,7 @@ def together(make, tries=8):
     return make()
 
 
-def load_optuna():
+def load_optuna() -> ModuleType:
     try:
         with warnings.catch_warnings():  # tqdm's, in a notebook without widgets
             warnings.filterwarnings("ignore", "IProgress not found")

@@ -1,11 +1,12 @@
 """What a worker does for a trial: it trains our network, or runs a program of the user's own."""
 
 from pathlib import Path
+from typing import Any
 
 from muslin.executors import training
 
 
-def network(task, parent):
+def network(task: dict[str, Any], parent: Any) -> dict[str, Any]:
     from muslin.tracking import tracker
 
     run, data = training.prepared(Path(task["run"]), task["settings"])
@@ -15,7 +16,7 @@ def network(task, parent):
     return message
 
 
-def program(task, parent):
+def program(task: dict[str, Any], parent: Any) -> dict[str, Any]:
     from muslin.sweeps import program
 
     summary, stopped = program.run_program(task, parent.row, parent.running)

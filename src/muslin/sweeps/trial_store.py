@@ -3,13 +3,18 @@
 import json
 import math
 import re
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
+from types import ModuleType
+from typing import Any, Self
 
 from muslin import errors
 from muslin.errors import InputError, visible
 from muslin.sweeps.claims import Claims, gone
+from muslin.sweeps.file.schema import Metric, Sweep
+from muslin.sweeps.file.space import Config
 from muslin.sweeps.storage import load_optuna, readable, shown, storage_errors, together, writable
 
 #: ours → Optuna's name of the state
@@ -20,20 +25,29 @@ ENDED = ("finished", "stopped_early", "failed")
 FREE = ("name", "description", "project", "entity", "run_cap", "controller", "kind", "apiVersion", "job", "image_uri")
 
 
+@dataclass(frozen=True)
+class Asked:
+    """The configuration of a trial, and the same as Optuna stores it."""
+
+    config: Config
+    params: dict[str, Any]
+    distributions: dict[str, Any]  # Optuna's
+
+
 @dataclass
 class Trial:
     """``number`` is the index of its configuration, ``run`` the name of its run directory, ``history`` the metric's
     logged values, ``value`` the best of them; ``reason`` says why it failed or was stopped early."""
 
     number: int
-    config: dict
+    config: Config
     run: str
-    params: dict = field(default_factory=dict)
+    params: dict[str, Any] = field(default_factory=dict)
     state: str = "running"
-    history: list = field(default_factory=list)
+    history: list[float] = field(default_factory=list)
     value: float | None = None
     reason: str | None = None
-    created: datetime | None = None
+    created: datetime = field(default_factory=datetime.now)
     ended: datetime | None = None
     parameters: int | None = None
     id: int | None = None  # the storage's own
@@ -42,16 +56,16 @@ class Trial:
 class TrialStore:
     """Raises InputError wherever the storage fails, naming it."""
 
-    def __init__(self, url, name, storage, study_id, metric):
+    def __init__(self, url: str, name: str, storage: Any, study_id: int, metric: Metric):
         self.url, self.name, self.storage, self.id, self.metric = url, name, storage, study_id, metric
 
     @cached_property
-    def claims(self):
+    def claims(self) -> Claims:
         with storage_errors(self.url):
             return together(lambda: Claims(self.storage._backend.engine, self.id))
 
     @classmethod
-    def open(cls, url, name, metric, definition, new=False):
+    def open(cls, url: str, name: str, metric: Metric, definition: dict[str, Any], new: bool = False) -> Self:
         """The study of this name, which must be of this definition, to be worked at. A ``new`` one is made if it is not
         there.
 
@@ -71,7 +85,7 @@ class TrialStore:
             return cls(url, name, storage, ids[name], metric)._of(definition)
 
     @classmethod
-    def read(cls, url, name, metric, definition):
+    def read(cls, url: str, name: str, metric: Metric, definition: dict[str, Any]) -> Self:
         """The study of this name, which must be of this definition, to be read: nothing is written.
 
         Raises InputError: no such storage or study, or one of another sweep.
@@ -84,7 +98,7 @@ class TrialStore:
                 raise InputError(f"The storage {shown(url)} has no sweep {name!r}; it has {others}.")
             return cls(url, name, storage, ids[name], metric)._of(definition)
 
-    def _of(self, definition):
+    def _of(self, definition: dict[str, Any]) -> Self:
         stored = self.storage.get_study_user_attrs(self.id).get("sweep")
         if changes := differences(stored or {}, definition):
             raise InputError(
@@ -93,13 +107,13 @@ class TrialStore:
             )
         return self
 
-    def trials(self):
+    def trials(self) -> dict[int, Trial]:
         """{number: Trial}"""
         with storage_errors(self.url):
             stored = self.storage.get_all_trials(self.id, deepcopy=False)
             return {trial.number: trial for trial in map(_trial, stored) if trial is not None}
 
-    def start(self, number, asked, run):
+    def start(self, number: int, asked: Asked, run: str) -> Trial:
         """Store a trial that runs."""
         optuna = load_optuna()
         with storage_errors(self.url):
@@ -115,12 +129,12 @@ class TrialStore:
             id = self.storage.create_new_trial(self.id, stored)
         return Trial(number, asked.config, run, asked.params, created=stored.datetime_start, id=id)
 
-    def log(self, trial, iteration, value):
+    def log(self, trial: Trial, iteration: int, value: float) -> None:
         """Store one value of a trial that runs."""
         with storage_errors(self.url):
             self.storage.set_trial_intermediate_value(trial.id, iteration, value)
 
-    def end(self, trial):
+    def end(self, trial: Trial) -> bool:
         """Store what came of a trial; False if it is no longer ours to say."""
         optuna = load_optuna()
         with storage_errors(self.url):
@@ -137,11 +151,11 @@ class TrialStore:
         trial.ended = datetime.now()
         return True
 
-    def take(self, allowed):
+    def take(self, allowed: Callable[[int], bool]) -> int | None:
         with storage_errors(self.url):
             return self.claims.take(allowed)
 
-    def orphans(self, ended):
+    def orphans(self, ended: Collection[int]) -> tuple[list[int], list[int]]:
         """Numbers of claims, now ours, whose owner is gone and whose trial has not ended; those of others that live."""
         with storage_errors(self.url):
             others = {
@@ -152,30 +166,29 @@ class TrialStore:
             ours = [n for n, claim in others.items() if gone(*claim) and self.claims.adopt(n, claim[0])]
         return ours, [n for n in others if n not in ours]
 
-    def deaths(self, number):
+    def deaths(self, number: int) -> int:
         """Count one more death of a worker at this trial, and return how many there were."""
         with storage_errors(self.url):
             self.claims.died(number)
             return self.claims.all()[number][2]
 
-    def beat(self):
+    def beat(self) -> None:
         with storage_errors(self.url):
             self.claims.beat()
 
-    def release(self):
+    def release(self) -> None:
         with storage_errors(self.url):
             self.claims.release()
 
 
-def definition(sweep, seed, sampler, repeats=1):
+def definition(sweep: Sweep, seed: int, sampler: str, repeats: int = 1) -> dict[str, Any]:
     """What must stay the same for as long as a sweep lasts, as JSON gives it back."""
     raw = {key: value for key, value in sweep.raw.items() if key not in FREE}
-    sampler = {"sampler": sampler} if sweep.method == "bayes" else {}
-    more = {"repeats": repeats} if repeats > 1 else {}
-    return json.loads(json.dumps({"file": raw, "seed": seed, **sampler, **more}))
+    agreed = {"file": raw, "seed": seed} | ({"sampler": sampler} if sweep.method == "bayes" else {})
+    return json.loads(json.dumps(agreed | ({"repeats": repeats} if repeats > 1 else {})))
 
 
-def differences(before, now, path=""):
+def differences(before: Any, now: Any, path: str = "") -> list[str]:
     """What changed, in words: ["parameters.epochs.values was [5], is [5, 10]"]."""
     if isinstance(before, dict) and isinstance(now, dict):
         keys = dict.fromkeys([*before, *now])
@@ -193,11 +206,11 @@ def differences(before, now, path=""):
 ABSENT = object()
 
 
-def _studies(storage):
+def _studies(storage: Any) -> dict[str, int]:
     return {study.study_name: study._study_id for study in storage.get_all_studies()}
 
 
-def _create(optuna, storage, name, metric):
+def _create(optuna: ModuleType, storage: Any, name: str, metric: Metric) -> int:
     direction = optuna.study.StudyDirection[metric.goal.upper()]
     try:
         return storage.create_new_study([direction], name)
@@ -205,7 +218,7 @@ def _create(optuna, storage, name, metric):
         return storage.get_study_id_from_name(name)
 
 
-def folder_name(name):
+def folder_name(name: object) -> str:
     """A run directory's name as a database has it. Raises InputError where it leads out of the sweep's folder."""
     if not isinstance(name, str) or name in ("", ".", "..") or re.search(r"[/\\\0]", name):
         raise InputError(
@@ -214,7 +227,7 @@ def folder_name(name):
     return name
 
 
-def _trial(stored):
+def _trial(stored: Any) -> Trial | None:
     """An Optuna trial as ours; None for one that another program put there."""
     attributes = stored.user_attrs.get("trial")
     if attributes is None:

@@ -5,7 +5,9 @@ from contextlib import redirect_stdout
 from dataclasses import dataclass
 from functools import cache
 from io import StringIO
+from os import PathLike
 from pathlib import Path
+from typing import Any, Self
 
 from muslin import datasets, runs
 from muslin.errors import Diverged, InputError
@@ -13,6 +15,7 @@ from muslin.files import read_json, write_json
 from muslin.runs.settings import Settings
 from muslin.sweeps.directory import metric
 from muslin.sweeps.file import spellings
+from muslin.sweeps.file.schema import Sweep
 from muslin.sweeps.scheduler import AT_START
 from muslin.tracking.wandb_run import (
     WandbTracker,
@@ -26,7 +29,7 @@ from muslin.tracking.wandb_run import (
 )
 
 
-def begin(sweep, folder):
+def begin(sweep: Sweep, folder: str | PathLike[str]) -> str:
     """entity/project/id of the sweep at the server: a new one, or the one that this folder has begun.
 
     Raises InputError: there is no key, the server refuses, or the folder is of a sweep with another file.
@@ -49,7 +52,7 @@ def begin(sweep, folder):
     return path
 
 
-def _registered(sweep):
+def _registered(sweep: Sweep) -> str:
     project, said = sweep.project or default_project(), StringIO()
     try:
         with redirect_stdout(said):
@@ -67,7 +70,7 @@ class Ended:
 
     state: str
     run: runs.Run | None = None
-    params: dict | None = None
+    params: dict[str, Any] | None = None
     value: float | None = None
     reason: str | None = None
 
@@ -75,13 +78,13 @@ class Ended:
 class Agent:
     """Trains what the server chooses, each a run directory in ``folder``; ``ended`` says what became of them."""
 
-    def __init__(self, sweep, folder, count=None):
+    def __init__(self, sweep: Sweep, folder: str | PathLike[str], count: int | None = None):
         self.folder, self.count = Path(folder), count
         self.metric = metric(sweep)
         self.key = spellings.metric(self.metric.name)
-        self.ended = []
+        self.ended: list[Ended] = []
 
-    def run(self, path):
+    def run(self, path: str) -> Self:
         """Work at the sweep until it ends, or ``count`` runs were taken. Raises InputError."""
         *entity, project, number = path.split("/")
         os.environ.setdefault("WANDB_DIR", str(self.folder.absolute()))
@@ -96,21 +99,21 @@ class Agent:
         return self
 
     @property
-    def _hopeless(self):
+    def _hopeless(self) -> bool:
         return len(self.ended) >= AT_START and all(end.state == "failed" for end in self.ended)
 
     @property
-    def counts(self):
+    def counts(self) -> dict[str, int]:
         states = [end.state for end in self.ended]
         return {state: states.count(state) for state in ("finished", "stopped_early", "failed")}
 
     @property
-    def best(self):
+    def best(self) -> Ended | None:
         """The run with the best value, or None."""
-        sign = -1 if self.metric.goal == "maximize" else 1
-        return min((end for end in self.ended if end.value is not None), key=lambda e: sign * e.value, default=None)
+        valued = [end for end in self.ended if end.value is not None]
+        return min(valued, key=lambda end: self.metric.cost(end.value), default=None)
 
-    def _run(self):
+    def _run(self) -> None:
         """What W&B's agent calls for each run. A failure is the run's alone, so long as not all fail."""
         end = Ended("failed")
         self.ended.append(end)
@@ -127,7 +130,7 @@ class Agent:
         finally:
             self._note_value(end)
 
-    def _train(self, end):
+    def _train(self, end: Ended) -> None:
         active = wandb().init(dir=self.folder, settings=quiet_settings())
         end.params = active.config.as_dict()
         settings = Settings.read(spellings.settings(end.params))
@@ -137,7 +140,7 @@ class Agent:
         with WandbTracker(end.run, data, active=active, also=also) as tracker:
             tracker.trained(runs.train(end.run, data, [tracker]))
 
-    def _failed(self, end, error):
+    def _failed(self, end: Ended, error: Exception) -> None:
         end.reason = " ".join(str(error).split()) or type(error).__name__
         if not isinstance(error, InputError | Diverged):
             end.reason = f"{type(error).__name__}: {end.reason}"
@@ -146,11 +149,11 @@ class Agent:
             wandb().run.summary["failed"] = end.reason
             wandb().finish(exit_code=1)
 
-    def _note_value(self, end):
+    def _note_value(self, end: Ended) -> None:
         if end.state != "failed" and end.run and (end.run.path / "history.jsonl").exists():
             end.value = self.metric.best([row[self.key] for row in end.run.history if self.key in row])
 
 
 @cache
-def _data(dataset, data_dir, table):
+def _data(dataset: str, data_dir: str | None, table: datasets.TableOptions) -> datasets.Dataset:
     return datasets.load(dataset, data_dir=data_dir, quiet=True, table=table)

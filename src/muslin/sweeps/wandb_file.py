@@ -7,19 +7,23 @@ Each record is a protocol buffer that the client knows. The client itself has no
 
 import json
 import struct
+from collections.abc import Iterable, Iterator
+from os import PathLike
 from pathlib import Path
+from typing import Any
 
 HEADER, BLOCK = 7, 32 * 1024
 FULL, FIRST, MIDDLE, LAST = 1, 2, 3, 4
 
 
-def read(path):
+def read(path: str | PathLike[str]) -> tuple[list[dict[str, Any]], dict[str, Any]]:
     """(the logged rows, the summary), dictionaries. Without wandb installed they are empty."""
     try:
-        from wandb.proto.wandb_internal_pb2 import Record
+        from wandb.proto.wandb_internal_pb2 import Record  # type: ignore[attr-defined]
     except ImportError:
         return [], {}
-    rows, summary = [], {}
+    rows: list[dict[str, Any]] = []
+    summary: dict[str, Any] = {}
     for data in records(Path(path).read_bytes()):
         record = Record.FromString(data)
         kind = record.WhichOneof("record_type")
@@ -32,13 +36,13 @@ def read(path):
     return rows, summary
 
 
-def _values(items):
+def _values(items: Iterable[Any]) -> dict[str, Any]:
     return {item.key or ".".join(item.nested_key): json.loads(item.value_json) for item in items}
 
 
-def records(log):
+def records(log: bytes) -> Iterator[bytes]:
     """The data of each record. A last one that was broken off is left out."""
-    at, parts = HEADER, []
+    at, parts = HEADER, list[bytes]()
     while at + 7 <= len(log):
         if BLOCK - at % BLOCK < 7:  # too little for a record's head: padding
             at += BLOCK - at % BLOCK

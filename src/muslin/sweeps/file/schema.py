@@ -1,5 +1,6 @@
 """The sweep file: what W&B takes is taken and means the same; what it refuses is refused, all problems at once."""
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -22,9 +23,18 @@ class Metric:
     impute: str = "worst"
     impute_while_running: str = "false"
 
+    @property
+    def extreme(self) -> str:
+        """The best value is the highest, or the lowest."""
+        return "highest" if self.goal == "maximize" else "lowest"
+
     def best(self, values: Iterable[float | None]) -> float | None:
         """The best of the finite values that a run logged, which is what it counts for; None if there are none."""
-        return (max if self.goal == "maximize" else min)((v for v in values if v is not None and is_number(v)), default=None)
+        return min((v for v in values if v is not None and is_number(v)), key=self.cost, default=None)
+
+    def cost(self, value: float | None) -> float:
+        """What the better of two values has less of; without one it is infinite."""
+        return math.inf if value is None else -value if self.goal == "maximize" else value
 
     def reached(self, value: float | None) -> bool:
         """Whether a run with this value, or None, ends the sweep."""
