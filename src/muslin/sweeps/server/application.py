@@ -14,10 +14,15 @@ import secrets
 import sys
 import traceback
 import zlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 from muslin.errors import InputError
 from muslin.files import atomic
 from muslin.sweeps.server import graph as graphql
+from muslin.sweeps.server.desk import Desk
+from muslin.sweeps.server.door import Door
 from muslin.sweeps.server.links import Links, confined
 from muslin.sweeps.server.pages import Pages
 
@@ -46,7 +51,7 @@ SAFE = {
 }
 
 
-def application(desk, door, secret):
+def application(desk: Desk, door: Door, secret: bytes) -> "Guard":
     """The ASGI application. ``secret``: bytes from which the tokens of uploads are made.
 
     Raises InputError where Starlette is not installed.
@@ -86,15 +91,15 @@ def application(desk, door, secret):
 class Endpoints:
     """An answer to each kind of request."""
 
-    def __init__(self, desk, door, secret):
+    def __init__(self, desk: Desk, door: Door, secret: bytes):
         self.desk, self.door, self.secret, self.pages = desk, door, secret, Pages(desk)
 
-    def links(self, request):
+    def links(self, request: Any) -> Links:
         return Links(self.desk, _base(request), self.secret)
 
     # What W&B's clients send
 
-    async def query(self, request):
+    async def query(self, request: Any) -> Any:
         from starlette.concurrency import run_in_threadpool
         from starlette.responses import JSONResponse
 
@@ -109,7 +114,7 @@ class Endpoints:
         graph = graphql.Graph(self.desk, _base(request), self.links(request))
         return JSONResponse(await run_in_threadpool(graphql.answer, graph, *asked))
 
-    async def stream(self, request):
+    async def stream(self, request: Any) -> Any:
         from starlette.concurrency import run_in_threadpool
         from starlette.responses import JSONResponse
 
@@ -121,9 +126,10 @@ class Endpoints:
         sent = _object(text)
         if sent is None:
             return refused(400, "A piece of a stream is a JSON object.")
-        return JSONResponse(await run_in_threadpool(self.desk.stream, *_named(request), sent))
+        entity, project, run = _named(request)
+        return JSONResponse(await run_in_threadpool(self.desk.stream, entity, project, run, sent))
 
-    async def put(self, request):
+    async def put(self, request: Any) -> Any:
         from starlette.responses import Response
 
         path = self._file(request, "upload")
@@ -136,7 +142,7 @@ class Endpoints:
 
     # Files
 
-    def _file(self, request, verb):
+    def _file(self, request: Any, verb: str) -> Path | None:
         """The path that a token opens, or None."""
         words = request.path_params
         try:
@@ -144,20 +150,21 @@ class Endpoints:
         except (InputError, ValueError):
             return None
 
-    def get(self, request):
+    def get(self, request: Any) -> Any:
         return shown(self._file(request, "download"))
 
-    def kept(self, request):
+    def kept(self, request: Any) -> Any:
         """A run's file at its page's address."""
         if not self.door.may_look(request):
             return locked()
-        run = self.desk.run(*_named(request))
+        entity, project, name = _named(request)
+        run = self.desk.run(entity, project, name)
         try:
-            return shown(run and self.links(request).place(run, request.path_params["file"]))
+            return shown(self.links(request).place(run, request.path_params["file"]) if run else None)
         except InputError:
             return shown(None)
 
-    def by_digest(self, request):
+    def by_digest(self, request: Any) -> Any:
         """An artifact's file where a client makes its address itself: …/Artifact:ID/DIGEST/NAME."""
         id, _, rest = request.path_params["rest"].partition("/Artifact:")[2].partition("/")
         row = self.desk.store.get("artifacts", id=graphql.artifacts.number(id))
@@ -170,10 +177,10 @@ class Endpoints:
 
     # Pages
 
-    def page(self, make):
+    def page(self, make: Callable[[Pages, Any, str], str | dict[str, Any] | None]) -> Callable[[Any], Any]:
         """The endpoint of a page, for those who may see it. ``make(pages, request, nonce)``: see Pages."""
 
-        def answer(request):
+        def answer(request: Any) -> Any:
             from starlette.responses import HTMLResponse, JSONResponse
 
             if not self.door.may_look(request):
@@ -187,40 +194,40 @@ class Endpoints:
 
         return answer
 
-    def script(self, request):
+    def script(self, request: Any) -> Any:
         from starlette.responses import Response
 
         headers = SAFE | {"cache-control": "max-age=86400"}
         return Response(self.pages.plotly(), media_type="text/javascript", headers=headers)
 
-    def health(self, request):
+    def health(self, request: Any) -> Any:
         from starlette.responses import JSONResponse
 
         return JSONResponse({"ok": True})
 
 
-def _base(request):
+def _base(request: Any) -> str:
     return str(request.base_url).rstrip("/")
 
 
-def _named(request):
+def _named(request: Any) -> list[str]:
     return [request.path_params[key] for key in ("entity", "project", "run")]
 
 
-def refused(status, text):
+def refused(status: int, text: str) -> Any:
     from starlette.responses import JSONResponse
 
     return JSONResponse({"errors": [{"message": text}], "error": text}, status)
 
 
-def locked():
+def locked() -> Any:
     from starlette.responses import Response
 
     headers = {"www-authenticate": 'Basic realm="muslin: any name, and the key as the password"'}
     return Response("The key of this server is needed.", 401, headers)
 
 
-async def failed(request, error):
+async def failed(request: Any, error: Exception) -> Any:
     """What went wrong in us: said once here, and answered so that clients try again."""
     if isinstance(error, InputError) and not graphql.passing(error):
         return refused(400, str(error))
@@ -228,16 +235,16 @@ async def failed(request, error):
     return refused(500, "The server failed; its output says why.")
 
 
-async def full(request, error):
+async def full(request: Any, error: Exception) -> Any:
     return refused(503, "The server has too much to do at once; try again.")
 
 
-async def gone(request, error):
+async def gone(request: Any, error: Exception) -> Any:
     """The client is: no one hears the answer."""
     return refused(400, "The connection was closed before all was sent.")
 
 
-async def body(request, most):
+async def body(request: Any, most: int) -> bytes | None:
     """The body, unpacked; None where it is longer than that. Raises `Full` where too much waits here already."""
     if int(request.headers.get("content-length") or 0) > most:
         return None
@@ -259,7 +266,7 @@ class Full(Exception):
     """The bodies that are being received take all the memory that there is for them."""
 
 
-async def receive(request, path):
+async def receive(request: Any, path: Path) -> None:
     """Write the body to the path, whole or not at all."""
     from starlette.concurrency import run_in_threadpool
 
@@ -274,7 +281,7 @@ async def receive(request, path):
         await run_in_threadpool(os.fsync, file.fileno())  # which may take long: here no one else waits
 
 
-def _object(text):
+def _object(text: str | bytes) -> dict[str, Any] | None:
     """The JSON object in a text, or None."""
     try:
         value = json.loads(text)
@@ -283,15 +290,16 @@ def _object(text):
     return value if isinstance(value, dict) else None
 
 
-def _query(text):
+def _query(text: bytes) -> tuple[str, dict[str, Any], str | None] | None:
     """(query, variables, operation's name) of a body, or None where it is none."""
     sent = _object(text) or {}
     query, variables, operation = sent.get("query"), sent.get("variables") or {}, sent.get("operationName") or None
-    right = isinstance(query, str) and isinstance(variables, dict) and isinstance(operation, str | None)
-    return (query, variables, operation) if right else None
+    if isinstance(query, str) and isinstance(variables, dict) and isinstance(operation, str | None):
+        return query, variables, operation
+    return None
 
 
-def shown(path):
+def shown(path: Path | None) -> Any:
     """A file. What could run something in a browser is shown in a box that runs nothing, or saved."""
     from starlette.responses import FileResponse
 
@@ -305,10 +313,10 @@ def shown(path):
 class Guard:
     """Lets in only who asks for us by our own name."""
 
-    def __init__(self, inner, door):
+    def __init__(self, inner: Any, door: Door):
         self.inner, self.door = inner, door
 
-    async def __call__(self, scope, receive, send):
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         from starlette.requests import Request
         from starlette.responses import PlainTextResponse
 
@@ -318,7 +326,7 @@ class Guard:
         await self.inner(scope, receive, send)
 
 
-def policy(nonce):
+def policy(nonce: str) -> dict[str, str]:
     """Nothing from elsewhere, no script but ours. plotly's parallel coordinates compile their shaders' code."""
     words = (
         f"default-src 'none'; script-src 'self' 'nonce-{nonce}' 'unsafe-eval'; style-src 'unsafe-inline'; "
@@ -328,7 +336,7 @@ def policy(nonce):
     return {"content-security-policy": words}
 
 
-def unpacked(data, encoding, most):
+def unpacked(data: bytes, encoding: str | None, most: int) -> bytes | None:
     """The body; where it is packed, no more than so many bytes of it. Raises InputError: it is not what it says."""
     if encoding != "gzip":
         return data

@@ -10,7 +10,9 @@ import binascii
 import hmac
 import os
 import secrets
+from os import PathLike
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 from muslin.report.live import LOOPBACK
@@ -19,7 +21,7 @@ from muslin.report.live import LOOPBACK
 LENGTH = 40
 
 
-def secret(path):
+def secret(path: str | PathLike[str]) -> str:
     """The text in a file that only its owner reads; it is made, of random letters, if it is not there."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -35,7 +37,7 @@ def secret(path):
     return path.read_text().strip()
 
 
-def key_sent(authorization):
+def key_sent(authorization: str | None) -> str | None:
     """The key in a Basic authorization, whatever the user's name; None if there is none."""
     kind, _, text = (authorization or "").partition(" ")
     if kind.lower() != "basic":
@@ -46,27 +48,27 @@ def key_sent(authorization):
         return None
 
 
-def same(key, right):
+def same(key: str, right: str) -> bool:
     return hmac.compare_digest(key.encode(), right.encode())
 
 
 class Door:
     """``alone``: whether only this machine reaches the server."""
 
-    def __init__(self, key, alone):
+    def __init__(self, key: str, alone: bool):
         self.key, self.alone = key, alone
 
-    def may_write(self, request):
+    def may_write(self, request: Any) -> bool:
         """Whether a client's request has the right to speak to the API."""
         sent = key_sent(request.headers.get("authorization"))
         if sent is None:
             return False
         return same(sent, self.key) or (self.alone and bool(sent) and of_same_user(request))
 
-    def may_look(self, request):
+    def may_look(self, request: Any) -> bool:
         return self.alone or self.may_write(request)
 
-    def is_ours(self, request):
+    def is_ours(self, request: Any) -> bool:
         """Whether neither Host nor Origin is another site's."""
         host = request.headers.get("host", "")
         name = host.rpartition(":")[0] if host.rpartition(":")[2].isdigit() else host
@@ -78,7 +80,7 @@ class Door:
         return site in ("none", "same-origin") and (origin is None or urlsplit(origin).netloc == host)
 
 
-def of_same_user(request):
+def of_same_user(request: Any) -> bool:
     """Whether the other end of a connection on this machine is a process of ours. Only Linux can tell."""
     if request.client is None:
         return False

@@ -7,14 +7,17 @@ import os
 import threading
 import time
 import urllib.request
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from os import PathLike
 from pathlib import Path
+from typing import Any, Self
 
 from muslin.errors import InputError
 from muslin.files import read_json, write_json
 from muslin.report import live
 from muslin.sweeps.server.application import application
-from muslin.sweeps.server.desk import Desk
+from muslin.sweeps.server.desk import Desk, Listener
 from muslin.sweeps.server.door import Door, secret
 
 #: seconds that a server has to begin or to end
@@ -29,7 +32,14 @@ class Host:
     url     the address by which this machine reaches it
     """
 
-    def __init__(self, root, host="127.0.0.1", port=0, storage=None, listener=None):
+    def __init__(
+        self,
+        root: str | PathLike[str],
+        host: str = "127.0.0.1",
+        port: int = 0,
+        storage: str | None = None,
+        listener: Listener | None = None,
+    ):
         self.root = Path(root)
         self.home = self.root / ".server"
         self.home.mkdir(parents=True, exist_ok=True)
@@ -53,14 +63,14 @@ class Host:
         self.server = live.server(app, KEEP, timeout_graceful_shutdown=5, access_log=False)
         write_json(self.home / "address.json", {"url": self.url, "pid": os.getpid(), "alone": alone})
 
-    def run(self):
+    def run(self) -> None:
         """Serve until it is interrupted."""
         try:
             self.server.run(sockets=[self.socket])
         finally:
             self.close()
 
-    def close(self):
+    def close(self) -> None:
         (self.home / "address.json").unlink(missing_ok=True)
         with suppress(Exception):
             self.desk.close()
@@ -68,7 +78,7 @@ class Host:
         self.lock.close()
 
     @contextmanager
-    def aside(self):
+    def aside(self) -> Iterator[Self]:
         """Serve in a thread, as long as the block lasts."""
         self.server.install_signal_handlers = lambda: None
         thread = threading.Thread(target=self.server.run, kwargs={"sockets": [self.socket]}, daemon=True)
@@ -82,7 +92,7 @@ class Host:
             self.close()
 
 
-def _held(path):
+def _held(path: Path) -> Any:
     """The locked file; None if another process holds it. A kill frees it."""
     file = open(path, "a")  # noqa: SIM115 (it stays open as long as it is locked)
     try:
@@ -95,7 +105,7 @@ def _held(path):
     return file
 
 
-def found(root):
+def found(root: str | PathLike[str]) -> dict[str, str] | None:
     """{"url", "key"} of the server that runs for a folder; None if there is none."""
     home = Path(root) / ".server"
     if not (home / "address.json").exists():
@@ -111,7 +121,7 @@ def found(root):
         return None
 
 
-def answers(url):
+def answers(url: str) -> bool:
     """Whether a server is there."""
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
@@ -121,7 +131,7 @@ def answers(url):
         return False
 
 
-def _await(condition, sentence):
+def _await(condition: Callable[[], bool], sentence: str) -> None:
     until = time.monotonic() + PATIENCE
     while not condition():
         if time.monotonic() > until:
@@ -129,7 +139,7 @@ def _await(condition, sentence):
         time.sleep(0.02)
 
 
-def variables(url, key, before):
+def variables(url: str, key: str, before: Mapping[str, str]) -> dict[str, str]:
     """The environment in which W&B's client speaks to the server, made of the one before."""
     hosts = ",".join(filter(None, [before.get("NO_PROXY") or before.get("no_proxy"), "127.0.0.1,localhost,::1"]))
     ours = {

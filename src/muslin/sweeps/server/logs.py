@@ -1,25 +1,31 @@
 """Files of lines that a client writes by offset: what it sends again takes the place of what it sent before."""
 
+from __future__ import annotations
+
 import json
 import os
 import threading
+from collections.abc import Callable, Iterator
 from functools import wraps
 from hashlib import sha256
 from io import BytesIO
+from os import PathLike
 from pathlib import Path
+from typing import Any
 
 from muslin import digests
 from muslin.errors import InputError
 from muslin.files import atomic, make_folder, write_json_lines
+from muslin.sweeps.server.store import Book
 
 SEALED = digests.KEY.encode()
 
 
-def alone(method):
+def alone(method: Callable[..., Any]) -> Callable[..., Any]:
     """One thread at a time: a line that another one is writing looks as if it were torn."""
 
     @wraps(method)
-    def locked(self, *arguments):
+    def locked(self, *arguments: Any) -> Any:
         with self.lock:
             return method(self, *arguments)
 
@@ -35,11 +41,11 @@ class LineFile:
     Everything raises InputError where the file is damaged.
     """
 
-    def __init__(self, path, book=None):
+    def __init__(self, path: str | PathLike[str], book: Book | None = None):
         self.path, self.book, self.lock = Path(path), book, threading.RLock()
         self.size, self.count, self.sealed, self.digest = 0, 0, False, sha256()
 
-    def _look(self):
+    def _look(self) -> None:
         """Learn what is there, if that is not what we left."""
         size = self.path.stat().st_size if self.path.exists() else 0
         if size == self.size:
@@ -52,7 +58,7 @@ class LineFile:
             os.truncate(self.path, whole)
         self.size, self.count, self.digest = whole, data.count(b"\n"), sha256(data[:whole])
 
-    def _check(self, data):
+    def _check(self, data: bytes) -> None:
         if self.sealed:
             with digests.checked(data, self.path):
                 return
@@ -62,26 +68,26 @@ class LineFile:
                 f"{self.path} is damaged: its content is not what the server wrote. (To go on without it, remove it.)"
             )
 
-    def _note(self):
+    def _note(self) -> None:
         if self.book:
             self.book.note(self.path, self.size, self.digest.hexdigest())
 
     @alone
-    def lines(self):
+    def lines(self) -> int:
         self._look()
         return self.count
 
     @alone
-    def write(self, offset, lines):
+    def write(self, offset: int, lines: list[str]) -> None:
         """Lines from that number on. Where there is a gap before them, empty ones fill it; what was behind is gone."""
         self._look()
         self._open()
-        lines = [b""] * max(0, offset - self.count) + [line.encode(errors="replace") for line in lines]
+        new = [b""] * max(0, offset - self.count) + [line.encode(errors="replace") for line in lines]
         at = self._place(min(offset, self.count))
         if at < self.size or not at:  # of what is behind, or of a file that was removed, nothing is to be known
             self.size, self.digest = at, self._digest(at)
             self._note()
-        data = b"".join(line + b"\n" for line in lines)
+        data = b"".join(line + b"\n" for line in new)
         make_folder(self.path.parent)
         with open(self.path, "r+b" if self.path.exists() else "w+b", buffering=0) as file:
             file.truncate(at)
@@ -90,16 +96,16 @@ class LineFile:
             while view:
                 view = view[file.write(view) :]
             os.fsync(file.fileno())
-        self.size, self.count = at + len(data), min(offset, self.count) + len(lines)
+        self.size, self.count = at + len(data), min(offset, self.count) + len(new)
         self.digest.update(data)
         self._note()
 
-    def _digest(self, size):
+    def _digest(self, size: int) -> Any:
         """Of so many first bytes."""
         with open(self.path, "rb") if size else BytesIO() as file:
             return sha256(file.read(size))
 
-    def _place(self, number):
+    def _place(self, number: int) -> int:
         """Where that line begins, in bytes."""
         if number == self.count:
             return self.size
@@ -110,7 +116,7 @@ class LineFile:
         return at
 
     @alone
-    def seal(self):
+    def seal(self) -> None:
         """Give the rows a digest, as every file of ours has one; what is written later takes it away."""
         self._look()
         if self.sealed or not self.size:
@@ -119,7 +125,7 @@ class LineFile:
         write_json_lines(self.path, list(rows(self.path, blank=True)))
         self.size, self.sealed, self.digest = self.path.stat().st_size, True, self._digest(self.path.stat().st_size)
 
-    def _open(self):
+    def _open(self) -> None:
         """Take the digest away: there will be other rows."""
         if self.sealed:
             data = b"".join(json.dumps(row, ensure_ascii=False).encode() + b"\n" for row in rows(self.path, blank=True))
@@ -130,7 +136,7 @@ class LineFile:
             self.sealed = False
 
     @alone
-    def tail(self, most):
+    def tail(self, most: int) -> list[str]:
         """The last lines, as texts."""
         self._look()
         if not self.size:
@@ -148,7 +154,7 @@ class LineFile:
         return lines
 
 
-def rows(path, start=0, blank=False):
+def rows(path: str | PathLike[str], start: int = 0, blank: bool = False) -> Iterator[dict[str, Any]]:
     """The JSON objects in the lines of a file, from the given line on, without the digest; a ``blank`` line is {}, or
     is left out."""
     if not Path(path).exists():

@@ -3,18 +3,27 @@
 A node is a class with the fields of its type, in snake case: a value, or a method that takes the field's arguments.
 """
 
+from __future__ import annotations
+
 import json
 import math
 import re
 import time
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from functools import cache, cached_property
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from muslin.documents import flat
 from muslin.sweeps.server import trials
-from muslin.sweeps.server.desk import ENTITY, config_values
+from muslin.sweeps.server.desk import ENTITY, Desk, config_values
 from muslin.sweeps.server.filters import ordered, passes
-from muslin.sweeps.server.logs import rows
+from muslin.sweeps.server.logs import LineFile, rows
+from muslin.sweeps.server.store import Row
+from muslin.sweeps.server.trials import LedSweep
+
+if TYPE_CHECKING:
+    from muslin.sweeps.server.graph import Graph
 
 #: rows that one answer of history holds at most; points of a sampled history where none are asked for
 PAGE, SAMPLES = 10_000, 500
@@ -25,19 +34,19 @@ OUTPUTS = (
 
 
 @cache
-def snake(name):
+def snake(name: str) -> str:
     name = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
     return f"{name}_" if name in ("from", "id_") else name
 
 
-def moment(seconds):
+def moment(seconds: float | None) -> str | None:
     """Seconds since 1970 as W&B writes them: 2026-11-26T01:02:03Z."""
-    return seconds and datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ") if seconds else None
 
 
-def page(nodes, after=None, first=None, **more):
+def page(nodes: Sequence[Any], after: str | None = None, first: int | None = None, **more: Any) -> dict[str, Any]:
     """A connection: some of the nodes, with cursors, which are their places."""
-    begin = int(after) if str(after or "").isdigit() else 0
+    begin = int(after) if after and after.isdigit() else 0
     end = len(nodes) if first is None else min(len(nodes), begin + max(0, first))
     edges = [{"node": node, "cursor": str(at)} for at, node in enumerate(nodes[begin:end], begin + 1)]
     for edge in edges:
@@ -51,20 +60,20 @@ class User:
     id, name, username, entity = "User:1", ENTITY, ENTITY, ENTITY
     email, admin, flags, deleted_at = "", False, "{}", None
 
-    def api_keys(self):
+    def api_keys(self) -> dict[str, Any]:
         return {"edges": []}
 
-    def teams(self):
+    def teams(self) -> dict[str, Any]:
         return {"edges": [{"node": Entity(ENTITY)}]}
 
-    def default_entity(self):
+    def default_entity(self) -> Entity:
         return Entity(ENTITY)
 
 
 class Entity:
     is_team, organization = True, None
 
-    def __init__(self, name):
+    def __init__(self, name: str):
         self.name, self.id = name, f"Entity:{name}"
 
 
@@ -72,25 +81,27 @@ class Project:
     is_benchmark = read_only = False
     access, views, repo, docker_image = "USER_WRITE", "{}", None, None
 
-    def __init__(self, graph, row):
+    def __init__(self, graph: Graph, row: Row):
         self.graph, self.row, self.name, self.entity_name = graph, row, row["name"], row["entity"]
         self.id, self.internal_id = f"Project:{row['id']}", str(row["id"])
         self.description, self.created_at = row["description"] or "", moment(row["created"])
 
-    def entity(self):
+    def entity(self) -> Entity:
         return Entity(self.entity_name)
 
-    def user(self):
+    def user(self) -> User:
         return User()
 
-    def run(self, name=None, desc=None):
+    def run(self, name: str | None = None, desc: str | None = None) -> Run | None:
         row = self.graph.store.get("runs", project=self.row["id"], name=name)
         return row and Run(self.graph, row)
 
-    def bucket(self, name=None, missing_ok=None, desc=None):
+    def bucket(self, name: str | None = None, missing_ok: bool | None = None, desc: str | None = None) -> Run | None:
         return self.run(name)
 
-    def _rows(self, filters=None, order=None, names=None):
+    def _rows(
+        self, filters: str | None = None, order: str | None = None, names: Sequence[str] | None = None
+    ) -> list[Row]:
         runs = self.graph.store.rows("SELECT * FROM runs WHERE project = ? ORDER BY created, id", self.row["id"])
         if names:
             runs = [row for row in runs if row["name"] in names]
@@ -100,47 +111,56 @@ class Project:
             row for row, view in ordered([pair for pair in views if passes(wanted, pair[1])], order or "-created_at")
         ]
 
-    def runs(self, filters=None, order=None, after=None, first=None, names=None):
+    def runs(
+        self,
+        filters: str | None = None,
+        order: str | None = None,
+        after: str | None = None,
+        first: int | None = None,
+        names: Sequence[str] | None = None,
+    ) -> dict[str, Any]:
         return page([Run(self.graph, row) for row in self._rows(filters, order, names)], after, first)
 
     buckets = runs
 
-    def run_count(self, filters=None):
+    def run_count(self, filters: str | None = None) -> int:
         return len(self._rows(filters))
 
-    def sweep(self, sweep_name=None):
+    def sweep(self, sweep_name: str | None = None) -> Sweep | None:
         row = self.graph.store.get("sweeps", id=str(sweep_name).rpartition(":")[2])
         return row and Sweep(self.graph, row)
 
-    def _sweeps(self):
+    def _sweeps(self) -> list[Row]:
         return self.graph.store.rows("SELECT * FROM sweeps WHERE project = ? ORDER BY created DESC", self.row["id"])
 
-    def sweeps(self, after=None, first=None, filters=None):
+    def sweeps(self, after: str | None = None, first: int | None = None, filters: str | None = None) -> dict[str, Any]:
         return page([Sweep(self.graph, row) for row in self._sweeps()], after, first)
 
-    def total_sweeps(self):
+    def total_sweeps(self) -> int:
         return len(self._sweeps())
 
-    def artifact(self, name, enable_tracking=None):
+    def artifact(self, name: str, enable_tracking: bool | None = None) -> Any:
         row = self.graph.artifacts.find(self.graph, self.row, name)
         return row and self.graph.artifacts.Artifact(self.graph, row)
 
-    def artifact_collection_membership(self, name):
+    def artifact_collection_membership(self, name: str) -> Any:
         row = self.graph.artifacts.find(self.graph, self.row, name)
         return row and self.graph.artifacts.Membership(self.graph, row)
 
-    def artifact_collection(self, name):
+    def artifact_collection(self, name: str) -> Any:
         row = self.graph.store.get("collections", project=self.row["id"], name=name)
         return row and self.graph.artifacts.Collection(self.graph, row)
 
-    def artifact_collections(self, after=None, first=None, filters=None, order=None):
+    def artifact_collections(
+        self, after: str | None = None, first: int | None = None, filters: str | None = None, order: str | None = None
+    ) -> dict[str, Any]:
         rows = self.graph.store.rows("SELECT * FROM collections WHERE project = ? ORDER BY id", self.row["id"])
         return page([self.graph.artifacts.Collection(self.graph, row) for row in rows], after, first)
 
-    def artifact_type(self, name):
+    def artifact_type(self, name: str) -> Any:
         return self.graph.artifacts.type_named(self.graph, self.row, name)
 
-    def artifact_types(self, after=None, first=None):
+    def artifact_types(self, after: str | None = None, first: int | None = None) -> dict[str, Any]:
         rows = self.graph.store.rows("SELECT * FROM artifact_types WHERE project = ? ORDER BY name", self.row["id"])
         return page([self.graph.artifacts.Type(self.graph, self.row, row) for row in rows], after, first)
 
@@ -148,18 +168,18 @@ class Project:
 class RunView:
     """A run as the filters and orders of the public API name its parts."""
 
-    def __init__(self, desk, row):
+    def __init__(self, desk: Desk, row: Row):
         self.desk, self.row = desk, row
 
     @cached_property
-    def summary(self):
+    def summary(self) -> dict[str, Any]:
         return flat(json.loads(self.row["summary"]))
 
     @cached_property
-    def config(self):
+    def config(self) -> dict[str, Any]:
         return config_values(json.loads(self.row["config"]))
 
-    def __getitem__(self, path):
+    def __getitem__(self, path: str) -> Any:
         group, _, rest = path.partition(".")
         if group in ("config", "summary_metrics", "summaryMetrics"):
             if group != "config":
@@ -182,7 +202,7 @@ class Run:
     read_only = False
     system_metrics = "{}"
 
-    def __init__(self, graph, row):
+    def __init__(self, graph: Graph, row: Row):
         self.graph, self.desk, self.row, self.name = graph, graph.desk, row, row["name"]
         self.id, self.internal_id, self.project_id = f"Run:{row['id']}", str(row["id"]), str(row["project"])
         self.display_name, self.description, self.notes = row["display"], row["description"], row["notes"]
@@ -202,72 +222,73 @@ class Run:
         self.heartbeat_at, self.sweep_name, self.config = moment(row["beat"]), row["sweep"], row["config"]
 
     @cached_property
-    def state(self):
+    def state(self) -> str:
         return self.desk.state(self.row)
 
     @property
-    def failed(self):
+    def failed(self) -> bool:
         return self.state in ("failed", "crashed")
 
     @property
-    def running(self):
+    def running(self) -> bool:
         return self.state == "running"
 
     @property
-    def stopped(self):
+    def stopped(self) -> bool:
         return bool(self.row["stop"])
 
     should_stop = stopped
 
-    def user(self):
+    def user(self) -> User:
         return User()
 
-    def project(self):
+    def project(self) -> Project:
         return Project(self.graph, self.graph.store.get("projects", id=self.row["project"]))
 
-    def sweep(self):
+    def sweep(self) -> Sweep | None:
         row = self.row["sweep"] and self.graph.store.get("sweeps", id=self.row["sweep"])
         return row and Sweep(self.graph, row)
 
-    def agent(self):
+    def agent(self) -> Agent | None:
         row = self.row["agent"] and self.graph.store.get("agents", id=self.row["agent"])
         return row and Agent(self.graph, row)
 
-    def wandb_config(self, keys=None):
+    def wandb_config(self, keys: Sequence[str] | None = None) -> str:
         hidden = json.loads(self.row["config"]).get("_wandb") or {}
         client = hidden.get("value", hidden) if isinstance(hidden, dict) else {}
         return json.dumps({key: client[key] for key in keys if key in client} if keys else client)
 
-    def summary_metrics(self, keys=None):
+    def summary_metrics(self, keys: Sequence[str] | None = None) -> str:
         if not keys:
             return self.row["summary"]
         figures = json.loads(self.row["summary"])
         return json.dumps({key: figures[key] for key in keys if key in figures})
 
-    def _lines(self, name):
+    def _lines(self, name: str) -> LineFile:
         return self.desk.lines(self.desk.path(self.row) / name)
 
-    def history_line_count(self):
+    def history_line_count(self) -> int:
         return self._lines("history.jsonl").lines()
 
-    def events_line_count(self):
+    def events_line_count(self) -> int:
         return self._lines("events.jsonl").lines()
 
-    def log_line_count(self):
+    def log_line_count(self) -> int:
         return self._lines("log.txt").lines()
 
-    def history_tail(self):
+    def history_tail(self) -> str:
         return json.dumps(self._lines("history.jsonl").tail(1))
 
-    def events_tail(self):
+    def events_tail(self) -> str:
         return json.dumps(self._lines("events.jsonl").tail(1))
 
-    def _history(self):
+    def _history(self) -> list[tuple[Any, dict[str, Any]]]:
         """(step, row): clients that send no _step count the rows."""
         return [(row.get("_step", at), row) for at, row in enumerate(self.desk.history_rows(self.row))]
 
-    def history_keys(self):
-        kinds, last = {}, -1
+    def history_keys(self) -> dict[str, Any]:
+        kinds: dict[str, dict[str, Any]] = {}
+        last: float = -1
         for step, row in self._history():
             last = max(last, step) if isinstance(step, int | float) else last
             for key, value in flat(row).items():
@@ -282,22 +303,24 @@ class Run:
             counts["typeCounts"] = [{"type": kind, "count": n} for kind, n in counts.pop("kinds").items()]
         return {"sets": [], "keys": kinds, "lastStep": last}
 
-    def history(self, min_step=None, max_step=None, samples=None):
+    def history(
+        self, min_step: float | None = None, max_step: float | None = None, samples: int | None = None
+    ) -> list[str]:
         low, high = int(min_step or 0), math.inf if max_step is None else int(max_step)
         logged = [row for step, row in self._history() if low <= step < high]
         paged = min_step is not None or max_step is not None
         logged = logged[:PAGE] if paged else _sampled(logged, samples or SAMPLES)
         return [json.dumps(row) for row in logged]
 
-    def events(self, samples=None):
+    def events(self, samples: int | None = None) -> list[str]:
         self.events_line_count()
         logged = list(rows(self.desk.path(self.row) / "events.jsonl"))
         return [json.dumps(row) for row in _sampled(logged, samples or SAMPLES)]
 
-    def sampled_history(self, specs):
+    def sampled_history(self, specs: Sequence[str]) -> list[list[dict[str, Any]]]:
         return [self._sample(json.loads(spec)) for spec in specs]
 
-    def _sample(self, spec):
+    def _sample(self, spec: dict[str, Any]) -> list[dict[str, Any]]:
         keys = spec.get("keys") or []
         low, high = spec.get("minStep") or 0, spec.get("maxStep")
         high = math.inf if high is None else high
@@ -306,19 +329,31 @@ class Run:
             logged = [{key: row[key] for key in keys} for row in logged if all(key in row for key in keys)]
         return _sampled(logged, spec.get("samples") or SAMPLES)
 
-    def parquet_history(self, live_keys):
+    def parquet_history(self, live_keys: Any) -> dict[str, Any]:
         return {"parquetUrls": [], "liveData": []}
 
-    def log_lines(self, first=None, last=None, after=None, use_improved_pagination=None):
+    def log_lines(
+        self,
+        first: int | None = None,
+        last: int | None = None,
+        after: str | None = None,
+        use_improved_pagination: bool | None = None,
+    ) -> dict[str, Any]:
         path = self.desk.path(self.row) / "log.txt"
         texts = path.read_text(encoding="utf-8", errors="replace").splitlines() if path.exists() else []
         lines = [_log_line(at, text) for at, text in enumerate(texts)]
-        return page(lines, max(0, len(lines) - last) if last else after, first)
+        return page(lines, str(max(0, len(lines) - last)) if last else after, first)
 
-    def file_count(self):
+    def file_count(self) -> int:
         return len(self.graph.links.files(self.row))
 
-    def files(self, names=None, after=None, first=None, pattern=None):
+    def files(
+        self,
+        names: Sequence[str] | None = None,
+        after: str | None = None,
+        first: int | None = None,
+        pattern: str | None = None,
+    ) -> dict[str, Any]:
         """With names: those, whether they are there or not, as clients ask so where to upload."""
         links = self.graph.links
         if names:
@@ -328,11 +363,11 @@ class Run:
             listed = [File(self.graph, self.row, name) for name in links.files(self.row) if like.fullmatch(name)]
         return page(listed, after, first, uploadHeaders=[])
 
-    def output_artifacts(self, after=None, first=None):
+    def output_artifacts(self, after: str | None = None, first: int | None = None) -> dict[str, Any]:
         rows = self.graph.store.rows(OUTPUTS, self.row["id"])
         return page([self.graph.artifacts.Artifact(self.graph, row) for row in rows], after, first)
 
-    def input_artifacts(self, after=None, first=None):
+    def input_artifacts(self, after: str | None = None, first: int | None = None) -> dict[str, Any]:
         query = "SELECT artifacts.* FROM artifacts JOIN uses ON uses.artifact = artifacts.id WHERE uses.run = ?"
         return page(
             [self.graph.artifacts.Artifact(self.graph, row) for row in self.graph.store.rows(query, self.row["id"])],
@@ -340,7 +375,7 @@ class Run:
             first,
         )
 
-    def run_info(self):
+    def run_info(self) -> dict[str, Any] | None:
         path = self.graph.links.place(self.row, "wandb-metadata.json")
         try:
             metadata = json.loads(path.read_text(encoding="utf-8"))
@@ -351,7 +386,7 @@ class Run:
         return {key: metadata.get(key) for key in (*keys, "gpu", "git")} | counts
 
 
-def _log_line(at, text):
+def _log_line(at: int, text: str) -> dict[str, Any]:
     level, text = ("error", text[6:]) if text.startswith("ERROR ") else ("", text)
     stamp, _, rest = text.partition(" ")
     known = len(stamp) > 18 and stamp[:4].isdigit()
@@ -364,7 +399,10 @@ def _log_line(at, text):
     }
 
 
-def _sampled(items, most):
+T = TypeVar("T")
+
+
+def _sampled(items: list[T], most: int) -> list[T]:
     """At most so many of them, at equal distances, the last one among them."""
     if len(items) <= most:
         return items
@@ -374,107 +412,115 @@ def _sampled(items, most):
 class Stored:
     """What is told of a file of a run or of an artifact, from its ``facts``."""
 
+    facts: Any  # see `muslin.sweeps.server.links.facts`
+
     @property
-    def size_bytes(self):
+    def size_bytes(self) -> int:
         return self.facts["size"]
 
     @property
-    def mimetype(self):
+    def mimetype(self) -> str:
         return self.facts["type"]
 
     @property
-    def md5(self):
+    def md5(self) -> str | None:
         return self.facts["md5"]
 
     digest = md5
 
     @property
-    def updated_at(self):
+    def updated_at(self) -> str | None:
         return moment(self.facts["changed"])
 
 
 class File(Stored):
-    def __init__(self, graph, run, name):
+    def __init__(self, graph: Graph, run: Row, name: str):
         self.graph, self.run, self.name, self.display_name = graph, run, name, name
         self.id = f"File:{run['id']}:{name}"
 
     @cached_property
-    def facts(self):
+    def facts(self) -> dict[str, Any]:
         return self.graph.links.facts(self.run, self.name)
 
-    def url(self, upload=False):
+    def url(self, upload: bool | None = False) -> str | None:
         """Null for a download of what is not there."""
         if upload:
             return self.graph.links.upload(self.run, self.name)
         return self.graph.links.download(self.run, self.name) if self.facts["changed"] else None
 
-    def direct_url(self):
+    def direct_url(self) -> str | None:
         return self.url()
 
 
 class Sweep:
     early_stop_job_running, controller, scheduler, description = False, None, None, None
 
-    def __init__(self, graph, row):
+    def __init__(self, graph: Graph, row: Row):
         self.graph, self.row, self.name, self.state, self.config = graph, row, row["id"], row["state"], row["config"]
         self.id, self.display_name = row["id"], row["display"]
         self.created_at, self.updated_at = moment(row["created"]), moment(row["updated"])
 
     @cached_property
-    def led(self):
-        return self.graph.desk.sweep(self.row["id"])
+    def led(self) -> LedSweep:
+        return self.graph.desk.led_sweep(self.row["id"])
 
     @property
-    def method(self):
+    def method(self) -> str:
         return self.led.sweep.method
 
     @property
-    def heartbeat_at(self):
+    def heartbeat_at(self) -> str | None:
         seen = self.graph.store.row("SELECT max(seen) AS t FROM agents WHERE sweep = ?", self.name)["t"]
         return moment(seen or self.row["created"])
 
     @property
-    def best_loss(self):
-        best = self.led.best
-        return best and best.value
+    def best_loss(self) -> float | None:
+        return self.led.best.value if self.led.best else None
 
-    def project(self):
+    def project(self) -> Project:
         return Project(self.graph, self.graph.store.get("projects", id=self.row["project"]))
 
-    def user(self):
+    def user(self) -> User:
         return User()
 
-    def _rows(self):
+    def _rows(self) -> list[Row]:
         return self.graph.store.rows("SELECT * FROM runs WHERE sweep = ? ORDER BY created, id", self.name)
 
-    def run_count(self):
+    def run_count(self) -> int:
         return len(self._rows())
 
-    def run_count_expected(self):
+    def run_count_expected(self) -> float | None:
         size = self.led.search.size
         return None if math.isinf(size) else size
 
-    def runs(self, after=None, first=None, order=None):
+    def runs(self, after: str | None = None, first: int | None = None, order: str | None = None) -> dict[str, Any]:
         return page([Run(self.graph, row) for row in self._rows()], after, first)
 
-    def agent(self, agent_name):
+    def agent(self, agent_name: str) -> Agent | None:
         row = self.graph.store.get("agents", id=agent_name, sweep=self.name)
         return row and Agent(self.graph, row)
 
-    def agents(self):
+    def agents(self) -> dict[str, Any]:
         rows = self.graph.store.rows("SELECT * FROM agents WHERE sweep = ? ORDER BY created", self.name)
         return page([Agent(self.graph, row) for row in rows])
 
 
 class Agent:
-    def __init__(self, graph, row):
+    def __init__(self, graph: Graph, row: Row):
         self.graph, self.row, self.id, self.name, self.host = graph, row, row["id"], row["id"], row["host"]
         self.total_runs, self.created_at, self.heartbeat_at = row["runs"], moment(row["created"]), moment(row["seen"])
 
     @property
-    def state(self):
+    def state(self) -> str:
         return "RUNNING" if time.time() - self.row["seen"] < trials.UNBEGUN else "FINISHED"
 
-    def runs(self, after=None, before=None, first=None, last=None, order=None):
+    def runs(
+        self,
+        after: str | None = None,
+        before: str | None = None,
+        first: int | None = None,
+        last: int | None = None,
+        order: str | None = None,
+    ) -> dict[str, Any]:
         rows = self.graph.store.rows("SELECT * FROM runs WHERE agent = ? ORDER BY created, id", self.id)
         return page([Run(self.graph, row) for row in rows], after, first)

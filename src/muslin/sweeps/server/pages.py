@@ -1,13 +1,17 @@
 """What the addresses that W&B's client prints show: projects, a project's runs and sweeps, a run, a sweep."""
 
+from __future__ import annotations
+
 import json
 import math
 import secrets
 import time
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from functools import cache, cached_property
 from html import escape
 from threading import Lock
+from typing import Any
 from urllib.parse import quote
 
 from muslin.documents import flat, is_number
@@ -19,8 +23,10 @@ from muslin.runs import Run
 from muslin.sweeps.analysis import findings, measured
 from muslin.sweeps.report import contents
 from muslin.sweeps.scheduler import best
-from muslin.sweeps.server.desk import ENTITY, STREAMS, config_values
-from muslin.sweeps.server.trials import UNBEGUN
+from muslin.sweeps.server.desk import ENTITY, STREAMS, Desk, config_values
+from muslin.sweeps.server.store import Row
+from muslin.sweeps.server.trials import UNBEGUN, LedSweep
+from muslin.sweeps.trial_store import TrialStore
 from muslin.sweeps.watched import WatchedSweep
 
 #: runs that a project's page lists; columns of settings and of figures; runs and metrics that have curves on it
@@ -36,22 +42,24 @@ class Pages:
     """Each method makes the page that a request asks for, or None where there is no such thing. Pages of runs and
     sweeps are kept until something in them changes."""
 
-    def __init__(self, desk):
+    def __init__(self, desk: Desk):
         self.desk, self.store = desk, desk.store
         self.mark = secrets.token_hex(8)  # where the nonce goes in a page that is kept
-        self.kept, self.logs, self.lock = {}, {}, Lock()
+        self.kept: dict[tuple[str, Any], Live] = {}
+        self.logs: dict[int, LogReader] = {}
+        self.lock = Lock()
 
     @staticmethod
     @cache
-    def plotly():
+    def plotly() -> str:
         from plotly.offline import get_plotlyjs
 
         return get_plotlyjs()
 
-    def _page(self, template, nonce, **context):
+    def _page(self, template: str, nonce: str, **context: Any) -> str:
         return page(template, nonce=_nonce(nonce), plotly_at=PLOTLY, **context)
 
-    def missing(self, path, nonce):
+    def missing(self, path: str, nonce: str) -> str:
         from pathlib import PurePosixPath
 
         reason = "There is nothing at this address."
@@ -59,7 +67,7 @@ class Pages:
 
     # Lists
 
-    def projects(self, request, nonce):
+    def projects(self, request: Any, nonce: str) -> str | None:
         entity = request.path_params.get("entity")
         where, values = ("WHERE entity = ?", [entity]) if entity else ("", [])
         query = (
@@ -86,7 +94,7 @@ class Pages:
         url, key = str(request.base_url).rstrip("/"), self.desk.root / ".server" / "key"
         return self._page("projects.html", nonce, projects=rows, folder=self.desk.root, url=url, key=key)
 
-    def project(self, request, nonce):
+    def project(self, request: Any, nonce: str) -> str | None:
         words = request.path_params
         project = self.desk.known_project(words["entity"], words["project"])
         if project is None or words.get("kind", "runs") not in ("runs", "sweeps", "workspace", "table", "overview"):
@@ -114,10 +122,10 @@ class Pages:
             left_out=left_out,
         )
 
-    def _sweeps(self, project):
+    def _sweeps(self, project: Row) -> list[dict[str, Any]]:
         return self.store.rows("SELECT * FROM sweeps WHERE project = ? ORDER BY created DESC", project["id"])
 
-    def _row(self, project, run):
+    def _row(self, project: Row, run: Row) -> dict[str, Any]:
         at = _address(project)
         return {
             "id": run["id"],
@@ -130,8 +138,8 @@ class Pages:
             "tags": json.loads(run["tags"]),
         }
 
-    def _sweep_row(self, project, row):
-        led = self.desk.sweep(row["id"])
+    def _sweep_row(self, project: Row, row: Row) -> dict[str, Any]:
+        led = self.desk.led_sweep(row["id"])
         runs = self.store.row("SELECT count(*) AS n FROM runs WHERE sweep = ?", row["id"])["n"]
         top = led.best
         return {
@@ -142,16 +150,16 @@ class Pages:
             "method": led.sweep.method,
             "runs": runs,
             "metric": f"{led.metric.goal} {led.metric.name}" if led.metric else "",
-            "best": top and top.value,
+            "best": top.value if top else None,
         }
 
-    def _overlay(self, runs, keys):
+    def _overlay(self, runs: Sequence[Row], keys: Sequence[str]) -> dict[str, Any]:
         """{metric: figure} of the latest runs, those metrics that have a curve."""
         logged = {run["id"]: self._log(run).numbers for run in runs}
         keys = [key for key in keys if any(len(numbers.get(key, ((),))[0]) > 1 for numbers in logged.values())][:CHARTS]
         return {key: self._lines(runs, logged, key) for key in keys}
 
-    def _log(self, run):
+    def _log(self, run: Row) -> LogReader:
         with self.lock:
             log = self.logs.pop(run["id"], None) or LogReader(self.desk.path(run) / "history.jsonl")
             self.logs[run["id"]] = log.update()
@@ -159,7 +167,7 @@ class Pages:
                 self.logs.pop(next(iter(self.logs)))
             return log
 
-    def _lines(self, runs, numbers, key):
+    def _lines(self, runs: Sequence[Row], numbers: dict[str, Any], key: str) -> dict[str, Any]:
         traces = []
         for at, run in enumerate(runs):
             if key in numbers[run["id"]]:
@@ -174,7 +182,7 @@ class Pages:
 
     # A run
 
-    def _run(self, request):
+    def _run(self, request: Any) -> Live | None:
         words = request.path_params
         run = self.desk.run(words["entity"], words["project"], words["run"])
         if run is None:
@@ -187,17 +195,17 @@ class Pages:
                 self._forget()
             return self.kept[key]
 
-    def run(self, request, nonce):
+    def run(self, request: Any, nonce: str) -> str | None:
         live = self._run(request)
-        return live and self._answer(live, nonce)
+        return self._answer(live, nonce) if live else None
 
-    def run_news(self, request, nonce):
+    def run_news(self, request: Any, nonce: str) -> dict[str, Any] | None:
         live = self._run(request)
-        return live and self._news(live, request)
+        return self._news(live, request) if live else None
 
     # A sweep
 
-    def _sweep(self, request):
+    def _sweep(self, request: Any) -> Live | None:
         id = request.path_params["sweep"]
         led = self.desk.sweep(id)
         if led is None:
@@ -209,45 +217,45 @@ class Pages:
                 self._forget()
             return self.kept["sweep", id]
 
-    def sweep(self, request, nonce):
+    def sweep(self, request: Any, nonce: str) -> str | None:
         live = self._sweep(request)
-        return live and self._answer(live, nonce)
+        return self._answer(live, nonce) if live else None
 
-    def sweep_news(self, request, nonce):
+    def sweep_news(self, request: Any, nonce: str) -> dict[str, Any] | None:
         live = self._sweep(request)
-        return live and self._news(live, request)
+        return self._news(live, request) if live else None
 
-    def _forget(self, most=24):
+    def _forget(self, most: int = 24) -> None:
         while len(self.kept) > most:
             self.kept.pop(next(iter(self.kept)))
 
-    def _answer(self, live, nonce):
+    def _answer(self, live: Live, nonce: str) -> str:
         return live.current()[1].replace(self.mark, nonce)
 
-    def _news(self, live, request):
+    def _news(self, live: Live, request: Any) -> dict[str, Any]:
         version, html = live.current()
         same = request.query_params.get("version") == version
         changed = {} if same else {"page": html[: html.index("</main>")]}
         return {"version": version, "status": live.status(), **changed}
 
 
-def _nonce(nonce):
+def _nonce(nonce: str) -> Any:
     from markupsafe import Markup
 
     return Markup(' nonce="{}"').format(nonce)
 
 
-def _address(project):
+def _address(project: Row) -> str:
     return f"/{quote(project['entity'], safe='')}/{quote(project['name'], safe='')}"
 
 
-def _moment(seconds):
+def _moment(seconds: float | None) -> str:
     return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M}" if seconds else ""
 
 
-def _columns(rows, differing):
+def _columns(rows: Sequence[dict[str, Any]], differing: bool) -> tuple[list[str], list[list[Any]]]:
     """(keys, the cells of each row): the settings that differ, or the figures that most of them have."""
-    counts = {}
+    counts: dict[str, list[Any]] = {}
     for row in rows:
         for key, value in row.items():
             if key.startswith("_") or not (
@@ -263,29 +271,29 @@ def _columns(rows, differing):
 
 
 class ShownRun(LoggedRun):
-    def __init__(self, pages, run):
+    def __init__(self, pages: Pages, run: Row):
         super().__init__(pages.desk.path(run))
         self.pages, self.id = pages, run["id"]
         for name in STREAMS.values():
             pages.desk.lines(self.path / name).lines()  # or it raises: damage is seen
 
     @property
-    def row(self):
+    def row(self) -> Row:
         return self.pages.store.get("runs", id=self.id)
 
     @property
-    def finished(self):
+    def finished(self) -> bool:
         return self.row["ended"] is not None
 
     @property
-    def summary(self):
+    def summary(self) -> dict[str, Any]:
         row = self.row
         figures = flat(json.loads(row["summary"]))
         seconds = figures.pop("_wandb.runtime", None) or (row["ended"] or time.time()) - row["created"]
         facts = {"state": self.pages.desk.state(row), "exitcode": row["exitcode"], "seconds": seconds}
         return {key: value for key, value in figures.items() if not key.startswith("_wandb")} | facts
 
-    def status(self):
+    def status(self) -> str:
         row = self.row
         state, logged = self.pages.desk.state(row), f"{self.log.rows:,} steps"
         return (
@@ -294,27 +302,28 @@ class ShownRun(LoggedRun):
             else f"running for {duration(time.time() - row['created'])}, {logged}"
         )
 
-    def page(self, live):
+    def page(self, live: Any, **context: Any) -> str:
         row = self.row
         project = self.pages.store.get("projects", id=row["project"])
         at, name = _address(project), quote(row["name"], safe="")
         up = [(project["name"], at)] + ([("Sweep", f"{at}/sweeps/{row['sweep']}")] if row["sweep"] else [])
         if not Run(self.pages.desk.path(row)).begun:
             raise InputError(f"The run {row['name']} has not begun yet.")
-        context = {"up": up, "news": f"{at}/runs/{name}/live", "plotly_at": PLOTLY, "nonce": _nonce(self.pages.mark)}
+        context |= {"up": up, "news": f"{at}/runs/{name}/live", "plotly_at": PLOTLY, "nonce": _nonce(self.pages.mark)}
         return super().page(live, files=f"{at}/runs/{name}/files/", **context)
 
 
 class ShownSweep(WatchedSweep):
-    def __init__(self, pages, led):
+    def __init__(self, pages: Pages, led: LedSweep):
         super().__init__(led.directory.path)
-        self.pages, self.led, self.known = pages, led, {}
+        self.pages, self.led = pages, led
+        self.known: dict[str, Any] = {}
 
     @cached_property
-    def study(self):
+    def study(self) -> TrialStore:
         return self.led.study
 
-    def page(self, live):
+    def page(self, live: Any) -> str:
         led, store = self.led, self.pages.store
         project = store.get("projects", id=led.row["project"])
         at = _address(project)
@@ -330,7 +339,7 @@ class ShownSweep(WatchedSweep):
         news = {"news": f"{at}/sweeps/{led.id}/live", "plotly_at": PLOTLY, "nonce": _nonce(self.pages.mark)}
         return page("served_sweep.html", **facts | context | news, live=live)
 
-    def _findings(self):
+    def _findings(self) -> tuple[dict[str, Any] | None, list[str]]:
         """(what the charts show, sentences). Of many trials the importance takes seconds: it waits for a fifth more."""
         directory, trials = self.led.directory, measured(self.study)
         if len(trials) <= MANY:
@@ -342,7 +351,7 @@ class ShownSweep(WatchedSweep):
         of = f"Importance and correlation are of the first {self.known['trials']:,} trials that had a value."
         return findings(directory, self.study, trials, costly=False) | costly, [of]
 
-    def _agents(self):
+    def _agents(self) -> list[dict[str, Any]]:
         rows = self.pages.store.rows("SELECT * FROM agents WHERE sweep = ? ORDER BY created", self.led.id)
         now = time.time()
         return [
@@ -357,12 +366,13 @@ class ShownSweep(WatchedSweep):
             for agent in rows
         ]
 
-    def status(self):
+    def status(self) -> str:
         with self.led.lock:
             trials = [*self.led.trials.values()]
         limit = "" if math.isinf(self.led.limit) else f" of {self.led.limit}"
         done = sum(trial.state in ("finished", "stopped_early") for trial in trials)
         running = sum(trial.state == "running" for trial in trials)
-        top = best(trials, self.led.metric) if self.led.metric else None
-        words = f", best {self.led.metric.name} {top.value:.6g}" if top else ""
+        metric = self.led.metric
+        top = best(trials, metric) if metric else None
+        words = f", best {metric.name} {top.value:.6g}" if metric and top else ""
         return f"{self.led.row['state'].lower()}: {done}{limit} trials done, {running} running{words}"

@@ -6,8 +6,10 @@ import sqlite3
 import string
 import threading
 import time
+from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import Any, TypeAlias
 
 from muslin.files import as_folder, make_folder
 from muslin.sweeps.storage import sqlite_errors
@@ -45,10 +47,13 @@ CREATE TABLE IF NOT EXISTS outputs (run INTEGER, artifact INTEGER, PRIMARY KEY (
 CREATE TABLE IF NOT EXISTS uses (run INTEGER, artifact INTEGER, PRIMARY KEY (run, artifact));
 """
 
+#: a row of a table
+Row: TypeAlias = dict[str, Any]
+
 ALPHABET = string.ascii_lowercase + string.digits
 
 
-def fresh_id(length=8):
+def fresh_id(length: int = 8) -> str:
     """An id such as W&B's own; the first character is a letter, so that YAML takes none for a number."""
     return secrets.choice(string.ascii_lowercase) + "".join(secrets.choice(ALPHABET) for _ in range(length - 1))
 
@@ -58,13 +63,13 @@ class Store:
 
     Raises InputError where the file is none of ours, is damaged, or cannot be written."""
 
-    def __init__(self, path):
+    def __init__(self, path: Path):
         make_folder(Path(path).parent)
         self.lock = threading.RLock()
         with sqlite_errors(path):
             self._open(path)
 
-    def _open(self, path):
+    def _open(self, path: Path) -> None:
         self.connection = sqlite3.connect(path, check_same_thread=False, isolation_level=None, timeout=30)
         self.connection.row_factory = lambda cursor, row: {
             c[0]: v for c, v in zip(cursor.description, row, strict=True)
@@ -73,12 +78,12 @@ class Store:
         self.connection.execute("PRAGMA synchronous = NORMAL")
         self.connection.executescript(TABLES)
 
-    def close(self):
+    def close(self) -> None:
         with self.lock:
             self.connection.close()
 
     @contextmanager
-    def transaction(self):
+    def transaction(self) -> Iterator[None]:
         """All of what is written inside, or nothing."""
         with self.lock:
             if self.connection.in_transaction:
@@ -92,26 +97,26 @@ class Store:
                 raise
             self.connection.execute("COMMIT")
 
-    def rows(self, query, *values):
+    def rows(self, query: str, *values: Any) -> list[Row]:
         with self.lock:
             return self.connection.execute(query, values).fetchall()
 
-    def row(self, query, *values):
+    def row(self, query: str, *values: Any) -> Any:
         with self.lock:
             return self.connection.execute(query, values).fetchone()
 
-    def get(self, table, **where):
+    def get(self, table: str, **where: Any) -> Any:
         """The row with these values, or None."""
         return self.row(f"SELECT * FROM {table} WHERE {_conditions(where)}", *where.values())
 
-    def add(self, table, **values):
+    def add(self, table: str, **values: Any) -> int:
         """The number of the row that was added."""
         marks = ", ".join("?" * len(values))
         query = f"INSERT INTO {table} ({', '.join(values)}) VALUES ({marks})"
         with self.lock:
-            return self.connection.execute(query, [*map(_stored, values.values())]).lastrowid
+            return self.connection.execute(query, [*map(_stored, values.values())]).lastrowid or 0
 
-    def change(self, table, where, **values):
+    def change(self, table: str, where: dict[str, Any], **values: Any) -> None:
         if not values:
             return
         names = ", ".join(f"{name} = ?" for name in values)
@@ -119,11 +124,11 @@ class Store:
         with self.lock:
             self.connection.execute(query, [*map(_stored, values.values()), *where.values()])
 
-    def remove(self, table, **where):
+    def remove(self, table: str, **where: Any) -> None:
         with self.lock:
             self.connection.execute(f"DELETE FROM {table} WHERE {_conditions(where)}", [*where.values()])
 
-    def project(self, entity, name):
+    def project(self, entity: str, name: str) -> Row:
         """The project of that name, which is begun if it is not there."""
         with self.transaction():
             known = self.get("projects", entity=entity, name=name)
@@ -133,7 +138,7 @@ class Store:
                 known = self.get("projects", entity=entity, name=name)
             return known
 
-    def free_folder(self, table, wanted):
+    def free_folder(self, table: str, wanted: str) -> str:
         """The folder itself, or with a number where another row has it."""
         taken, number = wanted, 1
         while self.get(table, folder=taken):
@@ -145,36 +150,36 @@ class Store:
 class Book:
     """Size and digest of what was last written to each file of lines below a folder: see `logs.LineFile`."""
 
-    def __init__(self, store, root):
+    def __init__(self, store: Store, root: Path):
         self.store, self.root = store, root
 
-    def noted(self, path):
+    def noted(self, path: Path) -> tuple[int, str] | None:
         """(size, digest), or None where nothing is known."""
         row = self.store.get("lines", file=str(path.relative_to(self.root)))
         return row and (row["size"], row["digest"])
 
-    def note(self, path, size, digest):
+    def note(self, path: Path, size: int, digest: str) -> None:
         query = "INSERT OR REPLACE INTO lines (file, size, digest) VALUES (?, ?, ?)"
         self.store.rows(query, str(path.relative_to(self.root)), size, digest)
 
 
-def folders(path):
+def folders(path: Path) -> list[str]:
     """Of all runs and sweeps in a store that another process may have open."""
-    if not Path(path).exists():
+    if not path.exists():
         return []
     with sqlite_errors(path), closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=30)) as connection:
         query = "SELECT folder FROM runs UNION SELECT folder FROM sweeps"
         return [folder for (folder,) in connection.execute(query)]
 
 
-def folder_name(name):
+def folder_name(name: str) -> str:
     """A name as that of one folder: see `muslin.files.as_folder`."""
     return as_folder(name, longest=120).replace(" ", "_") or "_"
 
 
-def _conditions(where):
+def _conditions(where: dict[str, Any]) -> str:
     return " AND ".join(f"{name} = ?" for name in where) or "1"
 
 
-def _stored(value):
+def _stored(value: Any) -> Any:
     return json.dumps(value) if isinstance(value, dict | list) else value

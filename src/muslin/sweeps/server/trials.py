@@ -5,10 +5,14 @@ order of writes makes any moment of a kill harmless: claim → trial → told to
 but not told, or told but never begun, is given out again.
 """
 
+from __future__ import annotations
+
 import json
 import math
 import threading
 import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 from muslin.documents import flat
 from muslin.errors import InputError
@@ -19,8 +23,11 @@ from muslin.sweeps.file.hyperband import stops
 from muslin.sweeps.scheduler import best
 from muslin.sweeps.search import SEARCHES, Exhausted
 from muslin.sweeps.server.logs import rows
-from muslin.sweeps.server.store import fresh_id
-from muslin.sweeps.trial_store import ENDED, storage_errors
+from muslin.sweeps.server.store import Row, fresh_id
+from muslin.sweeps.trial_store import ENDED, Trial, storage_errors
+
+if TYPE_CHECKING:
+    from muslin.sweeps.server.desk import Desk
 
 #: seconds without a word after which an agent's trial is given to another: one that never began, one that did
 UNBEGUN, SILENT = 60, 300
@@ -40,7 +47,9 @@ RUN, STOP, EXIT = "run", "stop", "exit"
 UNHEARD = "unheard"
 
 
-def create(server, project, config, storage=None, name=None):
+def create(
+    server: Desk, project: Row, config: dict[str, Any], storage: str | None = None, name: str | None = None
+) -> tuple[str, list[str]]:
     """(id, warnings) of a new sweep. Raises InputError: every problem of its file."""
     sweep = schema.parse(config, where="The sweep")
     id = fresh_id()
@@ -62,7 +71,7 @@ def create(server, project, config, storage=None, name=None):
     return id, list(sweep.warnings)
 
 
-def _text(config):
+def _text(config: dict[str, Any]) -> str:
     import yaml
 
     return yaml.safe_dump(config, sort_keys=False, allow_unicode=True)
@@ -71,7 +80,7 @@ def _text(config):
 class LedSweep:
     """One sweep of the server. Its methods are called under ``lock``."""
 
-    def __init__(self, server, row):
+    def __init__(self, server: Desk, row: Row):
         self.server, self.store, self.id = server, server.store, row["id"]
         self.lock = threading.RLock()
         self.directory = SweepDirectory(server.root / row["folder"])
@@ -82,7 +91,7 @@ class LedSweep:
         self.search = SEARCHES[self.sweep.method](self.sweep, agreed["seed"], agreed.get("sampler"))
         self.trials = self.study.trials()
         self.by_run = {trial.run: trial for trial in self.trials.values()}
-        self.lines = {}  # run → lines of its history that are counted
+        self.lines: dict[str, int] = {}  # run → lines of its history that are counted
         self.beaten = 0.0
         for trial in self.trials.values():
             if trial.state == "running" or not trial.history:
@@ -95,24 +104,24 @@ class LedSweep:
         }
 
     @property
-    def row(self):
+    def row(self) -> Row:
         return self.store.get("sweeps", id=self.id)
 
     @property
-    def limit(self):
+    def limit(self) -> float:
         return min(n for n in (self.sweep.run_cap, self.search.size, math.inf) if n is not None)
 
     @property
-    def best(self):
+    def best(self) -> Trial | None:
         return best(self.trials.values(), self.metric) if self.metric else None
 
-    def _told(self, trial):
+    def _told(self, trial: Trial | None) -> bool:
         """Whether an agent has the trial."""
         return trial is not None and self.store.get("agents", sweep=self.id, run=trial.run) is not None
 
     # What agents ask
 
-    def heartbeat(self, agent, named):
+    def heartbeat(self, agent: Row, named: Any) -> list[dict[str, Any]]:
         """The commands for an agent that says which runs it has: at most one, as function agents obey no second."""
         now, state = time.time(), self.row["state"]
         lapse = now - max(agent["seen"], self.server.started)
@@ -138,22 +147,22 @@ class LedSweep:
             return [{"type": EXIT}] if named and state == "CANCELED" else []
         if state in CLOSED:
             return [{"type": EXIT}]
-        trial = self._next()
-        if trial is None:
+        following = self._next()
+        if following is None:
             self._finish_if_done()
             return [{"type": EXIT}]
         if state == "PENDING":
             self._set("RUNNING")
-        return self._give(agent, trial, now)
+        return self._give(agent, following, now)
 
-    def _give(self, agent, trial, now):
+    def _give(self, agent: Row, trial: Trial, now: float) -> list[dict[str, Any]]:
         runs = agent["runs"] + (agent["run"] != trial.run)
         facts = {"run": trial.run, "given": now, "start": self.server.start, "begun": 0, "runs": runs}
         self.store.change("agents", {"id": agent["id"]}, **facts)
         args = {key: {"value": value} for key, value in trial.config.items()}
         return [{"type": RUN, "run_id": trial.run, "program": self.sweep.program or "", "args": args}]
 
-    def _left(self, agent, trial, lapse, now):
+    def _left(self, agent: Row, trial: Trial, lapse: float, now: float) -> str | None:
         """What became of a trial that its agent does not name, though it never said how it ended: "ended", UNHEARD
         where the agent seems not to have got our answer, None where that is not clear yet."""
         run = self._run(trial)
@@ -173,7 +182,7 @@ class LedSweep:
             self._end(trial, "failed", self._last_words(run) or "It was killed: it ended without finishing its run.")
         return "ended"
 
-    def _next(self):
+    def _next(self) -> Trial | None:
         """A trial to be told: one that waits, or a new one; None if there are no more."""
         while self.waiting:
             number = self.waiting[0]
@@ -182,17 +191,17 @@ class LedSweep:
             if trial is None or trial.state == "running":
                 return trial
         with storage_errors(self.study.url):
-            number = self.study.take(self._allowed)
-        if number is None:
+            taken = self.study.take(self._allowed)
+        if taken is None:
             return None
-        self.waiting.append(number)
+        self.waiting.append(taken)
         return self._next()
 
-    def _allowed(self, number):
+    def _allowed(self, number: int) -> bool:
         failed = sum(trial.state == "failed" for trial in self.trials.values())
         return number - failed < self.limit and number < self.search.size
 
-    def _new(self, number):
+    def _new(self, number: int) -> Trial | None:
         """The trial of a number; None, and the sweep ends, if there is nothing left to try."""
         try:
             asked = self.search.ask(number)
@@ -207,12 +216,12 @@ class LedSweep:
         self.search.tell(trial)
         return trial
 
-    def _beat(self, now):
+    def _beat(self, now: float) -> None:
         if now - self.beaten > BEAT:
             self.beaten = now
             self.study.beat()
 
-    def _reclaim(self, now):
+    def _reclaim(self, now: float) -> None:
         """Take back the trials of agents that fell silent."""
         silent = self.store.rows(
             "SELECT * FROM agents WHERE sweep = ? AND run IS NOT NULL AND seen < ?", self.id, now - UNBEGUN
@@ -237,13 +246,13 @@ class LedSweep:
             else:
                 self.waiting.append(trial.number)
 
-    def _release(self, trial):
+    def _release(self, trial: Trial) -> None:
         """No agent has it any more."""
         self.store.change("agents", {"sweep": self.id, "run": trial.run}, run=None, begun=0)
 
     # What runs tell
 
-    def logged(self, run, offset, new):
+    def logged(self, run: str, offset: int, new: list[dict[str, Any]]) -> None:
         """Rows that a run has logged, from that line on."""
         trial = self.by_run.get(run)
         if trial is None or self.metric is None:
@@ -257,22 +266,25 @@ class LedSweep:
         if trial.state == "running" and len(trial.history) != before:
             self._judge(trial, min(before, len(trial.history)))
 
-    def _read(self, trial):
+    def _read(self, trial: Trial) -> None:
         """Its values as its file has them."""
         path = self.directory.path / trial.run / "history.jsonl"
         self.lines[trial.run] = self.server.lines(path).lines()  # first: damage is seen
         logged = list(rows(path))
         trial.history = self._values(logged) or ([] if trial.state == "running" else trial.history)
 
-    def _values(self, logged):
+    def _values(self, logged: Sequence[dict[str, Any]]) -> list[float]:
         if self.metric is None:
             return []
         name = self.metric.name
         values = (row[name] if name in row else flat(row).get(name) for row in logged)
-        return [_number(value) for value in values if value is not None]
+        numbers = (_number(value) for value in values if value is not None)
+        return [number for number in numbers if number is not None]
 
-    def _judge(self, trial, before):
+    def _judge(self, trial: Trial, before: int) -> None:
         """After new values: has the target been reached, should the run stop?"""
+        if self.metric is None:
+            return
         if any(math.isfinite(v) and self.metric.reached(v) for v in trial.history[before:]):
             self._close(f"target {self.metric.target} of {self.metric.name} reached")
         rule = self.sweep.early_terminate
@@ -286,13 +298,13 @@ class LedSweep:
         if reason:
             self.stop(trial.run, reason)
 
-    def stop(self, run, reason):
+    def stop(self, run: str, reason: str) -> None:
         """Have a run stopped early."""
         if run not in self.stopping:
             self.store.add("stops", sweep=self.id, run=run, reason=reason)
             self.stopping[run] = reason
 
-    def ended(self, run, state, exitcode=None):
+    def ended(self, run: str, state: str, exitcode: int | None = None) -> None:
         """A run has ended: "finished", "failed", or "stopped" because we wanted it to."""
         trial = self.by_run.get(run)
         if trial is None or trial.state != "running":
@@ -313,11 +325,11 @@ class LedSweep:
             self._end(trial, "failed", f"The metric {self.metric.name} {logged}.")
         else:
             self._end(trial, "finished", None)
-        if trial.value is not None and trial.state != "failed" and self.metric.reached(trial.value):
+        if self.metric and trial.state != "failed" and self.metric.reached(trial.value):
             self._close(f"target {self.metric.target} of {self.metric.name} reached")
         self._finish_if_done()
 
-    def _end(self, trial, state, reason):
+    def _end(self, trial: Trial, state: str, reason: str | None) -> None:
         before = trial.state, trial.reason
         trial.state, trial.reason = state, reason
         try:
@@ -327,20 +339,20 @@ class LedSweep:
             raise
         self.search.tell(trial)
 
-    def _finish_if_done(self):
+    def _finish_if_done(self) -> None:
         if any(trial.state == "running" for trial in self.trials.values()) or self.waiting:
             return
         if not self._allowed(max(self.trials, default=-1) + 1):
             self._close("every configuration has been run" if self.limit == self.search.size else "run_cap is reached")
 
-    def _close(self, reason):
+    def _close(self, reason: str) -> None:
         if self.row["state"] not in CLOSED:
             self.store.change("sweeps", {"id": self.id}, state="FINISHED", reason=reason, updated=time.time())
 
-    def _set(self, state):
+    def _set(self, state: str) -> None:
         self.store.change("sweeps", {"id": self.id}, state=state, reason=None, updated=time.time())
 
-    def set_state(self, state):
+    def set_state(self, state: str) -> None:
         """What a person asks for: PAUSED, RUNNING, FINISHED, CANCELED. Raises InputError for another word."""
         if state not in (*OPEN, *CLOSED, "PAUSED"):
             raise InputError(f"A sweep cannot be {state!r}; it can be RUNNING, PAUSED, FINISHED or CANCELED.")
@@ -351,7 +363,7 @@ class LedSweep:
                 if not self._told(trial):
                     self.ended(trial.run, "stopped")
 
-    def update(self, config):
+    def update(self, config: dict[str, Any]) -> list[str]:
         """Another file for a sweep that goes on: what may change in it, such as run_cap. Raises InputError."""
         sweep = schema.parse(config, where="The sweep")
         path = self.directory.path
@@ -361,10 +373,10 @@ class LedSweep:
         self.store.change("sweeps", {"id": self.id}, config=_text(config), updated=time.time())
         return list(sweep.warnings)
 
-    def _run(self, trial):
+    def _run(self, trial: Trial) -> Row | None:
         return self.store.get("runs", project=self.row["project"], name=trial.run)
 
-    def _last_words(self, run):
+    def _last_words(self, run: Row | None) -> str | None:
         """The exception that ended a run, as its console has it."""
         if run is None:
             return None
@@ -372,7 +384,7 @@ class LedSweep:
         return exception(lines)
 
 
-def exception(lines):
+def exception(lines: Sequence[str]) -> str | None:
     """The last line of the last traceback in a console's lines, or None."""
     texts = [line.removeprefix("ERROR ") for line in lines]
     texts = [text.split(" ", 1)[1] if _stamped(text) else text for text in texts]
@@ -387,11 +399,11 @@ def exception(lines):
     return None
 
 
-def _stamped(text):
+def _stamped(text: str) -> bool:
     return len(text) > 20 and text[:4].isdigit() and text[10] == "T" and " " in text
 
 
-def _number(value):
+def _number(value: Any) -> float | None:
     if isinstance(value, str) and value in ("NaN", "Infinity", "-Infinity"):
         return math.nan
     return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else math.nan
