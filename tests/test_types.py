@@ -3,14 +3,7 @@
 import ast
 
 import pytest
-from test_imports import MODULES, part
-
-#: rooms in which this does not hold yet
-OPEN = {"sweeps"}
-#: files in which it does not
-OPEN_FILES = {"muslin.engines.javascript"}
-CLOSED = [module for module in MODULES if part(module) not in OPEN and module not in OPEN_FILES]
-
+from test_imports import MODULES
 
 def public(body, method=False):
     """(function, whether it is a method) of all that have no underscore before their names; of a class __init__ too."""
@@ -35,6 +28,6 @@ def test_what_counts_as_untyped():
     assert [*untyped(ast.parse(source))] == ["f", "k"]
 
 
-@pytest.mark.parametrize("module", CLOSED)
+@pytest.mark.parametrize("module", MODULES)
 def test_public_functions_say_their_types(module):
     assert [*untyped(ast.parse(MODULES[module].read_text(encoding="utf-8")))] == []

@@ -12,6 +12,8 @@ page are float64. What is translated depends on what a formula is a function of:
 Each raises ValueError, which says what of the formula cannot be translated; `program` collects these reasons.
 """
 
+from __future__ import annotations
+
 import ast
 import builtins
 import inspect
@@ -20,17 +22,33 @@ import math
 import re
 import textwrap
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from functools import partial
 from string import Formatter
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
 from muslin.engines.formula import Bindings, names
 
 #: of the same name in NumPy, in Python's math and in JavaScript's Math
-SAME = ("exp", "expm1", "log", "log1p", "log2", "log10", "sqrt", "cbrt", "sin", "cos", "tan", "sinh", "cosh", "tanh")
+SAME: tuple[str, ...] = (
+    "exp",
+    "expm1",
+    "log",
+    "log1p",
+    "log2",
+    "log10",
+    "sqrt",
+    "cbrt",
+    "sin",
+    "cos",
+    "tan",
+    "sinh",
+    "cosh",
+    "tanh",
+)
 SAME += ("floor", "ceil", "trunc")
 
 #: function → what it is in JavaScript, for one element; a bare name is called with all arguments
@@ -87,9 +105,12 @@ RESERVED = {
 
 
 class Text(str):
-    """JavaScript, with the precedence of its outermost operator."""
+    """JavaScript, with the precedence of its outermost operator; of `Columns` also its kind."""
 
-    def __new__(cls, text: str, precedence: int = ATOM):
+    precedence: int
+    kind: int
+
+    def __new__(cls, text: str, precedence: int = ATOM) -> Self:
         self = super().__new__(cls, text)
         self.precedence = precedence
         return self
@@ -102,7 +123,9 @@ class Text(str):
 class Helper(str):
     """The JavaScript of a function that a formula calls."""
 
-    def __new__(cls, function: Callable, text: str):
+    function: Callable[..., Any]
+
+    def __new__(cls, function: Callable, text: str) -> Self:
         self = super().__new__(cls, text)
         self.function = function
         return self
@@ -115,17 +138,17 @@ class Expressions(ast.NodeVisitor):
     ``helpers``  {name: text} of the module's functions that were called
     """
 
-    def __init__(self, globals_: Mapping[str, Any], names_: Mapping[str, str], helpers: dict[str, str] | None = None):
+    def __init__(self, globals_: Mapping[str, Any], names_: Mapping[str, str], helpers: dict[str, Any] | None = None):
         self.globals, self.names = globals_, dict(names_)
         self.helpers = {} if helpers is None else helpers
 
-    def generic_visit(self, node):
+    def generic_visit(self, node: ast.AST) -> Any:
         raise ValueError(f"it has no JavaScript for {_start(node)}")
 
-    def visit_Constant(self, node):
+    def visit_Constant(self, node: ast.Constant) -> Text:
         return self.number(node.value)
 
-    def number(self, value):
+    def number(self, value: object) -> Text:
         if value is None or isinstance(value, bool):
             return Text({None: "null", True: "true", False: "false"}[value])
         if not isinstance(value, int | float):
@@ -134,15 +157,15 @@ class Expressions(ast.NodeVisitor):
         text = text.replace("inf", "Infinity").replace("nan", "NaN")
         return Text(text, PREFIX if text.startswith("-") else ATOM)
 
-    def visit_Name(self, node):
+    def visit_Name(self, node: ast.Name) -> Text:
         if node.id in self.names:
             return Text(self.names[node.id])
         return self.outside(node)
 
-    def visit_Attribute(self, node):
+    def visit_Attribute(self, node: ast.Attribute) -> Text:
         return self.outside(node)
 
-    def outside(self, node):
+    def outside(self, node: ast.expr) -> Text:
         """A number of the module, or of NumPy or math."""
         value = self.value(node)
         if value is math.pi or value is np.pi:
@@ -151,7 +174,7 @@ class Expressions(ast.NodeVisitor):
             return self.number(value)
         raise ValueError(f"{ast.unparse(node)} is no number")
 
-    def value(self, node):
+    def value(self, node: ast.expr) -> Any:
         """What a name of the module, dotted or not, stands for."""
         root = node
         while isinstance(root, ast.Attribute):
@@ -163,7 +186,7 @@ class Expressions(ast.NodeVisitor):
         except (NameError, AttributeError) as error:
             raise ValueError(f"{ast.unparse(node)} is not known where the formula stands") from error
 
-    def visit_BinOp(self, node):
+    def visit_BinOp(self, node: ast.BinOp) -> Text:
         left, right, kind = self.visit(node.left), self.visit(node.right), type(node.op)
         if kind is ast.FloorDiv:
             return Text(f"Math.floor({left.inside(13)} / {right.inside(14)})")
@@ -180,34 +203,34 @@ class Expressions(ast.NodeVisitor):
             return Text(f"{left.inside(PREFIX + 1)} ** {right.inside(p)}", p)
         return Text(f"{left.inside(p)} {sign} {right.inside(p + 1)}", p)
 
-    def visit_BoolOp(self, node):
+    def visit_BoolOp(self, node: ast.BoolOp) -> Text:
         return self.logical(type(node.op), [self.visit(value) for value in node.values])
 
-    def logical(self, kind, values):
+    def logical(self, kind: Any, values: Sequence[Text]) -> Text:
         sign, p = LOGICAL[kind]
         return Text(f" {sign} ".join(value.inside(p + 1) for value in values), p)
 
-    def visit_UnaryOp(self, node):
+    def visit_UnaryOp(self, node: ast.UnaryOp) -> Text:
         operand = self.visit(node.operand)
         if isinstance(node.op, ast.Invert) and not isinstance(node.operand, ast.Compare):
             return self.generic_visit(node)
         return Text(f"{UNARY[type(node.op)]}{operand.inside(PREFIX + 1)}", PREFIX)
 
-    def visit_Compare(self, node):
+    def visit_Compare(self, node: ast.Compare) -> Text:
         sides = [self.visit(side).inside(COMPARE + 1) for side in (node.left, *node.comparators)]
         if any(type(op) not in COMPARISONS for op in node.ops):
             return self.generic_visit(node)
         pairs = [f"{a} {COMPARISONS[type(op)]} {b}" for a, op, b in zip(sides, node.ops, sides[1:], strict=False)]
         return Text(" && ".join(pairs), COMPARE if len(pairs) == 1 else LOGICAL[ast.And][1])
 
-    def visit_IfExp(self, node):
+    def visit_IfExp(self, node: ast.IfExp) -> Text:
         test, yes, no = (self.visit(part) for part in (node.test, node.body, node.orelse))
         return Text(f"{test.inside(CHOICE + 1)} ? {yes.inside(CHOICE)} : {no.inside(CHOICE)}", CHOICE)
 
-    def visit_Tuple(self, node):
+    def visit_Tuple(self, node: ast.Tuple) -> Text:
         return Text(f"[{', '.join(self.visit(item) for item in node.elts)}]")
 
-    def visit_Call(self, node):
+    def visit_Call(self, node: ast.Call) -> Text:
         if isinstance(node.func, ast.Name) and node.func.id in self.names:  # a function that is an argument
             return Text(f"{self.names[node.func.id]}({', '.join(self.arguments(node))})")
         function = self.value(node.func)
@@ -216,7 +239,7 @@ class Expressions(ast.NodeVisitor):
             raise ValueError(f"{ast.unparse(node)} has more or fewer arguments than one element needs")
         return Text(known.format(*arguments) if "{" in known else f"{known}({', '.join(arguments)})")
 
-    def translation(self, node, function):
+    def translation(self, node: ast.expr, function: Callable[..., Any]) -> str:
         for other, text in CALLS.items():
             if other is function:
                 return text
@@ -224,12 +247,12 @@ class Expressions(ast.NodeVisitor):
             return self.helper(function)
         raise ValueError(f"{ast.unparse(node)} has no JavaScript")
 
-    def arguments(self, node):
+    def arguments(self, node: ast.Call) -> list[Text]:
         if node.keywords or any(isinstance(argument, ast.Starred) for argument in node.args):
             raise ValueError(f"it has no JavaScript for the named arguments of {ast.unparse(node.func)}")
         return [self.visit(argument) for argument in node.args]
 
-    def helper(self, function):
+    def helper(self, function: Callable[..., Any]) -> str:
         name = _name(function.__name__)
         if name not in self.helpers:
             self.helpers[name] = function  # it may call itself
@@ -243,10 +266,10 @@ class Expressions(ast.NodeVisitor):
 class Statements(Expressions):
     """A function's lines, as a list of texts."""
 
-    def lines(self, statements):
+    def lines(self, statements: Sequence[ast.stmt]) -> list[str]:
         return [line for statement in statements for line in self.visit(statement)]
 
-    def declared(self, statements, arguments):
+    def declared(self, statements: Sequence[ast.stmt], arguments: Collection[str]) -> list[str]:
         """The line that declares what the statements assign to, and its names known."""
         count = Counter(_assigned(statements))
         own = [name for name in count if name not in arguments]
@@ -256,48 +279,48 @@ class Statements(Expressions):
         changing = [_name(name) for name in own if name not in self.constant]
         return [f"let {', '.join(changing)};"] if changing else []
 
-    def visit_Expr(self, node):
+    def visit_Expr(self, node: ast.Expr) -> list[str]:
         if isinstance(node.value, ast.Constant):  # the docstring
             return []
         return self.generic_visit(node)
 
-    def visit_Pass(self, node):
+    def visit_Pass(self, node: ast.Pass) -> list[str]:
         return []
 
-    def visit_Assign(self, node):
+    def visit_Assign(self, node: ast.Assign) -> list[str]:
         value, own = self.visit(node.value), {*_assigned([node])}
         word = "const " if own and own <= self.constant else ""
         return [f"{word}{self.target(target)} = {value};" for target in node.targets]
 
-    def visit_AnnAssign(self, node):
+    def visit_AnnAssign(self, node: ast.AnnAssign) -> list[str]:
         return [f"{self.target(node.target)} = {self.visit(node.value)};"] if node.value else []
 
-    def visit_AugAssign(self, node):
+    def visit_AugAssign(self, node: Any) -> list[str]:
         value = ast.BinOp(ast.Name(node.target.id, ast.Load()), node.op, node.value)
         return [f"{self.target(node.target)} = {self.visit(value)};"]
 
-    def target(self, node):
+    def target(self, node: ast.expr) -> str:
         if isinstance(node, ast.Tuple):
             return f"[{', '.join(self.target(item) for item in node.elts)}]"
         if isinstance(node, ast.Name):
             return self.names[node.id]
         raise ValueError(f"it has no JavaScript for an assignment to {ast.unparse(node)}")
 
-    def visit_If(self, node):
+    def visit_If(self, node: ast.If) -> list[str]:
         lines = [f"if ({self.visit(node.test)}) {{", *_indented(self.lines(node.body))]
         if node.orelse:
             lines += ["} else {", *_indented(self.lines(node.orelse))]
         return [*lines, "}"]
 
-    def visit_FunctionDef(self, node):
+    def visit_FunctionDef(self, node: ast.FunctionDef) -> list[str]:
         inner = Statements(self.globals, self.names, self.helpers)
         return _function(inner, node).split("\n")
 
-    def visit_Return(self, node):
-        return [f"return {self.visit(node.value)};"]
+    def visit_Return(self, node: ast.Return) -> list[str]:
+        return [f"return {self.visit(node.value)};"] if node.value else self.generic_visit(node)
 
 
-def tree_of(formula):
+def tree_of(formula: object) -> ast.FunctionDef:
     """The syntax tree of a formula."""
     if not inspect.isfunction(formula):
         raise ValueError("the formula is no plain function")
@@ -316,12 +339,12 @@ def schedule(formula: Callable) -> str:
     return _with(helpers, _function(Statements(formula.__globals__, {}, helpers), tree_of(formula)))
 
 
-def _define(tree, globals_, helpers):
+def _define(tree: ast.FunctionDef, globals_: Mapping[str, Any], helpers: dict[str, Any]) -> str:
     _keeps_arrays(tree, {a.arg for a in tree.args.args})
     return _function(Statements(globals_, {}, helpers), tree)
 
 
-def _keeps_arrays(tree, kept=frozenset()):
+def _keeps_arrays(tree: ast.FunctionDef, kept: AbstractSet[str] = frozenset()) -> None:
     """Raises ValueError where NumPy would change an array that has another name too, or one that is to be kept: a
     number of JavaScript is nobody else's."""
     changed = {n.target.id for n in ast.walk(tree) if isinstance(n, ast.AugAssign) and isinstance(n.target, ast.Name)}
@@ -330,7 +353,7 @@ def _keeps_arrays(tree, kept=frozenset()):
         raise ValueError(f"it changes {', '.join(sorted(changed))} in place")
 
 
-def _parts(node):
+def _parts(node: ast.expr) -> list[ast.expr]:
     """What a value is one of: the items of a tuple, the two sides of a choice."""
     inner = (
         node.elts if isinstance(node, ast.Tuple) else (node.body, node.orelse) if isinstance(node, ast.IfExp) else ()
@@ -338,7 +361,7 @@ def _parts(node):
     return [part for item in inner for part in _parts(item)] or [node]
 
 
-def _function(statements, tree):
+def _function(statements: Statements, tree: ast.FunctionDef) -> str:
     arguments, defaults = _arguments(tree), _defaults(tree)
     values = {name: f" = {statements.visit(value)}" for name, value in defaults.items()}
     statements.names |= {name: _name(name) for name in (*arguments, tree.name)}
@@ -352,7 +375,7 @@ def _function(statements, tree):
 class Rule(Statements):
     """An optimizer's rule for element ``$i``; ``once`` are the lines and {text: name} of what scalars alone decide."""
 
-    def __init__(self, formula):
+    def __init__(self, formula: Callable[..., Any]):
         tree = tree_of(formula)
         super().__init__(formula.__globals__, {})
         _keeps_arrays(tree)
@@ -373,12 +396,12 @@ class Rule(Statements):
         self.once: list[str] = []
         self.hoisted: dict[str, str] = {}
 
-    def scalar(self, node):
+    def scalar(self, node: ast.expr) -> bool:
         """Whether an expression depends on nothing but scalars that stay as they are."""
         used = names(node)
         return bool(used & self.fixed) and all(name in self.fixed or name not in self.names for name in used)
 
-    def visit(self, node):
+    def visit(self, node: Any) -> Any:
         if isinstance(node, ast.BinOp | ast.Call | ast.IfExp | ast.Compare) and self.scalar(node):
             plain = Expressions(self.globals, self.names, self.helpers)
             text = str(plain.visit(node))
@@ -388,7 +411,7 @@ class Rule(Statements):
             return Text(self.hoisted[text])
         return super().visit(node)
 
-    def visit_Return(self, node):
+    def visit_Return(self, node: ast.Return) -> list[str]:
         written = [f"{name}$[$i]" for name in map(_name, (self.theta, *self.slots))]
         if isinstance(node.value, ast.Tuple):
             if len(node.value.elts) != len(written):
@@ -398,7 +421,7 @@ class Rule(Statements):
         value = self.visit(node.value)
         return [f"{written[0] if not self.slots else '[' + ', '.join(written) + ']'} = {value};", "continue;"]
 
-    def text(self):
+    def text(self) -> str:
         arrays = list(map(_name, (self.theta, self.g, *self.slots)))
         loaded = [f"{name} = {name}$[$i]" for name in arrays]
         loaded[1] += f" + decay$ * {arrays[0]}"
@@ -439,18 +462,25 @@ class Columns(Expressions):
     A column is written as its element ``$i``; what is computed on the way stands in ``lines``.
     """
 
-    def __init__(self, globals_, names_, kinds, lines=None):
+    def __init__(
+        self,
+        globals_: Mapping[str, Any],
+        names_: Mapping[str, str],
+        kinds: Mapping[str, int],
+        lines: list[str] | None = None,
+    ):
         super().__init__(globals_, names_)
-        self.kinds, self.lines, self.seen = dict(kinds), [] if lines is None else lines, {}
+        self.kinds, self.lines = dict(kinds), [] if lines is None else lines
+        self.seen: dict[ast.AST, int] = {}
 
-    def visit(self, node):
+    def visit(self, node: Any) -> Any:
         text = super().visit(node)
         if not hasattr(text, "kind"):
             text.kind = self.combined(node)
         self.seen[node] = text.kind
         return text
 
-    def combined(self, node):
+    def combined(self, node: ast.AST) -> int:
         """The kind of what is made of its parts. A total stays one where it is scaled, or added to another: only then
         is it the sum of its columns' parts."""
         kinds = [self.seen[part] for part in ast.iter_child_nodes(node) if part in self.seen]
@@ -461,19 +491,19 @@ class Columns(Expressions):
                 raise ValueError(f"{ast.unparse(node)} is not the sum of what its columns give")
         return max(kinds, default=CONSTANT)
 
-    def visit_Name(self, node):
+    def visit_Name(self, node: ast.Name) -> Text:
         return self.typed(super().visit_Name(node), self.kinds.get(node.id, CONSTANT))
 
-    def typed(self, text, kind):
+    def typed(self, text: Text, kind: Any) -> Text:
         text.kind = kind
         return text
 
-    def visit_Call(self, node):
+    def visit_Call(self, node: ast.Call) -> Text:
         if reduction := self.reduction(node):
             return self.reduced(node, *reduction)
         return self.inlined(node) or super().visit_Call(node)
 
-    def reduction(self, node):
+    def reduction(self, node: ast.Call) -> tuple[ast.expr, str] | None:
         """(what is reduced, how) of a call that reduces, else None."""
         f = node.func
         if isinstance(f, ast.Attribute) and isinstance(f.value, ast.Name) and f.value.id in self.kinds:
@@ -488,14 +518,14 @@ class Columns(Expressions):
             return ast.BinOp(node.args[0], ast.Mult(), node.args[1]), "vdot"
         return None
 
-    def _known(self, table, node):
+    def _known(self, table: Mapping[Any, str], node: ast.expr) -> str | None:
         try:
             value = self.value(node)
         except ValueError:
             return None
         return next((kind for other, kind in table.items() if other is value), None)
 
-    def reduced(self, node, inner, kind):
+    def reduced(self, node: ast.Call, inner: ast.expr, kind: Any) -> Text:
         text, axis = self.visit(inner), None if kind == "vdot" else self.axis(node)
         if axis is None:
             if kind not in ("sum", "vdot"):
@@ -506,7 +536,7 @@ class Columns(Expressions):
         folded = self.folded("sum" if kind == "mean" else kind, text)
         return self.typed(Text(self.line(f"{folded} / $n" if kind == "mean" else folded)), NUMBER)
 
-    def axis(self, node):
+    def axis(self, node: ast.Call) -> Any:
         """0 or None: along what a call reduces."""
         words = {word.arg: word.value for word in node.keywords if word.arg != "keepdims"}
         method = isinstance(node.func, ast.Attribute) and self.kinds.get(ast.unparse(node.func.value)) is not None
@@ -517,15 +547,15 @@ class Columns(Expressions):
             raise ValueError(f"it has no JavaScript for {ast.unparse(node)}")
         return along.value
 
-    def summed(self, text):
+    def summed(self, text: Text) -> Text:
         if text.kind == CONSTANT:
             raise ValueError("a sum of what is the same in every column")
         return Text(self.folded("sum", text) if text.kind == COLUMN else f"({text})")
 
-    def folded(self, kind, text):
+    def folded(self, kind: Any, text: Text) -> str:
         return f"{kind}($n, ($i) => {text})"
 
-    def line(self, text):
+    def line(self, text: str) -> str:
         """The name under which a number of the column is kept."""
         for line in self.lines:
             if line.endswith(f" = {text};"):
@@ -534,12 +564,12 @@ class Columns(Expressions):
         self.lines.append(f"const {name} = {text};")
         return name
 
-    def visit_Subscript(self, node):
+    def visit_Subscript(self, node: ast.Subscript) -> Text:
         if ast.unparse(node).endswith(".shape[0]") and names(node) <= {n for n, k in self.kinds.items() if k == COLUMN}:
             return self.typed(Text("$n"), CONSTANT)
         return self.generic_visit(node)
 
-    def inlined(self, node):
+    def inlined(self, node: ast.Call) -> Text | None:
         """A call of another function of the module: its lines, with the arguments in place of its own."""
         try:
             function = self.value(node.func)
@@ -556,30 +586,31 @@ class Columns(Expressions):
             inner.bind(name, value)
         return inner.body(tree)
 
-    def bind(self, name, text):
+    def bind(self, name: str, text: Text) -> None:
         """From now on the name stands for the text: a column as a function of its element, a number by its value."""
-        kind = text.kind
+        kind, short = text.kind, str(text)
         if kind == COLUMN and not SIMPLE.fullmatch(text):
             own = f"{_name(name)}${len(self.lines)}"
             self.lines.append(f"const {own} = ($i) => {text};")
-            text = f"{own}($i)"
+            short = f"{own}($i)"
         elif kind in (NUMBER, TOTAL) and not SIMPLE.fullmatch(text):
-            text = self.line(text)
+            short = self.line(text)
         elif kind == CONSTANT:
-            text = text.inside(ATOM)
-        self.names[name], self.kinds[name] = str(text), kind
+            short = text.inside(ATOM)
+        self.names[name], self.kinds[name] = short, kind
 
-    def body(self, tree):
+    def body(self, tree: ast.FunctionDef) -> Text:
         """What a function returns, after its lines."""
         for statement in tree.body:
             if isinstance(statement, ast.Return):
                 return self.visit(statement.value)
             if isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant):
                 continue
-            if not isinstance(statement, ast.Assign) or not all(isinstance(t, ast.Name) for t in statement.targets):
+            named = [t for t in getattr(statement, "targets", ()) if isinstance(t, ast.Name)]
+            if not isinstance(statement, ast.Assign) or len(named) < len(statement.targets):
                 raise ValueError(f"it has no JavaScript for {_start(statement)}")
             value = self.visit(statement.value)
-            for target in statement.targets:
+            for target in named:
                 self.bind(target.id, value)
         raise ValueError("it returns nothing")
 
@@ -612,9 +643,13 @@ FILLED = {np.zeros: "0", np.ones: "1"}
 
 
 class Draws(Statements):
-    """An initializer's lines, for the weight that is drawn next."""
+    """An initializer's lines, for the weight that is drawn next. ``rng``: its name of the generator."""
 
-    def visit_Call(self, node):
+    def __init__(self, formula: Callable[..., Any], rng: str):
+        super().__init__(formula.__globals__, {})
+        self.rng = rng
+
+    def visit_Call(self, node: ast.Call) -> Text:
         method = node.func
         shape = [word for word in node.keywords if word.arg in ("size", "shape")]
         node = ast.Call(method, node.args, [word for word in node.keywords if word not in shape])
@@ -633,8 +668,7 @@ class Draws(Statements):
 def initializer(formula: Callable) -> str:
     """The JavaScript function (rng, n_out, n_in) that returns one weight, drawn from rng."""
     tree = tree_of(formula)
-    statements = Draws(formula.__globals__, {})
-    statements.rng = _arguments(tree)[0]
+    statements = Draws(formula, _arguments(tree)[0])
     return _with(statements.helpers, _function(statements, tree))
 
 
@@ -659,13 +693,13 @@ def lines(formula: Callable) -> list[tuple[str, str, str]] | None:
     return None if helpers else texts
 
 
-def _equations(statement, arguments):
+def _equations(statement: ast.stmt, arguments: Sequence[str]) -> Iterable[tuple[str, ast.expr]]:
     """[(name, expression)] of a statement. What a rule returns goes to theta and the slots, any other result to ""."""
     if isinstance(statement, ast.Assign) and len(statement.targets) == 1 and isinstance(statement.targets[0], ast.Name):
         return [(statement.targets[0].id, statement.value)]
     if isinstance(statement, ast.Return) and isinstance(statement.value, ast.Tuple):
         return zip((arguments[0], *arguments[2:]), statement.value.elts, strict=False)
-    if isinstance(statement, ast.Return):
+    if isinstance(statement, ast.Return) and statement.value:
         return [("", statement.value)]
     if isinstance(statement, ast.Expr):
         return []
@@ -675,7 +709,7 @@ def _equations(statement, arguments):
 def source(formula: Callable) -> str:
     """The formula as it stands in its file, without type hints."""
     text = textwrap.dedent(inspect.getsource(formula)).strip()
-    tree = ast.parse(text).body[0]
+    (tree,) = (statement for statement in ast.parse(text).body if isinstance(statement, ast.FunctionDef))
     for argument in (*tree.args.args, *tree.args.kwonlyargs):
         argument.annotation = None
     body = "\n".join(text.split("\n")[tree.body[0].lineno - 1 :])
@@ -683,7 +717,7 @@ def source(formula: Callable) -> str:
 
 
 #: kind of formula → how each of a row's functions is translated, and the names under which a page has them
-KINDS = {
+KINDS: dict[str, dict[str, Callable[..., str]]] = {
     "activations": {"f": function, "slope": function},
     "losses": {"f": partial(columns, total=True), "delta": columns},
     "optimizers": {"update": rule},
@@ -714,7 +748,8 @@ def program(tables: Mapping[str, Mapping[str, Any]]) -> tuple[str, dict[str, dic
 
     tables: {a key of `KINDS`: {name: formula, or formulas}}
     """
-    texts, missing = [], {}
+    texts: list[str] = []
+    missing: dict[str, dict[str, str]] = {}
     for kind, table in tables.items():
         rows = []
         for name, formulas in table.items():
@@ -727,50 +762,50 @@ def program(tables: Mapping[str, Mapping[str, Any]]) -> tuple[str, dict[str, dic
     return f"const formulas = (() => {{\n{text}\n}})();\n", missing
 
 
-def _listed(texts):
+def _listed(texts: Iterable[str]) -> str:
     return "".join(f"{text},\n" for text in texts)
 
 
-def _lines(formulas):
+def _lines(formulas: Iterable[Callable[..., Any]]) -> str:
     steps = [lines(formula) for formula in formulas]
     return f"[{', '.join('null' if s is None else _steps(s) for s in steps)}]"
 
 
-def _steps(steps):
+def _steps(steps: Iterable[tuple[str, str, str]]) -> str:
     return "[" + ", ".join(f"[{_json(name)}, {_json(text)}, {code}]" for name, text, code in steps) + "]"
 
 
-def _json(value):
+def _json(value: object) -> str:
     """A value that may stand within a script of an HTML page."""
     return json.dumps(value, ensure_ascii=False).replace("<", "\\u003c")
 
 
-def _with(helpers, text):
+def _with(helpers: dict[str, Any], text: str) -> str:
     """A function together with those that it calls."""
     if not helpers:
         return text
     return "(() => {\n" + textwrap.indent("\n".join([*helpers.values(), f"return {text};"]), "  ") + "\n})()"
 
 
-def _name(name):
+def _name(name: str) -> str:
     return f"{name}_" if name in RESERVED else name
 
 
-def _arguments(tree):
+def _arguments(tree: ast.FunctionDef) -> list[str]:
     return [a.arg for a in (*tree.args.args, *tree.args.kwonlyargs)]
 
 
-def _defaults(tree):
+def _defaults(tree: ast.FunctionDef) -> dict[str, ast.expr]:
     """{argument: the expression of its default}"""
     a = tree.args
     return {word.arg: value for word, value in zip(a.kwonlyargs, a.kw_defaults, strict=True) if value}
 
 
-def _places(template):
+def _places(template: str) -> int:
     return len({field for _, field, _, _ in Formatter().parse(template) if field})
 
 
-def _assigned(statements):
+def _assigned(statements: Iterable[ast.stmt]) -> list[str]:
     """The names that statements assign to, those in branches too; not those of functions among them."""
     names = []
     for statement in statements:
@@ -783,13 +818,13 @@ def _assigned(statements):
     return names
 
 
-def _start(node):
+def _start(node: ast.AST) -> str:
     return ast.unparse(node).partition("\n")[0].strip()
 
 
-def _indented(texts):
+def _indented(texts: Iterable[str]) -> list[str]:
     return [textwrap.indent(text, "  ") for text in texts]
 
 
-def _block(head, body):
+def _block(head: str, body: Iterable[str]) -> str:
     return "\n".join([f"{head} {{", *_indented(body), "}"])

@@ -7,21 +7,27 @@
 and each once, also where a client sends some again; within about 2 s of `wandb.log`.
 """
 
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from os import PathLike
+from typing import Any, TypeAlias
 
 from muslin.sweeps.server.host import Host, variables
+from muslin.sweeps.server.store import Row
+
+#: environment of a child → the same, in which W&B's client logs to us
+Environment: TypeAlias = Callable[[Mapping[str, str]], dict[str, str]]
 
 
 @contextmanager
-def listening(folder, heard):
+def listening(folder: str | PathLike[str], heard: Callable[[str, dict[str, Any]], Any]) -> Iterator[Environment]:
     """Serve in a thread. ``folder`` keeps the runs as `muslin serve` does: media, console, summary.
 
-    Yields a function: environment of a child → the same, in which W&B's client logs to us.
     Raises InputError: Starlette is missing, the folder cannot be written or has a server already.
     """
-    told = {}
+    told: dict[int, int] = {}
 
-    def listener(run, offset, rows):
+    def listener(run: Row, offset: int, rows: list[dict[str, Any]]) -> None:
         known = told.setdefault(run["id"], 0)
         for row in rows[max(0, known - offset) :]:
             heard(run["name"], row)
