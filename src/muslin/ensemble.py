@@ -9,7 +9,7 @@ all members, found where the loss of their mean is least (Rahaman & Thiery 2020,
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from os import PathLike
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -21,6 +21,7 @@ from muslin.losses import target_columns
 from muslin.memory import Array
 from muslin.model_file import metadata_of, restored, tensors_of
 from muslin.network import FeedForwardNeuralNetwork
+from muslin.outputs import Answers
 
 #: moves of a view: none, and one pixel to each side
 MOVES = ((0, 0), (1, 0), (-1, 0), (0, 1), (0, -1))
@@ -69,7 +70,7 @@ class Answer:
     H: dict[int, Array]
 
 
-class Ensemble:
+class Ensemble(Answers):
     """Networks with the same inputs, output and loss.
 
     members  the networks
@@ -78,6 +79,7 @@ class Ensemble:
     Raises InputError where there is no member, or they do not go together.
     """
 
+    outputs: ClassVar = FeedForwardNeuralNetwork.outputs
     unit: float = 1.0
 
     def __init__(self, members: Sequence[FeedForwardNeuralNetwork], views: Sequence[np.ndarray | None] = ()):
@@ -90,7 +92,7 @@ class Ensemble:
         self.members, self.views = list(members), list(views) or [None] * len(members)
         first = self.members[0]
         self.sizes, self.L, self.dtype = [first.sizes[0], first.sizes[-1]], first.L, first.dtype
-        self.output, self.outputs, self.target, self.loss = first.output, first.outputs, first.target, first.loss
+        self.output, self.target, self.loss = first.output, first.target, first.loss
 
     def looks(self) -> Iterator[tuple[FeedForwardNeuralNetwork, np.ndarray | None]]:
         """Each member once a view, with the pixels of it."""
@@ -102,19 +104,6 @@ class Ensemble:
         """Ŷ of each sample.  X: (N × n_0) → (N × n_L).  Raises InputError as the members do."""
         X = self.samples(X)
         return np.concatenate([s.H[self.L].T for _, s in self.chunks(X, np.arange(len(X)))])
-
-    def predict_proba(self, X: ArrayLike) -> Array:
-        """Probability of each class or label.  X: as in `respond` → (N × n_L).  Raises InputError of numbers."""
-        self._need_probabilities()
-        return self.respond(X)
-
-    def _need_probabilities(self) -> None:
-        if self.target not in ("class", "labels"):
-            raise InputError(f"The output {self.output} says {self.target}, which are no probabilities.")
-
-    def predict(self, X: ArrayLike) -> np.ndarray:
-        """The most probable class, (N,); or the labels as 0 and 1, or the numbers, (N × n_L), (N,) if n_L is 1."""
-        return self.outputs[self.output].predict(self.respond(X))
 
     def samples(self, X: ArrayLike) -> np.ndarray:
         """X checked: see `muslin.inputs.as_samples`."""
@@ -137,7 +126,7 @@ class Ensemble:
 
     def at(self, temperature: float) -> "Ensemble":
         """The ensemble of copies whose A⁽ᴸ⁾ is divided by the temperature.  Raises InputError of numbers."""
-        self._need_probabilities()
+        self.need_probabilities()
         twins = [member.twin() for member in self.members]
         for twin in twins:
             twin.weights[twin.L] /= twin.dtype.type(temperature)
@@ -149,7 +138,7 @@ class Ensemble:
 
         X: (N × n_0), y: as the targets of a network.  Raises InputError of numbers.
         """
-        self._need_probabilities()
+        self.need_probabilities()
         X = self.samples(X)
         Y = target_columns(as_targets(y, len(X), self.sizes[-1], self.target, self.dtype), self.sizes[-1], self.dtype)
         Z = [_before(member, view(X, pixels)) for member, pixels in self.looks()]

@@ -19,13 +19,14 @@ from numpy.typing import ArrayLike, DTypeLike
 
 from muslin import activations, engines, initializers, losses, normalization, optimizers, outputs, training
 from muslin.engines.prediction import Predictor
-from muslin.errors import InputError, known
+from muslin.errors import known
 from muslin.inputs import Scale, as_dtype, as_finite, as_probabilities, as_samples, as_seed, as_sizes
 from muslin.memory import Array, Owner, Parameters, Signals
 from muslin.model_file import Storable
+from muslin.outputs import Answers
 
 
-class FeedForwardNeuralNetwork(Owner, Storable):
+class FeedForwardNeuralNetwork(Owner, Answers, Storable):
     """Fully connected layers that say a class (softmax), labels (sigmoid), numbers (identity) or counts (exponential).
 
     sizes        [n_0, n_1, …, n_L]: inputs, units of each hidden layer, classes or labels or numbers
@@ -75,7 +76,7 @@ class FeedForwardNeuralNetwork(Owner, Storable):
         self.normalization = known(self.normalizations, "normalization", normalization)
         self.normalizer: Any = self.normalizations[self.normalization]
         self.output = known(self.outputs, "output", output)
-        self.output_function, self.target, usual, self._predicted = self.outputs[self.output][:4]
+        self.output_function, self.target, usual = self.outputs[self.output][:3]
         self.loss = known(self.losses, "loss", loss or usual)
         self.seed, self.dtype = as_seed(seed), as_dtype(dtype)
         self.initializer_scale = as_finite(initializer_scale, "initializer_scale")
@@ -175,16 +176,6 @@ class FeedForwardNeuralNetwork(Owner, Storable):
         """Ŷ of each sample.  X: (N × n_0), float or uint8 (scaled by 1/255) → (N × n_L)."""
         P = self.predictor(X)
         return as_probabilities(training.responses(self, self.samples(X)) if P is None else P)
-
-    def predict_proba(self, X: ArrayLike) -> Array:
-        """Probability of each class or label.  X: as in `respond` → (N × n_L).  Raises InputError of numbers."""
-        if self.target not in ("class", "labels"):
-            raise InputError(f"The output {self.output} says {self.target}, which have no probabilities; use predict.")
-        return self.respond(X)
-
-    def predict(self, X: ArrayLike) -> np.ndarray:
-        """The most probable class, (N,); or the labels as 0 and 1, or the numbers, (N × n_L), (N,) if n_L is 1."""
-        return self._predicted(self.respond(X))
 
     def samples(self, X: ArrayLike) -> np.ndarray:
         """X checked: see `muslin.inputs.as_samples`."""

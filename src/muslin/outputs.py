@@ -7,11 +7,13 @@ softmax, A for the others. A and Ŷ are (n_L × B).
 """
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from muslin import activations
+from muslin.errors import InputError
 
 
 def softmax(A: np.ndarray, Y_hat: np.ndarray) -> np.ndarray:
@@ -88,3 +90,26 @@ OUTPUTS = {
     "identity": Output(identity, "numbers", "mean_squared_error", columns),
     "exponential": Output(exponential, "counts", "poisson", columns, log),
 }
+
+
+class Answers:
+    """What networks and ensembles say of samples, from what they ``respond``: Ŷ, (N × n_L)."""
+
+    output: str
+    outputs: ClassVar[Any]
+    target: str
+    respond: Callable[..., np.ndarray]
+
+    def predict_proba(self, X: ArrayLike) -> np.ndarray:
+        """Probability of each class or label.  X: as in `respond` → (N × n_L).  Raises InputError of numbers."""
+        self.need_probabilities()
+        return self.respond(X)
+
+    def need_probabilities(self) -> None:
+        """Raises InputError of numbers."""
+        if self.target not in ("class", "labels"):
+            raise InputError(f"The output {self.output} says {self.target}, which are no probabilities; use predict.")
+
+    def predict(self, X: ArrayLike) -> np.ndarray:
+        """The most probable class, (N,); or the labels as 0 and 1, or the numbers, (N × n_L), (N,) if n_L is 1."""
+        return self.outputs[self.output].predict(self.respond(X))

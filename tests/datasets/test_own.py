@@ -85,7 +85,7 @@ def test_a_shape_of_pictures_that_does_not_fit(npz, shape):
     [np.array([b"a\xff", b"b", b"c"]), np.zeros(3, "V4"), np.zeros(3, bool), np.zeros(3, "M8[s]"), [1j, 2j, 3]],
 )
 def test_class_names_that_are_no_texts(npz, names):
-    with pytest.raises(InputError, match=r"class_names holds .*; texts, in UTF-8, are right\."):
+    with pytest.raises(InputError, match=r"class_names holds .*; it must hold texts, in UTF-8\."):
         load(npz(X=X, y=y, class_names=names))
 
 
@@ -136,11 +136,11 @@ UNFIT = {
     "the same number": ({"X": X, "y": np.full(6, 2.5)}, r"y is always 2.5; there is nothing to learn"),
     "a name more in the test": (
         {"X": X, "y": ["a", "b", "a", "b", "a", "b"], "X_test": X[:2], "y_test": ["a", "c"]},
-        r"y_test holds 'c', which y does not; one of a, b is right",
+        r"y_test holds 'c', which y does not; it must be one of a, b",
     ),
     "numbers for names": (
         {"X": X, "y": ["a", "b", "a", "b", "a", "b"], "class_names": ["a", "c"]},
-        r"class_names are not the names in y; a, b, in any order, are right",
+        r"class_names are not the names in y; they must be a, b, in any order",
     ),
     "names of numbers": ({"X": X, "y": y / 7, "class_names": ["a"]}, r"class_names are for classes and labels"),
     "numbers in two columns in the test": (

@@ -22,7 +22,7 @@ def predict(run: Run, facts: TableFacts, path: Path, out: Path | None, encoding:
         raise InputError(f"--out is {out}; it must end in {', '.join(tables.WRITERS)}.")
     if not tables.is_table(path):
         raise InputError(
-            f"{run.path} was trained on a table, and {path} is none; {', '.join(tables.READERS)} is right."
+            f"{run.path} was trained on a table, and {path} is none; it must be {', '.join(tables.READERS)}."
         )
     table, marks = facts.read(path, encoding)
     X = facts.preparation.transform(table, visible(str(path)), marks.decimal_comma)

@@ -83,7 +83,8 @@ def _shape(file: BufferedIOBase, ndim: int, label: str) -> tuple[int, ...]:
     start = file.read(4 + 4 * ndim)
     magic, expected = int.from_bytes(start[:4]), UINT8 + ndim
     if magic != expected:
-        raise InputError(f"{label} has the IDX magic number {magic}; {expected} (uint8, {ndim}-dimensional) is right.")
+        right = f"{expected} (uint8, {ndim}-dimensional)"
+        raise InputError(f"{label} has the IDX magic number {magic}; it must be {right}.")
     if len(start) < 4 + 4 * ndim:
         raise InputError(f"{label} is cut short: it ends inside its header.")
     return struct.unpack(f">{ndim}I", start[4:])

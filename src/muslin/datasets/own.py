@@ -66,7 +66,7 @@ def _from_npz(path: Path, task: str | None) -> Dataset:
         )
     test = next((keys for keys in KEYS[1] if keys[0] in members), KEYS[1][KEYS[0].index(train)])
     if len({*test} & members.keys()) == 1:
-        raise InputError(f"{path} holds only one of {' and '.join(test)}; both or neither is right.")
+        raise InputError(f"{path} holds only one of {' and '.join(test)}; it must hold both or neither.")
     with opened(path, "data set") as file:
         checksums = {path.name: hashlib.file_digest(file, "sha256").hexdigest()}
     X, y = (members[key] for key in train)
@@ -139,14 +139,14 @@ def _samples(X: np.ndarray, name: str, where: str) -> np.ndarray:
     """X as (N × n) in C order, uint8 as it is, floats as float32."""
     if X.ndim not in (2, 3):
         raise InputError(
-            f"{where}: {name} has shape {X.shape}; (samples, features) or (samples, rows, columns) is right."
+            f"{where}: {name} has shape {X.shape}; it must be (samples, features) or (samples, rows, columns)."
         )
     if not X.size:
         raise InputError(
             f"{where}: {name} is empty, of shape {X.shape}; at least one sample and one feature is needed."
         )
     if X.dtype != np.uint8 and X.dtype.kind != "f":
-        raise InputError(f"{where}: {name} holds {X.dtype}; uint8 (0 to 255) or floating point is right.")
+        raise InputError(f"{where}: {name} holds {X.dtype}; it must hold uint8 (0 to 255) or floating point.")
     X = np.ascontiguousarray(rows(X))
     return X if X.dtype == np.uint8 else _finite(X, name, where)
 
@@ -158,20 +158,20 @@ def _finite(X: np.ndarray, name: str, where: str) -> np.ndarray:
             return X
     first = int(np.argmin(np.isfinite(X).all(axis=1)))
     raise InputError(
-        f"{where}: {name} holds NaN or infinity, first in sample {first}; finite float32 values are right."
+        f"{where}: {name} holds NaN or infinity, first in sample {first}; values must be finite in float32."
     )
 
 
 def _same_length(X: np.ndarray, y: np.ndarray, name: str, where: str) -> None:
     n = len(y) if y.ndim else 0
     if len(X) != n:
-        raise InputError(f"{where}: {name} has {len(X)} samples but {n} labels; one label a sample is right.")
+        raise InputError(f"{where}: {name} has {len(X)} samples but {n} labels; it must be one label a sample.")
 
 
 def _like_training(X: np.ndarray, X_test: np.ndarray, y_test: np.ndarray, target: targets.Targets, where: str) -> None:
     if X_test.shape[1] != X.shape[1] or X_test.dtype != X.dtype:
         wrong, right = (f"{array.shape[1]} features of {array.dtype}" for array in (X_test, X))
-        raise InputError(f"{where}: X_test has {wrong}; {right}, as in X, is right.")
+        raise InputError(f"{where}: X_test has {wrong}; it must have {right}, as X has.")
     low, high, classes = y_test.min(), y_test.max(), len(target.names)
     if target.kind == "class" and (low < 0 or high >= classes):
-        raise InputError(f"{where}: y_test's labels are {low} to {high}; 0 to {classes - 1}, as in y, is right.")
+        raise InputError(f"{where}: y_test's labels are {low} to {high}; they must be 0 to {classes - 1}, as in y.")

@@ -20,9 +20,9 @@ def split(
     """
     labels = np.asarray(labels)
     if labels.ndim != 1 or not len(labels):
-        raise InputError(f"The labels to split have shape {labels.shape}; one label a sample is right.")
+        raise InputError(f"The labels to split have shape {labels.shape}; they must be one label a sample.")
     if not _whole(seed) or seed < 0:
-        raise InputError(f"The split's seed is {seed!r}; a whole number from 0 is right.")
+        raise InputError(f"The split's seed is {seed!r}; it must be a whole number from 0.")
     count = _count(validation, len(labels))
     order = np.random.default_rng([seed, STREAM]).permutation(len(labels))
     chosen = _stratified(labels[order], count) if stratify else np.arange(len(labels)) < count
@@ -35,7 +35,7 @@ def _count(validation: float, total: int) -> int:
     if isinstance(validation, Real) and not _whole(validation) and 0 <= validation < 1:
         return min(max(round(validation * total), int(validation > 0)), total - 1)
     right = f"a fraction, 0 ≤ fraction < 1, or a number of samples from 0 to {total - 1}"
-    raise InputError(f"validation is {validation!r}; {right}, is right.")
+    raise InputError(f"validation is {validation!r}; it must be {right}.")
 
 
 def _whole(value: object) -> bool:

@@ -31,7 +31,7 @@ def check_values(table: Any, name: str) -> None:
         if table[column].dtype == object:
             first = next((value for value in table[column] if value is not None), "")
             if isinstance(first, dict | list | tuple | set) or getattr(first, "ndim", None):
-                raise InputError(f"{name}: the column {shown(column)} holds lists or objects; single values are right.")
+                raise InputError(f"{name}: the column {shown(column)} holds lists or objects, not single values.")
     _check_rows(table[[column for column in columns if table[column].dtype == object]], columns, name)
 
 

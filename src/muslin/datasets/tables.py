@@ -184,7 +184,7 @@ def _separated(source: Source) -> tuple[Any, str]:
     rows = _rows(text, separator, name)
     header = [cell.strip().strip(INVISIBLE) for cell in rows.pop(0)[1]]
     if all(len(cell) > 1 and cell[0] == cell[-1] == "'" for cell in header):
-        raise InputError(f"{name} has its texts between apostrophes ('); double quotes, or none, are right.")
+        raise InputError(f"{name} has its texts between apostrophes ('); they must be double quotes, or none.")
     for line, row in rows:
         if len(row) != len(header):
             title = "; lines before the names of the columns must go" if len(header) == 1 else ""

@@ -8,7 +8,7 @@ from muslin.errors import InputError, shown
 from muslin.preparation.target import FEW, ordered
 
 #: y has these shapes
-SHAPES = "one of (samples,) or (samples, outputs) is right"
+SHAPES = "it must be (samples,) or (samples, outputs)"
 
 
 @dataclass(frozen=True)
@@ -25,19 +25,19 @@ class Targets:
         """y as a data set has it: (N,) int64, or (N × K) float32. Raises InputError where it is not of this kind."""
         y, columns = _flat(y), 1 if self.kind == "numbers" else 0
         if (y.shape[1] if y.ndim == 2 else columns) != self.columns:
-            raise InputError(f"{where}: {name} has shape {y.shape}; as many columns as y has are right.")
+            raise InputError(f"{where}: {name} has shape {y.shape}; it must have as many columns as y.")
         if self.texts:
             return self._numbered(_texts(y, name, where), name, where)
         if y.dtype.kind not in "buif":
-            raise InputError(f"{where}: {name} holds {y.dtype}; numbers, as in y, are right.")
+            raise InputError(f"{where}: {name} holds {y.dtype}; it must hold numbers, as y does.")
         if self.kind == "numbers":
             return _finite(y, name, where).reshape(len(y), self.columns)
         if self.columns:
             if not np.isin(y, (0, 1)).all() or (self.kind == "class" and not _one_hot(y)):
-                raise InputError(f"{where}: {name} holds other rows than y; 0 and 1, as there, are right.")
+                raise InputError(f"{where}: {name} holds other rows than y; they must be of 0 and 1, as there.")
             return y.argmax(axis=1) if self.kind == "class" else y.astype(np.float32)
         if not (y == np.floor(y)).all():
-            raise InputError(f"{where}: {name} holds {y.dtype} that are no class numbers; whole ones from 0 are right.")
+            raise InputError(f"{where}: {name} holds {y.dtype} that are no class numbers; they must be whole, from 0.")
         return y.astype(np.int64)
 
     def _numbered(self, texts: np.ndarray, name: str, where: str) -> np.ndarray:
@@ -45,7 +45,7 @@ class Targets:
         places = np.array([numbers.get(text, -1) for text in texts.tolist()], np.int64)
         if (places < 0).any():
             unknown, some = shown(texts[places < 0][0]), ", ".join(self.texts[:10])
-            raise InputError(f"{where}: {name} holds {unknown}, which y does not; one of {some} is right.")
+            raise InputError(f"{where}: {name} holds {unknown}, which y does not; it must be one of {some}.")
         return places
 
 
@@ -63,7 +63,7 @@ def find(y: np.ndarray, task: str | None, class_names: np.ndarray | None, where:
         raise InputError(f"{where}: y has shape {y.shape}; {SHAPES}.")
     y = _flat(y)
     if y.dtype.kind not in "buifUS":
-        raise InputError(f"{where}: y holds {y.dtype}; class numbers from 0, texts or numbers are right.")
+        raise InputError(f"{where}: y holds {y.dtype}; it must hold class numbers from 0, texts or numbers.")
     targets = _of_rows(y, task, where) if y.ndim == 2 else _of_values(y, task, where)
     if targets.kind == "numbers":
         if class_names is not None:
@@ -79,12 +79,12 @@ def _flat(y: np.ndarray) -> np.ndarray:
 
 def _of_rows(y: np.ndarray, task: str | None, where: str) -> Targets:
     if y.dtype.kind in "US":
-        raise InputError(f"{where}: y has shape {y.shape} and holds texts; one text a sample, (samples,), is right.")
+        raise InputError(f"{where}: y has shape {y.shape} and holds texts; it must be one text a sample, (samples,).")
     names = tuple(map(str, range(y.shape[1])))
     if np.isin(y, (0, 1)).all() and task != "regression":
         return Targets("class" if _one_hot(y) else "labels", names, columns=y.shape[1])
     if task == "classification":
-        raise InputError(f"{where}: y has shape {y.shape} and holds numbers; for classes rows of 0 and 1 are right.")
+        raise InputError(f"{where}: y has shape {y.shape} and holds numbers; for classes its rows must be of 0 and 1.")
     return Targets("numbers", columns=y.shape[1])
 
 
@@ -113,8 +113,8 @@ def _of_values(y: np.ndarray, task: str | None, where: str) -> Targets:
     if not np.array_equal(values, np.arange(len(values))):
         some = ", ".join(map(str, values[:10])) + (", …" if len(values) > 10 else "")
         raise InputError(
-            f"{where}: y's labels are {some}; 0 to {len(values) - 1} without gaps is right, or texts (of numbers to be "
-            "predicted: --task regression)."
+            f"{where}: y's labels are {some}; they must be 0 to {len(values) - 1} without gaps, or texts "
+            "(of numbers to be predicted: --task regression)."
         )
     return Targets("class", tuple(map(str, range(len(values)))))
 
@@ -124,7 +124,7 @@ def _texts(y: np.ndarray, name: str, where: str) -> np.ndarray:
     try:
         texts = [v.decode() if isinstance(v, bytes) else str(v) for v in y.tolist()]
     except UnicodeDecodeError:
-        raise InputError(f"{where}: {name} holds {y.dtype}; texts in UTF-8 are right.") from None
+        raise InputError(f"{where}: {name} holds {y.dtype}; it must hold texts in UTF-8.") from None
     return np.array(texts, object)
 
 
@@ -134,8 +134,8 @@ def _finite(y: np.ndarray, name: str, where: str) -> np.ndarray:
     wrong = ~np.isfinite(numbers).reshape(len(y), -1).all(axis=1)
     if wrong.any():
         raise InputError(
-            f"{where}: {name} holds NaN or infinity, first in sample {int(wrong.argmax())}; finite float32 values are "
-            "right."
+            f"{where}: {name} holds NaN or infinity, first in sample {int(wrong.argmax())}; values must be finite in "
+            "float32."
         )
     return numbers
 
@@ -147,14 +147,14 @@ def _named(targets: Targets, class_names: np.ndarray | None, where: str) -> Targ
     n = len(targets.names)
     if class_names.shape != (n,):
         what = "labels" if targets.kind == "labels" else "classes"
-        raise InputError(f"{where}: class_names has shape {class_names.shape}; {n} names, as y has {what}, is right.")
+        raise InputError(f"{where}: class_names has shape {class_names.shape}; it must be {n} names, as y has {what}.")
     try:
         names = [name.decode() if isinstance(name, bytes) else str(name) for name in class_names.tolist()]
     except UnicodeDecodeError:
         names = []
     if class_names.dtype.kind not in "USiu" or not names:
-        raise InputError(f"{where}: class_names holds {class_names.dtype}; texts, in UTF-8, are right.")
+        raise InputError(f"{where}: class_names holds {class_names.dtype}; it must hold texts, in UTF-8.")
     if targets.texts and {*names} != {*targets.texts}:
         some = ", ".join(targets.texts[:10])
-        raise InputError(f"{where}: class_names are not the names in y; {some}, in any order, are right.")
+        raise InputError(f"{where}: class_names are not the names in y; they must be {some}, in any order.")
     return Targets(targets.kind, tuple(names), tuple(names) if targets.texts else (), targets.columns)

@@ -44,7 +44,7 @@ from muslin.runs.settings import Settings
 from muslin.training import Callback, State
 from muslin.training.batches import Samples
 from muslin.training.callbacks import OnEpoch, best_epoch
-from muslin.training.metrics import NAMES, calibration, measure
+from muslin.training.metrics import NAMES, measure_calibrated
 from muslin.training.settings import FULL_BATCH, TrainingSettings
 from muslin.training.weights import sample_weights
 
@@ -420,10 +420,8 @@ def figures_on(
     the last two in the units of the table's target; of classes test_accuracy and test_ece; of labels
     test_accuracy and test_f1, and F1 of each label."""
     network.unit = unit(table)
-    figures, Y_hat = measure(network, X, y)
+    figures, Y_hat = measure_calibrated(network, X, y)
     told = {f"test_{name}": value for name, value in figures.items()}
-    if network.target == "class":
-        told["test_ece"] = calibration(Y_hat, y)["ece"]
     predicted = network.outputs[network.output].predict(Y_hat)
     return told | PER_CLASS.get(network.target, lambda *_: {})(y, predicted, names), predicted
 

@@ -18,7 +18,7 @@ from muslin.errors import InputError
 from muslin.files import write_json
 from muslin.runs import machine
 from muslin.runs.directory import Run, place, split, unit
-from muslin.training.metrics import calibration, measure
+from muslin.training.metrics import measure_calibrated
 
 #: settings that say what a table's data are; settings that say which samples are for validation
 OF_TABLES, SPLIT = ("target", "drop", "task", "test", "encoding"), {"validation", "seed", "stratify"}
@@ -92,10 +92,7 @@ def _figures(ensemble: Ensemble, X: np.ndarray, y: np.ndarray) -> dict[str, Any]
     """Those of validation samples; none where there are none."""
     if not len(X):
         return {}
-    figures, Y_hat = measure(ensemble, X, y)
-    if ensemble.target == "class":
-        figures["ece"] = calibration(Y_hat, y)["ece"]
-    return {f"val_{name}": value for name, value in figures.items()}
+    return {f"val_{name}": value for name, value in measure_calibrated(ensemble, X, y)[0].items()}
 
 
 def _facts(members: Sequence[Run], seen: Sequence[np.ndarray | None], data: Dataset) -> dict[str, Any]:

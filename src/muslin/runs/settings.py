@@ -296,7 +296,8 @@ class Settings(_Training):  # type: ignore[misc, valid-type]  # its fields are t
         output = self.output if "output" in named else fitting
         says = table[output].target
         if says != target and (says, target) != ("counts", "numbers"):
-            raise InputError(f"The output {output} says {says}, and the data have {WORDS[target]}; {fitting} is right.")
+            has = WORDS[target]
+            raise InputError(f"The output {output} says {says}, and the data have {has}; it must be {fitting}.")
         loss = self.loss if "loss" in named else table[output].loss
         pair(FeedForwardNeuralNetwork.losses, loss, output)
         return self.model_copy(update={"output": output, "loss": loss})

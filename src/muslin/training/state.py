@@ -66,7 +66,7 @@ class State:
 
 
 #: what a checkpoint says in words, beside its vectors
-FACTS = ("optimizer", "epoch", "step", "history", "stopped", "settings", "data")
+FACTS = ("optimizer", "epoch", "step", "history", "stopped", "settings", "data", "rate_factor")
 
 
 def save_checkpoint(state: State, path: str | PathLike[str]) -> None:
@@ -76,8 +76,7 @@ def save_checkpoint(state: State, path: str | PathLike[str]) -> None:
         vectors["running"] = running
     if state.best is not None:
         vectors["best_theta"] = state.best
-    names = ("optimizer", "epoch", "step", "history", "stopped", "settings", "data", "rate_factor")
-    facts = {name: getattr(state, name) for name in names}
+    facts = {name: getattr(state, name) for name in FACTS}
     write_tensors(path, vectors, {"network": state.network.config, "state": facts})
 
 
