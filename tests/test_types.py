@@ -5,6 +5,7 @@ import ast
 import pytest
 from test_imports import MODULES
 
+
 def public(body, method=False):
     """(function, whether it is a method) of all that have no underscore before their names; of a class __init__ too."""
     for node in body:

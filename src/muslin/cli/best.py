@@ -79,10 +79,10 @@ def chosen(
     if count:
         retrain.need_ours(directory)
         with _progress(out) as show, _interruptible():
-            found = finalists.contest(directory, trials, count, seeds, make, show)
-        trial, why = found[0].trial, finalists.why(found, directory.metric)
-        table = [_row(finalist) for finalist in found]
-        for place, finalist in enumerate(found, 1):
+            ranking = finalists.contest(directory, trials, count, seeds, make, show)
+        trial, why = ranking[0].trial, finalists.why(ranking, directory.metric)
+        table = [_row(finalist) for finalist in ranking]
+        for place, finalist in enumerate(ranking, 1):
             words = ", ".join(f"{key} {value}" for key, value in directory.searched(finalist.trial).items())
             say(f"finalist   {place}. {finalists.figure(finalist)}  trial {finalist.trial.number}: {words}")
     else:

@@ -35,7 +35,7 @@ def command(
 
     began = time.time()
     with ExitStack() as stack:
-        there = host.found(runs_dir)
+        there = host.running(runs_dir)
         if there is None:
             served = stack.enter_context(host.Host(runs_dir).aside())
             there = {"url": served.url, "key": served.key}

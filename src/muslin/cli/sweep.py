@@ -142,9 +142,9 @@ def _run_wandb(sweep, runs_dir, name, count, json):
     fetch(sweep)
     agent = Agent(sweep, where, count).run(path)
     best, trials = agent.best, agent.counts
-    found = {"value": best.value, "params": best.params, "run": str(best.run.path)} if best else None
+    winner = {"value": best.value, "params": best.params, "run": str(best.run.path)} if best else None
     if json:
-        emit({"sweep": str(where), "wandb": path, "trials": trials, "best": found})
+        emit({"sweep": str(where), "wandb": path, "trials": trials, "best": winner})
         return
     out = console(json)
     out.print(f"trials     {', '.join(f'{n} {state}'.replace('_', ' ') for state, n in trials.items() if n) or 'none'}")
@@ -169,11 +169,11 @@ def _terminable():
 
 def _result(where, scheduler):
     best = scheduler.best
-    found = {"value": best.value, "params": best.config, "run": str(where.path / best.run)} if best else None
+    winner = {"value": best.value, "params": best.config, "run": str(where.path / best.run)} if best else None
     return {
         "sweep": str(where.path),
         "trials": {state: scheduler.counts[state] for state in ("finished", "stopped_early", "failed")},
-        "best": found,
+        "best": winner,
     }
 
 

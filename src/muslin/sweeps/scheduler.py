@@ -71,7 +71,7 @@ class Scheduler:
         if directory.repeats > 1:
             self.search = Repeated(self.search, directory.repeats, seed_at(self.sweep))
         self.limit = min(n for n in (count, self.sweep.run_cap, self.search.size, math.inf) if n is not None)
-        self.pool = pool or Processes(workers, directory.path / "workers.log")
+        self.pool: Executor = pool or Processes(workers, directory.path / "workers.log")
         self.pool.ahead = not self.search.learns and self.metric.target is None
         self.trials = study.trials()
         self.elsewhere: list[int] = []  # numbers that other processes work at

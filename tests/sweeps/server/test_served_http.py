@@ -10,7 +10,7 @@ import pytest
 
 from muslin.errors import InputError
 from muslin.sweeps.server import application, door
-from muslin.sweeps.server.host import Host, found, variables
+from muslin.sweeps.server.host import Host, running, variables
 from muslin.sweeps.server.links import confined
 
 NAME = "<script>alert(1)</script>"
@@ -153,7 +153,7 @@ def test_pages_say_names_and_run_none(client, run):
 
 
 def test_one_server_a_folder(host):
-    assert found(host.root) == {"url": host.url, "key": host.key}
+    assert running(host.root) == {"url": host.url, "key": host.key}
     with pytest.raises(InputError, match="runs already at http://127"):
         Host(host.root)
 
@@ -162,7 +162,7 @@ def test_a_server_that_was_killed_is_not_found(tmp_path):
     with Host(tmp_path / "runs").aside():
         pass
     (tmp_path / "runs" / ".server" / "address.json").write_text('{"url": "http://127.0.0.1:1"}')
-    assert found(tmp_path / "runs") is None
+    assert running(tmp_path / "runs") is None
 
 
 def test_the_environment_of_a_program():

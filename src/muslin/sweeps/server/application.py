@@ -146,7 +146,7 @@ class Endpoints:
         """The path that a token opens, or None."""
         words = request.path_params
         try:
-            return self.links(request).found(verb, words["token"], words["kind"], words["id"], words["name"])
+            return self.links(request).opened(verb, words["token"], words["kind"], words["id"], words["name"])
         except (InputError, ValueError):
             return None
 

@@ -46,7 +46,7 @@ class Host:
         os.chmod(self.home, 0o700)
         self.lock = _held(self.home / "lock")
         if self.lock is None:
-            there = found(self.root)
+            there = running(self.root)
             at = f" at {there['url']}" if there else ""
             raise InputError(f"A server of {self.root} runs already{at}.")
         try:
@@ -105,7 +105,7 @@ def _held(path: Path) -> Any:
     return file
 
 
-def found(root: str | PathLike[str]) -> dict[str, str] | None:
+def running(root: str | PathLike[str]) -> dict[str, str] | None:
     """{"url", "key"} of the server that runs for a folder; None if there is none."""
     home = Path(root) / ".server"
     if not (home / "address.json").exists():

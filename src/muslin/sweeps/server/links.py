@@ -51,7 +51,7 @@ class Links:
     def manifest_download(self, id: Any) -> str:
         return self._address("download", "manifest", id, "wandb_manifest.json")
 
-    def found(self, verb: str, token: str, kind: str, id: Any, name: str) -> Path | None:
+    def opened(self, verb: str, token: str, kind: str, id: Any, name: str) -> Path | None:
         """The path of the file that an address means; None where the token is not ours."""
         if not hmac.compare_digest(token, self.token(verb, kind, id, name)):
             return None
