@@ -280,7 +280,8 @@ BAD = {
     TRAIN + "--seed=-1": "seed is '-1'; it must be a whole number from 0.",
     TRAIN
     + "--validation 1.5": "validation is '1.5'; it must be a share from 0 to below 1, or a whole number of samples.",
-    TRAIN + "--validation 120": "validation is 120; a fraction, 0 ≤ fraction < 1, or a number of samples from 0 to 119",
+    TRAIN
+    + "--validation 120": "validation is 120; it must be a fraction, 0 ≤ fraction < 1, or a number of samples from 0 to 119",
     TRAIN + "--validation all": "validation is 'all'; it must be a share from 0 to below 1, or a whole number",
     # config files
     TRAIN + "--config gone.yaml": "There is no config file gone.yaml.",
@@ -323,7 +324,7 @@ BAD = {
     "train -d no_test.npz --evaluate -b 8": "The data set no_test has no test part; an .npz needs X_test and y_test",
     "train -d cut.npz": "cut.npz is damaged or no .npz of plain arrays",
     "train -d text_file.npz": "text_file.npz is damaged or no .npz of plain arrays",
-    "train -d magic": "magic/train-images-idx3-ubyte has the IDX magic number 1234; 2051",
+    "train -d magic": "magic/train-images-idx3-ubyte has the IDX magic number 1234; it must be 2051",
     "train -d short": "short/train-images-idx3-ubyte does not fit its header, 30 × 8 × 8 = 1,920 bytes",
     "train -d few_labels": "few_labels: X has 30 samples but 29 labels",
     "train -d nothing": "nothing lacks train-images-idx3-ubyte",

@@ -45,8 +45,11 @@ WRONG = {
     "gzip cut short": (PACKED[:-9], "is cut short"),
     "a changed byte": (flipped(PACKED, -8 + len(PACKED)), "is damaged: it does not unpack (CRC"),
     "a broken stream": (PACKED[:10] + b"\xff" * 8 + PACKED[18:], "is damaged: it does not unpack (Error"),
-    "labels for images": (gzip.compress(bytes([0, 0, 8, 1, 0, 0, 0, 2, 7, 7])), "number 2049; 2051 (uint8, 3-dim"),
-    "floats": (gzip.compress(flipped(BYTES, 2)), "magic number 2307; 2051"),
+    "labels for images": (
+        gzip.compress(bytes([0, 0, 8, 1, 0, 0, 0, 2, 7, 7])),
+        "number 2049; it must be 2051 (uint8, 3-dim",
+    ),
+    "floats": (gzip.compress(flipped(BYTES, 2)), "magic number 2307; it must be 2051"),
     "cut in its header": (gzip.compress(BYTES[:9]), "ends inside its header"),
     "less than the header says": (gzip.compress(BYTES[:-5]), "2 × 3 × 2 = 12 bytes: it holds only 7."),
     "more than the header says": (gzip.compress(BYTES + b"!"), "2 × 3 × 2 = 12 bytes: it holds more."),

@@ -114,24 +114,36 @@ def with_one(value: float) -> np.ndarray:
 UNFIT = {
     "no y": ({"X": X}, r"holds X; X and y are needed"),
     "nothing": ({}, r"holds nothing; X and y"),
-    "X_test alone": ({"X": X, "y": y, "X_test": X}, r"only one of X_test and y_test; both or neither"),
-    "a number": ({"X": np.uint8(1), "y": y}, r"X has shape \(\); \(samples, features\)"),
-    "a vector": ({"X": X[0], "y": y}, r"X has shape \(4,\); \(samples, features\) or \(samples, rows, columns\)"),
-    "color": ({"X": np.zeros((6, 2, 2, 3), np.uint8), "y": y}, r"X has shape \(6, 2, 2, 3\); \(samples"),
+    "X_test alone": ({"X": X, "y": y, "X_test": X}, r"only one of X_test and y_test; it must hold both or neither"),
+    "a number": ({"X": np.uint8(1), "y": y}, r"X has shape \(\); it must be \(samples, features\)"),
+    "a vector": (
+        {"X": X[0], "y": y},
+        r"X has shape \(4,\); it must be \(samples, features\) or \(samples, rows, columns\)",
+    ),
+    "color": ({"X": np.zeros((6, 2, 2, 3), np.uint8), "y": y}, r"X has shape \(6, 2, 2, 3\); it must be \(samples"),
     "no samples": ({"X": X[:0], "y": y[:0]}, r"X is empty, of shape \(0, 4\); at least one sample"),
     "no features": ({"X": X[:, :0], "y": y}, r"X is empty, of shape \(6, 0\)"),
-    "integers": ({"X": X.astype(int), "y": y}, r"X holds int64; uint8 \(0 to 255\) or floating point"),
-    "words": ({"X": X.astype(str), "y": y}, r"X holds <U3; uint8"),
-    "NaN": ({"X": with_one(np.nan), "y": y}, r"X holds NaN or infinity, first in sample 4; finite"),
-    "infinity": ({"X": with_one(-np.inf), "y": y}, r"X holds NaN or infinity, first in sample 4; finite"),
-    "too large for float32": ({"X": with_one(1e39), "y": y}, r"X holds NaN or infinity, first in sample 4; finite"),
-    "one label less": ({"X": X, "y": y[:5]}, r"X has 6 samples but 5 labels; one label a sample"),
-    "a cube of labels": ({"X": X, "y": y[:, None, None]}, r"y has shape \(6, 1, 1\); one of \(samples,\) or"),
-    "no label": ({"X": X, "y": y[:0]}, r"y has shape \(0,\); one of \(samples,\) or"),
+    "integers": ({"X": X.astype(int), "y": y}, r"X holds int64; it must hold uint8 \(0 to 255\) or floating point"),
+    "words": ({"X": X.astype(str), "y": y}, r"X holds <U3; it must hold uint8"),
+    "NaN": ({"X": with_one(np.nan), "y": y}, r"X holds NaN or infinity, first in sample 4; values must be finite"),
+    "infinity": (
+        {"X": with_one(-np.inf), "y": y},
+        r"X holds NaN or infinity, first in sample 4; values must be finite",
+    ),
+    "too large for float32": (
+        {"X": with_one(1e39), "y": y},
+        r"X holds NaN or infinity, first in sample 4; values must be finite",
+    ),
+    "one label less": ({"X": X, "y": y[:5]}, r"X has 6 samples but 5 labels; it must be one label a sample"),
+    "a cube of labels": ({"X": X, "y": y[:, None, None]}, r"y has shape \(6, 1, 1\); it must be \(samples,\) or"),
+    "no label": ({"X": X, "y": y[:0]}, r"y has shape \(0,\); it must be \(samples,\) or"),
     "one name": ({"X": X, "y": np.full(6, "a")}, r"y is always 'a'; at least two classes"),
-    "names in two columns": ({"X": X, "y": np.full((6, 2), "a")}, r"holds texts; one text a sample"),
-    "dates": ({"X": X, "y": np.zeros(6, "M8[s]")}, r"y holds datetime64\[s\]; class numbers from 0, texts or numbers"),
-    "complex": ({"X": X, "y": y * 1j}, r"y holds complex128; class numbers"),
+    "names in two columns": ({"X": X, "y": np.full((6, 2), "a")}, r"holds texts; it must be one text a sample"),
+    "dates": (
+        {"X": X, "y": np.zeros(6, "M8[s]")},
+        r"y holds datetime64\[s\]; it must hold class numbers from 0, texts or numbers",
+    ),
+    "complex": ({"X": X, "y": y * 1j}, r"y holds complex128; it must hold class numbers"),
     "NaN numbers": ({"X": X, "y": [0.5, 1, 2, 3, np.nan, 4]}, r"y holds NaN or infinity, first in sample 4"),
     "the same number": ({"X": X, "y": np.full(6, 2.5)}, r"y is always 2.5; there is nothing to learn"),
     "a name more in the test": (
@@ -145,30 +157,39 @@ UNFIT = {
     "names of numbers": ({"X": X, "y": y / 7, "class_names": ["a"]}, r"class_names are for classes and labels"),
     "numbers in two columns in the test": (
         {"X": X, "y": y / 7, "X_test": X, "y_test": np.ones((6, 2))},
-        r"y_test has shape \(6, 2\); as many columns",
+        r"y_test has shape \(6, 2\); it must have as many columns",
     ),
     "no labels in the test": (
         {"X": X, "y": [[1, 1, 0], [0, 0, 1]] * 3, "X_test": X[:1], "y_test": [[1, 2, 0]]},
-        r"y_test holds other rows than y; 0 and 1",
+        r"y_test holds other rows than y; they must be of 0 and 1",
     ),
     "halves for classes": (
         {"X": X, "y": y, "X_test": X, "y_test": y / 2},
         r"y_test holds float64 that are no class numbers",
     ),
     "one class": ({"X": X, "y": y * 0}, r"y has one class only, 0; at least two"),
-    "a gap": ({"X": X, "y": y * 2}, r"y's labels are 0, 2, 4; 0 to 2 without gaps"),
-    "from one": ({"X": X, "y": y + 1}, r"y's labels are 1, 2, 3; 0 to 2 without gaps"),
-    "negative": ({"X": X, "y": y.astype(int) - 1}, r"y's labels are -1, 0, 1; 0 to 2"),
-    "many wrong": ({"X": np.zeros((20, 1)), "y": np.arange(20) * 3}, r"0, 3, 6, 9, 12, 15, 18, 21, 24, 27, …; 0 to 19"),
-    "wider test": ({"X": X, "y": y, "X_test": X[:, :3], "y_test": y}, r"X_test has 3 features of uint8; 4 features of"),
+    "a gap": ({"X": X, "y": y * 2}, r"y's labels are 0, 2, 4; they must be 0 to 2 without gaps"),
+    "from one": ({"X": X, "y": y + 1}, r"y's labels are 1, 2, 3; they must be 0 to 2 without gaps"),
+    "negative": ({"X": X, "y": y.astype(int) - 1}, r"y's labels are -1, 0, 1; they must be 0 to 2"),
+    "many wrong": (
+        {"X": np.zeros((20, 1)), "y": np.arange(20) * 3},
+        r"0, 3, 6, 9, 12, 15, 18, 21, 24, 27, …; they must be 0 to 19",
+    ),
+    "wider test": (
+        {"X": X, "y": y, "X_test": X[:, :3], "y_test": y},
+        r"X_test has 3 features of uint8; it must have 4 features of",
+    ),
     "float test": (
         {"X": X, "y": y, "X_test": X / 1, "y_test": y},
-        r"4 features of float32; 4 features of uint8, as in",
+        r"4 features of float32; it must have 4 features of uint8, as X",
     ),
     "NaN test": ({"X": X / 1, "y": y, "X_test": with_one(np.nan), "y_test": y}, r"X_test holds NaN .* sample 4"),
     "short test": ({"X": X, "y": y, "X_test": X, "y_test": y[1:]}, r"X_test has 6 samples but 5 labels"),
-    "new class in test": ({"X": X, "y": y, "X_test": X, "y_test": y + 1}, r"y_test's labels are 1 to 3; 0 to 2, as"),
-    "two names": ({"X": X, "y": y, "class_names": ["a", "b"]}, r"class_names has shape \(2,\); 3 names"),
+    "new class in test": (
+        {"X": X, "y": y, "X_test": X, "y_test": y + 1},
+        r"y_test's labels are 1 to 3; they must be 0 to 2, as",
+    ),
+    "two names": ({"X": X, "y": y, "class_names": ["a", "b"]}, r"class_names has shape \(2,\); it must be 3 names"),
     "objects": ({"X": np.array([X, None], object), "y": y}, r"is damaged or no \.npz of plain arrays"),
 }
 
@@ -225,9 +246,9 @@ def test_the_task_decides(npz):
     assert read(y / 1, "classification").target == "class"
     with pytest.raises(InputError, match="regression needs numbers"):
         read(NAMES, "regression")
-    with pytest.raises(InputError, match=r"y's labels are 0\.0, 0\.25, 0\.5; 0 to 2 without gaps"):
+    with pytest.raises(InputError, match=r"y's labels are 0\.0, 0\.25, 0\.5; they must be 0 to 2 without gaps"):
         read(y / 4, "classification")
-    with pytest.raises(InputError, match="for classes rows of 0 and 1"):
+    with pytest.raises(InputError, match="for classes its rows must be of 0 and 1"):
         read(X, "classification")
     with pytest.raises(InputError, match="target, drop, task, test and encoding are for tables"):
         load(npz(X=X, y=y), table=TableOptions(target="y"))

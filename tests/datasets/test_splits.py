@@ -94,7 +94,9 @@ def test_stratified_members_depend_on_the_seed_in_every_class():
 
 @pytest.mark.parametrize("validation", [-0.1, 1.0, 1.5, float("nan"), -1, 7, 8, True, "0.1", None])
 def test_what_is_no_amount(validation):
-    with pytest.raises(InputError, match=r"validation is .*; a fraction, 0 ≤ fraction < 1, or .* from 0 to 6"):
+    with pytest.raises(
+        InputError, match=r"validation is .*; it must be a fraction, 0 ≤ fraction < 1, or .* from 0 to 6"
+    ):
         split(np.zeros(7, int), validation)
 
 
