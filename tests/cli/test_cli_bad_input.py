@@ -281,7 +281,7 @@ BAD = {
     TRAIN
     + "--validation 1.5": "validation is '1.5'; it must be a share from 0 to below 1, or a whole number of samples.",
     TRAIN
-    + "--validation 120": "validation is 120; it must be a fraction, 0 ≤ fraction < 1, or a number of samples from 0 to 119",
+    + "--validation 120": "validation is 120; it must be a fraction, 0 ≤ fraction < 1, or a number of samples from",
     TRAIN + "--validation all": "validation is 'all'; it must be a share from 0 to below 1, or a whole number",
     # config files
     TRAIN + "--config gone.yaml": "There is no config file gone.yaml.",
