@@ -1,6 +1,7 @@
 """Sweeps on a cluster of Dask's. Here the cluster is in this process, its workers are processes as everywhere; the real
 one, with PostgreSQL and kills, is in test_sweep_cluster_kills.py."""
 
+import os
 import signal
 import subprocess
 import time
@@ -276,6 +277,16 @@ def test_the_command(sweep_file, muslin_json, muslin, tmp_path, monkeypatch):
     code, _, err = muslin("sweep", sweep_file(), "--count", 2, "--cluster", "local:1")
     assert (code, err.count("\n")) == (0, 1)
     assert "muslin: cluster local:1: 1 at 127.0.0.1; dashboard http://127.0.0.1:" in err
+
+
+def test_what_a_node_lacks_is_said_with_its_name(address, tmp_path, monkeypatch):
+    """A table is a file of the parent's, which without a shared disk is not there."""
+    monkeypatch.setattr(node.os.path, "exists", lambda path: False)
+    task = {"function": "muslin.executors.training:train", "run": str(tmp_path / "run")}
+    executor = executors.executor(1, tmp_path / "workers.log", cluster=address)
+    ended = Jobs({"run": task | {"settings": {"dataset": "none.csv"}}}, executor).run()
+    assert ended["run"]["failed"].startswith("tcp://127.0.0.1:")
+    assert f", which does not see {os.getcwd()}: " in ended["run"]["failed"]
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,8 @@ from muslin.cli.options import Cluster, ClusterFile, Json, Workers, console, emi
 from muslin.errors import InputError, known, lookup
 from muslin.sweeps.file import ours, spellings
 
+LINES = "those are that print a JSON object an epoch, with the metric."
+
 
 def command(
     file: Annotated[Path, typer.Argument(metavar="SWEEP.yaml", help="A sweep file as W&B takes it, YAML or JSON.")],
@@ -117,6 +119,10 @@ def _heard(where, who):
     early = sweep.early_terminate or (sweep.metric and sweep.metric.target is not None)
     away = who["cluster"] and not who["cluster"].startswith("local:")
     if not (sweep.runs_program and early) or away or "WANDB_MODE" in os.environ:
+        if sweep.runs_program and early and away:
+            print(
+                f"muslin: programs that only call wandb.log are not stopped early elsewhere; {LINES}", file=sys.stderr
+            )
         yield None, listeners
         return
     with ExitStack() as stack:

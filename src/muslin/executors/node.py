@@ -99,6 +99,8 @@ def work(task: dict[str, Any], place: dict[str, Any]) -> dict[str, Any]:
         message = _listen(process, event, place)
     if not shared:
         message["files"] = content(run) if "died" not in message else {}
+        if "failed" in message:  # for want of a file, perhaps
+            message["failed"] = f"{worker.address}, which does not see {place['folder']}: {message['failed']}"
         shutil.rmtree(run.parent, ignore_errors=True)
     return message
 
