@@ -41,7 +41,7 @@ def test_it_runs_from_top_to_bottom_with_the_small_budget(tmp_path):
     assert figures["same_predictions"]
     assert figures["test_accuracy"] > 0.9
     assert figures["eve_loss"] < 0.5
-    assert "6 finished" in texts(cells["sweep-run"])
+    assert "8 finished" in texts(cells["sweep-run"])
     assert re.search(r"^test +accuracy", texts(cells["best-run"]), re.MULTILINE)
     assert pictures(executed.cells) == PICTURES
     assert executed.metadata == COMMITTED.metadata
