@@ -174,7 +174,7 @@ WRONG = [
     ("patience", 0, "it must be a whole number of epochs from 1"),
     ("stratify", "maybe", "it must be true or false."),
     ("dataset", 5, "dataset is 5; it must be a text."),
-    ("optimizer", "adma", "Unknown optimizer 'adma'; choose from adagrad, adam, adamw, lbfgs, momentum"),
+    ("optimizer", "adma", "Unknown optimizer 'adma'; choose from adagrad, adam"),
     ("optimizer", "adma", "Did you mean 'adam'?"),
     ("activation", "rleu", "Did you mean 'relu'?"),
     ("engine", "gpu", "Unknown engine 'gpu'; choose from auto, numba, numpy."),

@@ -68,7 +68,7 @@ def command(
         for row in rows:
             table.add_row(*(row[name] for name in names), *(f"{error:.1e}" for error in row["layers"]))
         console(json).print(table)
-        verdict = "passed" if passed else "FAILED"
-        console(json).print(f"{verdict}: largest relative error {worst:.1e}, tolerance {TOLERANCE:.0e}", style="bold")
+        outcome = "passed" if passed else "FAILED"
+        console(json).print(f"{outcome}: largest relative error {worst:.1e}, tolerance {TOLERANCE:.0e}", style="bold")
     if not passed:
         raise typer.Exit(1)
