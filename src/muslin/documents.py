@@ -20,6 +20,11 @@ def read_document(path: str | PathLike[str], what: str = "file") -> Any:
         text = read_bytes(path, what, MIB).decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise _invalid(path, error) from error
+    return document_of(text, path)
+
+
+def document_of(text: str, path: Any) -> Any:
+    """The value in a text, of which ``path`` is the name; see `read_document`."""
     value = _parsed(text, path)
     check_size(value, path, ITEMS)
     return value

@@ -257,7 +257,7 @@ def test_what_the_file_has_outranks_what_is_ours():
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("cores: [", "is not valid YAML"),
+        ("cores: [", "line 1: not valid YAML or JSON"),
         ("- 1", "must hold the arguments of a cluster by their names"),
         ("cores: 1", "maximum must be the most nodes"),
         ("maximum: 2\nminimum: 3", "minimum not above it"),

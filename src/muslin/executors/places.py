@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlsplit
 
+from muslin.documents import read_document
 from muslin.errors import InputError, unknown, visible
-from muslin.files import check_size, read_bytes
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -191,13 +191,7 @@ def _local(number: str) -> Any:
 
 
 def _read(file: str | Path) -> dict[str, Any]:
-    import yaml
-
-    try:
-        options = yaml.safe_load(read_bytes(Path(file), "cluster file"))
-    except yaml.YAMLError as error:
-        raise InputError(f"{file} is not valid YAML: {visible(str(error).splitlines()[0])}.") from error
-    check_size(options, file)
+    options = read_document(file, "cluster file")
     if not isinstance(options, dict) or not all(isinstance(key, str) for key in options):
         raise InputError(f"{file} must hold the arguments of a cluster by their names, such as cores: 8.")
     return options

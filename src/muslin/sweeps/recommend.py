@@ -1,6 +1,7 @@
 """What to try next: a random forest learns the metric from the trials and is asked about configurations not yet tried.
 
-The forest is the model of SMAC (Hutter, Hoos & Leyton-Brown, LION 2011), and of fANOVA in analysis.py.
+The forest is the model of SMAC (Hutter, Hoos & Leyton-Brown, LION 2011), and of fANOVA in analysis.py. A sampler of
+Optuna's would name configurations, too, but not what is to be expected of them, nor how sure that is.
 """
 
 from collections.abc import Sequence

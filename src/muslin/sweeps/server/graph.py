@@ -36,6 +36,7 @@ from graphql import (
 from graphql.error import GraphQLSyntaxError
 from graphql.utilities import type_from_ast
 
+from muslin.documents import document_of
 from muslin.errors import InputError
 from muslin.sweeps.server import artifacts
 from muslin.sweeps.server.desk import ENTITY, Desk, object_of, worded
@@ -346,12 +347,7 @@ class Graph:
 
 def _sweep_file(text: str | None) -> dict[str, Any]:
     """The sweep file that a client sends: YAML. Raises InputError."""
-    import yaml
-
-    try:
-        file = yaml.safe_load(text or "")
-    except yaml.YAMLError as error:
-        raise InputError(f"The sweep is not valid YAML: {' '.join(str(error).split())}") from error
+    file = document_of(text or "", "The sweep")
     if not isinstance(file, dict):
         raise InputError("The sweep must be a YAML mapping, with a method and parameters.")
     return {key: value for key, value in file.items() if value is not None}
