@@ -152,8 +152,8 @@ class FeedForwardNeuralNetwork(Owner, Answers, Storable):
             engine.slope(self.slope, s.dH[k - 1], s.A[k - 1], s.H[k - 1], s.dA[k - 1])
             if k - 1 in s.N:
                 gradients = self.gamma_gradients[k - 1], self.bias_gradients[k - 1]
-                given = s.dA[k - 1], self.gammas[k - 1], s.N[k - 1], s.variances[k - 1]
-                engine.normalized_deltas(self.normalizer, *given, *gradients)
+                operands = s.dA[k - 1], self.gammas[k - 1], s.N[k - 1], s.variances[k - 1]
+                engine.normalized_deltas(self.normalizer, *operands, *gradients)
 
     def gradients(self, s: Signals, freeze: int = 0) -> None:
         """Fills ``weight_gradients`` and ``bias_gradients`` of the layers that are not frozen, after `deltas`.

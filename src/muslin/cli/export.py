@@ -43,13 +43,13 @@ def _onnx(run: Any, output: Path | None) -> dict[str, Any]:
     path = _path(output, run.path / "model.onnx", ".onnx")
     if table:
         names, of_table = table.target.classes, {"preparation": table.preparation, "target": table.target}
-        made = onnx_file.model(network, names=names, **of_table, looks=looks)
+        model = onnx_file.model(network, names=names, **of_table, looks=looks)
     else:
         data = run.dataset()
         names = data.class_names if network.target == "class" else ()
-        made = onnx_file.model(network, names=names, uint8=data.X_train.dtype == np.uint8, looks=looks)
-    onnx_file.save(path, made)
-    graph = made.graph
+        model = onnx_file.model(network, names=names, uint8=data.X_train.dtype == np.uint8, looks=looks)
+    onnx_file.save(path, model)
+    graph = model.graph
     return {
         "files": [str(path)],
         "inputs": [value.name for value in graph.input],

@@ -109,8 +109,8 @@ def with_settings(function: Callable[..., None]) -> Callable[..., None]:
     ]
 
     def command(**arguments: Any) -> None:
-        given = {name: arguments.pop(name) for name in Settings.model_fields}
-        return function(**arguments, flags={name: value for name, value in given.items() if value is not None})
+        values = {name: arguments.pop(name) for name in Settings.model_fields}
+        return function(**arguments, flags={name: value for name, value in values.items() if value is not None})
 
     signature = inspect.Signature([*(p.replace(kind=p.KEYWORD_ONLY) for p in own), *flags])
     command.__signature__ = signature  # type: ignore[attr-defined]

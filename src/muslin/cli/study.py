@@ -49,11 +49,11 @@ def command(
         _list(json)
         return
     name = known(STUDIES, "study", name)
-    given = {"epochs": epochs, "dataset": dataset, "data_dir": data_dir}
-    given = {setting: value for setting, value in given.items() if value is not None}
+    settings = {"epochs": epochs, "dataset": dataset, "data_dir": data_dir}
+    settings = {setting: value for setting, value in settings.items() if value is not None}
     path = runs_dir / folder_name(f"study_{name}" if folder is None else folder, "study")
     who = {"workers": workers, "cluster": cluster, "file": cluster_file}
-    outcomes = _conduct(STUDIES[name], given, seeds, path, who)
+    outcomes = _conduct(STUDIES[name], settings, seeds, path, who)
     facts = study.record(name, STUDIES[name], outcomes, path)
     if json:
         emit(facts)
@@ -70,11 +70,11 @@ def _list(json: bool) -> None:
 
 
 def _conduct(
-    chosen: study.Study, given: dict[str, Any], seeds: int | None, path: Path, who: dict[str, Any]
+    chosen: study.Study, changes: dict[str, Any], seeds: int | None, path: Path, who: dict[str, Any]
 ) -> study.Outcomes:
     """Train with a progress bar, side by side where workers or a cluster are asked for. Ctrl-C says how to go on."""
     make = side_by_side(path, **who)
-    plan = chosen.plan(given, seeds or chosen.seeds)
+    plan = chosen.plan(changes, seeds or chosen.seeds)
     settings = plan[0][1]
     data = settings.load_data()
     need_classes(data)

@@ -63,12 +63,12 @@ class Parser(argparse.ArgumentParser):
 
 def parser() -> Parser:
     """The parser of train.py. What is not given is not in its namespace, if it is a setting."""
-    made = Parser("train.py", description="Train a network, measure it, and show both on W&B.", allow_abbrev=False)
-    add_wandb(made)
+    reader = Parser("train.py", description="Train a network, measure it, and show both on W&B.", allow_abbrev=False)
+    add_wandb(reader)
     for flags, (setting, theirs) in TABLE.items():
-        _add(made, flags, setting, f"the course's table: {theirs}")
-    made.add_argument("--model_save_path", type=Path, metavar="PATH", help="write the model here, too (safetensors)")
-    beyond = made.add_argument_group("beyond the course's table")
+        _add(reader, flags, setting, f"the course's table: {theirs}")
+    reader.add_argument("--model_save_path", type=Path, metavar="PATH", help="write the model here, too (safetensors)")
+    beyond = reader.add_argument_group("beyond the course's table")
     for flags, setting in BEYOND.items():
         _add(beyond, flags, setting)
     beyond.add_argument("--name", metavar="X", help="of the run (default: made from its settings)")
@@ -76,7 +76,7 @@ def parser() -> Parser:
     text = "measure the model on the test set (default true)"
     beyond.add_argument("--test", type=boolean, nargs="?", const=True, default=True, metavar="X", help=text)
     beyond.add_argument("--tracker", metavar="X", help="wandb (the default where it is installed), or none")
-    return made
+    return reader
 
 
 def add_wandb(parser: argparse.ArgumentParser) -> None:
@@ -115,10 +115,10 @@ def positive(word: str) -> int:
     return int(word)
 
 
-def settings(given: argparse.Namespace) -> Settings:
+def settings(arguments: argparse.Namespace) -> Settings:
     """The settings that parsed arguments mean. Raises InputError."""
     names = {*BEYOND.values(), *(setting for setting, _ in TABLE.values())}
-    values = {name: value for name, value in vars(given).items() if name in names}
+    values = {name: value for name, value in vars(arguments).items() if name in names}
     if "hidden_size" in values:
         sizes = re.findall(r"[^\s,\[\]()]+", " ".join(values["hidden_size"]))
         layers = {"hidden_layers": len(sizes)} if len(sizes) > 1 else {}

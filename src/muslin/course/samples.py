@@ -21,10 +21,10 @@ def main(argv: list[str] | None = None) -> None:
         draw(parser.parse_args(argv))
 
 
-def draw(given: Namespace) -> None:
-    tracker = given.tracker or ("wandb" if wandb_run.online() else "none")
+def draw(arguments: Namespace) -> None:
+    tracker = arguments.tracker or ("wandb" if wandb_run.online() else "none")
     tracking.check(tracker)
-    samples.command(given.dataset, given.data_dir, given.out)
+    samples.command(arguments.dataset, arguments.data_dir, arguments.out)
     if tracker.lower() == "wandb":
-        data = datasets.load(given.dataset, data_dir=given.data_dir, quiet=True)
-        wandb_run.log_samples(data, project=given.wandb_project, entity=given.wandb_entity)
+        data = datasets.load(arguments.dataset, data_dir=arguments.data_dir, quiet=True)
+        wandb_run.log_samples(data, project=arguments.wandb_project, entity=arguments.wandb_entity)

@@ -26,23 +26,23 @@ def main(argv: list[str] | None = None) -> None:
         train(arguments.parser().parse_args(argv))
 
 
-def train(given: Namespace) -> runs.Run:
-    """given: what `arguments.parser` makes of a command line. Returns the run. Raises InputError, Diverged."""
-    settings = arguments.settings(given)
-    tracker = given.tracker or usual_tracker()
+def train(options: Namespace) -> runs.Run:
+    """options: what `arguments.parser` makes of a command line. Returns the run. Raises InputError, Diverged."""
+    settings = arguments.settings(options)
+    tracker = options.tracker or usual_tracker()
     tracking.check(tracker)
     data = settings.load_data()
-    if given.test:
+    if options.test:
         runs.need_test(data)
-    place = _file(given.model_save_path)
-    run = runs.create(settings, data, given.runs_dir or usual_runs_dir(), given.name)
+    place = _file(options.model_save_path)
+    run = runs.create(settings, data, options.runs_dir or usual_runs_dir(), options.name)
     out = console(False)
-    with tracking.tracker(tracker, run, data, project=given.wandb_project, entity=given.wandb_entity) as tracked:
+    with tracking.tracker(tracker, run, data, project=options.wandb_project, entity=options.wandb_entity) as tracked:
         show(out, run, fit(run, data, tracked, *([Lines()] if in_sweep() else [])))
         if place:
             run.model.save(place)
             out.print(f"model      {place}")
-        if given.test:
+        if options.test:
             figures = measure(run, data)
             tracked.evaluated(figures, run.path / "confusion_matrix.png")
             _show_test(out, figures)

@@ -34,40 +34,52 @@ class Outcome(NamedTuple):
 
 def main(default_sweep: Path, argv: list[str] | None = None) -> Outcome:
     """Do as the arguments say; returns the `Outcome`. Exits as the commands do where it does not get so far."""
-    given = ["python", "training.py", *(sys.argv[1:] if argv is None else argv)]
+    words = ["python", "training.py", *(sys.argv[1:] if argv is None else argv)]
     with exit_codes():
         try:
             return work(parser(default_sweep).parse_args(argv))
         except KeyboardInterrupt:
-            raise KeyboardInterrupt(f"Interrupted; what is done is stored. Go on with: {shlex.join(given)}") from None
+            raise KeyboardInterrupt(f"Interrupted; what is done is stored. Go on with: {shlex.join(words)}") from None
 
 
 def parser(default_sweep: Path) -> Parser:
-    made = Parser("training.py", description="Data, sweep, best model, test: the whole assignment.", allow_abbrev=False)
-    made.add_argument("--sweep", type=Path, default=default_sweep, metavar="FILE", help="sweep file (%(default)s)")
-    made.add_argument("--count", type=positive, metavar="N", help="trials in all (default: the file's run_cap)")
-    made.add_argument("--workers", type=positive, metavar="N", help="processes that train (default: a core each)")
+    reader = Parser(
+        "training.py", description="Data, sweep, best model, test: the whole assignment.", allow_abbrev=False
+    )
+    reader.add_argument("--sweep", type=Path, default=default_sweep, metavar="FILE", help="sweep file (%(default)s)")
+    reader.add_argument("--count", type=positive, metavar="N", help="trials in all (default: the file's run_cap)")
+    reader.add_argument("--workers", type=positive, metavar="N", help="processes that train (default: a core each)")
     text = "the best that are trained again before one is chosen by its mean (%(default)s)"
-    made.add_argument("--finalists", type=positive, default=4, metavar="K", help=text)
-    made.add_argument("--seeds", type=positive, default=3, metavar="S", help="new ones of each finalist (%(default)s)")
-    made.add_argument("--name", metavar="X", help="of the sweep (default: the file's name key, or its name)")
-    add_runs_dir(made)
-    made.add_argument("--engine", metavar="X", help="who searches: wandb (the default where there is a key), or local")
-    made.add_argument("--tracker", metavar="X", help="show runs elsewhere, too: wandb (as with that engine), or none")
-    return made
+    reader.add_argument("--finalists", type=positive, default=4, metavar="K", help=text)
+    reader.add_argument(
+        "--seeds", type=positive, default=3, metavar="S", help="new ones of each finalist (%(default)s)"
+    )
+    reader.add_argument("--name", metavar="X", help="of the sweep (default: the file's name key, or its name)")
+    add_runs_dir(reader)
+    reader.add_argument(
+        "--engine", metavar="X", help="who searches: wandb (the default where there is a key), or local"
+    )
+    reader.add_argument("--tracker", metavar="X", help="show runs elsewhere, too: wandb (as with that engine), or none")
+    return reader
 
 
-def work(given: Namespace) -> Outcome:
-    """given: what `parser` makes of a command line. Returns the `Outcome`. Raises InputError, Diverged."""
-    engine = given.engine or ("wandb" if wandb_run.online() else "local")
-    tracker = given.tracker or ("wandb" if engine.lower() == "wandb" else "none")
-    file, runs_dir = ours.read(given.sweep), given.runs_dir or Path("runs")
-    where = directory.folder(runs_dir, given.name or file.name or given.sweep.stem)
+def work(options: Namespace) -> Outcome:
+    """options: what `parser` makes of a command line. Returns the `Outcome`. Raises InputError, Diverged."""
+    engine = options.engine or ("wandb" if wandb_run.online() else "local")
+    tracker = options.tracker or ("wandb" if engine.lower() == "wandb" else "none")
+    file, runs_dir = ours.read(options.sweep), options.runs_dir or Path("runs")
+    where = directory.folder(runs_dir, options.name or file.name or options.sweep.stem)
     _show_data(file, where)
     sweep.command(
-        given.sweep, given.count, given.workers, name=where.name, runs_dir=runs_dir, engine=engine, tracker=tracker
+        options.sweep,
+        options.count,
+        options.workers,
+        name=where.name,
+        runs_dir=runs_dir,
+        engine=engine,
+        tracker=tracker,
     )
-    return _best(directory.SweepDirectory(where), tracker, given)
+    return _best(directory.SweepDirectory(where), tracker, options)
 
 
 def _show_data(file: Sweep, where: Path) -> None:
@@ -84,9 +96,9 @@ def _show_data(file: Sweep, where: Path) -> None:
         samples.command(settings.dataset, settings.data_dir, where / "samples.png")
 
 
-def _best(swept: directory.SweepDirectory, tracker: str, given: Namespace) -> Outcome:
-    out, make = console(False), partial(executor, log=swept.path / "workers.log", workers=given.workers)
-    trial, _, _ = best.chosen(swept, swept.trials(), given.finalists, given.seeds, make, out)
+def _best(swept: directory.SweepDirectory, tracker: str, options: Namespace) -> Outcome:
+    out, make = console(False), partial(executor, log=swept.path / "workers.log", workers=options.workers)
+    trial, _, _ = best.chosen(swept, swept.trials(), options.finalists, options.seeds, make, out)
     run, figures = best.retrain(swept, trial, tracker=tracker)
     show(out, run, figures)
     out.print(f"run        {run.path}")

@@ -104,8 +104,8 @@ class Bindings:
 
     def _is_code_of(self, source, name):
         future = self.code.co_flags & annotations.compiler_flag  # as in the formula's own file, and not as in this one
-        made = compile(source, "", "exec", future, dont_inherit=True).co_consts
-        return _alike(next(c for c in made if inspect.iscode(c) and c.co_name == name), self.code)
+        constants = compile(source, "", "exec", future, dont_inherit=True).co_consts
+        return _alike(next(c for c in constants if inspect.iscode(c) and c.co_name == name), self.code)
 
 
 def _alike(code, other):

@@ -735,8 +735,8 @@ def row(kind: str, formulas: Callable | tuple[Callable, ...]) -> str:
     for (name, translate), formula in zip(KINDS[kind].items(), formulas, strict=True):
         entries.append(f"{name}: {translate(formula)}")
     if kind == "optimizers":
-        made = Rule(*formulas)
-        entries += [f"slots: {_json(made.slots)}", f"scalars: {_json(made.scalars)}"]
+        optimizer = Rule(*formulas)
+        entries += [f"slots: {_json(optimizer.slots)}", f"scalars: {_json(optimizer.scalars)}"]
     if kind in ("activations", "losses", "optimizers"):
         entries.append(f"lines: {_lines(formulas)}")
     entries.append(f"source: {_json([source(formula) for formula in formulas])}")

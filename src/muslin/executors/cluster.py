@@ -134,9 +134,9 @@ class Cluster(Executor[Task]):
         return {node: (taken[node], self.room.get(node, 0)) for node in sorted({*self.room, *taken} - {""})}
 
     def give(self, item: Any, task: dict[str, Any]) -> None:
-        given = Task(self, task | {"run": os.path.abspath(task["run"])})
-        self.busy[given] = item
-        self._submit(given)
+        placed = Task(self, task | {"run": os.path.abspath(task["run"])})
+        self.busy[placed] = item
+        self._submit(placed)
 
     def _submit(self, task: Task) -> None:
         task.key = f"{self.topic}-{next(self.numbers)}"

@@ -50,12 +50,12 @@ class Report(Callback):
         return self.stopped
 
 
-def prepared(path: Path, given: dict[str, Any]) -> tuple[runs.Run, datasets.Dataset]:
+def prepared(path: Path, values: dict[str, Any]) -> tuple[runs.Run, datasets.Dataset]:
     """(run, data): the run directory, made, or as another worker left it.
 
     Raises InputError: the settings cannot be, or the directory holds a run with other ones.
     """
-    settings = Settings.read(given)
+    settings = Settings.read(values)
     data = dataset(settings.dataset, settings.data_dir, settings.table)
     settings = settings.for_target(data.target)
     run = runs.Run(path)

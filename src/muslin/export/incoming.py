@@ -276,10 +276,10 @@ def _run_onnx(data: bytes, X: np.ndarray) -> np.ndarray:
     import onnxruntime
 
     session = onnxruntime.InferenceSession(data, providers=["CPUExecutionProvider"])
-    given = session.get_inputs()[0]
+    first_input = session.get_inputs()[0]
     outputs = [output.name for output in session.get_outputs() if output.type in ("tensor(float)", "tensor(double)")]
-    kind = {"tensor(double)": np.float64}.get(given.type, np.float32)
-    return session.run(outputs[:1], {given.name: X.astype(kind)})[0]
+    kind = {"tensor(double)": np.float64}.get(first_input.type, np.float32)
+    return session.run(outputs[:1], {first_input.name: X.astype(kind)})[0]
 
 
 class _Onnx:

@@ -65,9 +65,9 @@ def write(
         "seed": seed,
     }
     settings |= _hyperparameters(names["optimizer"], hyperparameters)
-    given = {"settings": {name: str(value) for name, value in settings.items()}, "own": own, "most": MOST}
+    opening = {"settings": {name: str(value) for name, value in settings.items()}, "own": own, "most": MOST}
     program, _ = formulas.program()
-    render("blackboard.html", path, given=given, program=program, missing=formulas.missing())
+    render("blackboard.html", path, given=opening, program=program, missing=formulas.missing())
     return settings
 
 

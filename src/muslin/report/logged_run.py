@@ -409,9 +409,9 @@ def _plots(run, config):
             fields, texts = settings.get("fieldSettings") or {}, settings.get("stringSettings") or {}
             logged = run.log.media.get(f"{key}_table") or run.log.media.get(f"{key}.table")
             table = _table(run, logged[-1][1]) if logged else None
-            made = table and _plot(str(settings.get("panelDefId", "")), table, fields)
-            if made:
-                plots.append({"key": key, "title": texts.get("title") or key, "id": f"plot-{len(plots)}"} | made)
+            panel = table and _plot(str(settings.get("panelDefId", "")), table, fields)
+            if panel:
+                plots.append({"key": key, "title": texts.get("title") or key, "id": f"plot-{len(plots)}"} | panel)
     for key, logged in sorted(run.log.media.items()):
         with _odd(run, key):
             if figure := _figure(run, logged[-1][1]):

@@ -21,7 +21,7 @@ def write(run: Run, data: Dataset, path: Path, samples: int = 200) -> int:
     cannot be translated.
     """
     network = run.network_for(data)
-    given = contents(network, data, samples)
+    facts = contents(network, data, samples)
     render(
         "playground.html",
         path,
@@ -29,10 +29,10 @@ def write(run: Run, data: Dataset, path: Path, samples: int = 200) -> int:
         dataset=data.name,
         accuracy=run.summary.get("test_accuracy"),
         dtype=network.dtype.name,
-        given=given,
+        given=facts,
         **scripts(network),
     )
-    return len(given["samples"]["rows"])
+    return len(facts["samples"]["rows"])
 
 
 def scripts(network: Any) -> dict[str, Any]:

@@ -378,8 +378,8 @@ def _text(value):
 
 def command_line(settings: Any) -> str:
     """The ``muslin train`` with these settings, for a shell. What has its default is left out."""
-    given = {name: value for name, value in settings.items() if value != Settings.model_fields[name].default}
-    return shlex.join(["muslin", "train", *(word for name, value in given.items() for word in _flag(name, value))])
+    changed = {name: value for name, value in settings.items() if value != Settings.model_fields[name].default}
+    return shlex.join(["muslin", "train", *(word for name, value in changed.items() for word in _flag(name, value))])
 
 
 def ensemble_line(facts: Any) -> str:

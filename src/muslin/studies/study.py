@@ -65,10 +65,10 @@ class Study:
     why: dict[str, str] = field(default_factory=dict)
     test: bool = False
 
-    def plan(self, given: dict[str, Any], seeds: int) -> Plan:
-        """[(variation, settings)] of every run, seed by seed. ``given``: settings that outrank the study's own."""
+    def plan(self, shared: dict[str, Any], seeds: int) -> Plan:
+        """[(variation, settings)] of every run, seed by seed. ``shared``: settings that outrank the study's own."""
         return [
-            (name, Settings.read(self.base, own, given, {"seed": seed}))
+            (name, Settings.read(self.base, own, shared, {"seed": seed}))
             for seed in range(seeds)
             for name, own in self.variations.items()
         ]

@@ -165,8 +165,8 @@ class WandbTracker(Tracker):
         """The run's id at W&B, which stays when it is resumed. A sweep's agent has given it one."""
         path = self.run.path / "wandb.json"
         if not path.exists():
-            given = os.environ.get("WANDB_RUN_ID") if "WANDB_SWEEP_ID" in os.environ else None
-            write_json(path, {"id": given or secrets.token_hex(4)})
+            id_of_agent = os.environ.get("WANDB_RUN_ID") if "WANDB_SWEEP_ID" in os.environ else None
+            write_json(path, {"id": id_of_agent or secrets.token_hex(4)})
         return read_json(path)["id"]
 
     @forgiven

@@ -147,8 +147,8 @@ class Desk:
         return self.store.get("runs", id=id)
 
     def _changes(self, run: Row, fields: dict[str, Any], inserted: bool) -> dict[str, Any]:
-        given = {column: fields[key] for key, column in FIELDS.items() if fields.get(key) is not None}
-        changes = given | {"beat": time.time()}
+        sent = {column: fields[key] for key, column in FIELDS.items() if fields.get(key) is not None}
+        changes = sent | {"beat": time.time()}
         if fields.get("sweep") and not run["sweep"]:
             changes["sweep"] = fields["sweep"]
         if fields.get("config") is not None:

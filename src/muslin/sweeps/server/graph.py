@@ -102,9 +102,14 @@ def answer(
     """{"data": …} and, where something went wrong, "errors"."""
     try:
         parsed = document(query)
-        given = _known_variables(parsed, variables or {}, operation)
+        values = _known_variables(parsed, variables or {}, operation)
         result = execute_sync(
-            schema(), parsed, root_value=graph, variable_values=given, operation_name=operation, field_resolver=_resolve
+            schema(),
+            parsed,
+            root_value=graph,
+            variable_values=values,
+            operation_name=operation,
+            field_resolver=_resolve,
         )
     except (GraphQLError, GraphQLSyntaxError, RecursionError) as error:
         return {"errors": [{"message": getattr(error, "message", "The query is too deep.")}], "data": None}
