@@ -1,5 +1,6 @@
 """The digits: the same everywhere, in proportion, and still the images that scikit-learn hands out."""
 
+import sys
 from hashlib import sha256
 
 import numpy as np
@@ -54,3 +55,9 @@ def test_the_same_every_time(digits):
     assert again.checksums == digits.checksums
     labels = bytes([0, 0, 8, 1, 0, 0, 1, 41, *digits.y_test])
     assert digits.checksums["t10k-labels-idx1-ubyte"] == sha256(labels).hexdigest()
+
+
+def test_scikit_learn_is_not_imported_for_them(digits, monkeypatch):
+    """Which takes longer than to train on them."""
+    monkeypatch.setitem(sys.modules, "sklearn.datasets", None)
+    np.testing.assert_array_equal(load("digits").X_train, digits.X_train)

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
 from toys import bars, files
 
 from muslin import datasets, runs
@@ -379,3 +380,19 @@ def test_an_old_run_without_these_facts_goes_on(data, tmp_path, capsys):
     write_json(run.path / "config.json", {k: v for k, v in run.config.items() if k != "machine"})
     runs.train(run, data)
     assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize("kind", ["class", "labels"])
+def test_figures_of_each_class_are_scikit_learn_s(kind):
+    """Of a class that no sample has, or that is never said, too."""
+    rng, names = np.random.default_rng(0), [*"abcde"]
+    for n in (1, 3, 40):
+        of = rng.integers(0, 2, (2, n, 5)) if kind == "labels" else rng.integers(0, 5, (2, n))
+        figures = directory.PER_CLASS[kind](*of, names)
+        labels = range(5)
+        theirs = precision_recall_fscore_support(*of, labels=labels, zero_division=0)
+        for key, expected in zip(("precision", "recall", "f1", "samples"), theirs, strict=True):
+            np.testing.assert_allclose([row[key] for row in figures["per_class"]], expected)
+        if kind == "class":
+            assert figures["confusion_matrix"] == confusion_matrix(*of, labels=labels).tolist()
+            assert figures["macro"]["f1"] == pytest.approx(theirs[2].mean())

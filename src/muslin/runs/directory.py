@@ -427,30 +427,30 @@ def figures_on(
 
 
 def _per_class(y, predicted, names):
-    from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
-
-    labels = range(len(names))
-    scores = precision_recall_fscore_support(y, predicted, labels=labels, zero_division=0)
-    per_class = [
-        {"class": name, "precision": float(p), "recall": float(r), "f1": float(f), "samples": int(n)}
-        for name, p, r, f, n in zip(names, *scores, strict=True)
-    ]
+    confusion = np.zeros((len(names), len(names)), int)
+    np.add.at(confusion, (y, predicted), 1)
+    per_class = _scores(np.diag(confusion), confusion.sum(axis=0), confusion.sum(axis=1), names)
     return {
-        "confusion_matrix": confusion_matrix(y, predicted, labels=labels).tolist(),
+        "confusion_matrix": confusion.tolist(),
         "per_class": per_class,
         "macro": {key: float(np.mean([row[key] for row in per_class])) for key in ("precision", "recall", "f1")},
     }
 
 
 def _per_label(Y, predicted, names):
-    from sklearn.metrics import precision_recall_fscore_support
+    true, said = Y > 0.5, predicted.reshape(Y.shape) > 0.5
+    return {"per_class": _scores((true & said).sum(axis=0), said.sum(axis=0), true.sum(axis=0), names)}
 
-    scores = precision_recall_fscore_support(Y > 0.5, predicted.reshape(Y.shape), average=None, zero_division=0)
-    rows = zip(names, *scores, strict=True)
+
+def _scores(right, said, true, names):
+    """Precision, recall and F1 of each class from three counts of samples; 0 where there are none to divide by."""
+
+    def share(part, whole):
+        return np.divide(part, whole, out=np.zeros(len(names)), where=whole > 0).tolist()
+
+    scores = share(right, said), share(right, true), share(2 * right, said + true), true.tolist()
     keys = ("class", "precision", "recall", "f1", "samples")
-    return {
-        "per_class": [dict(zip(keys, (n, float(p), float(r), float(f), int(s)), strict=True)) for n, p, r, f, s in rows]
-    }
+    return [dict(zip(keys, row, strict=True)) for row in zip(names, *scores, strict=True)]
 
 
 #: kind of target → figures of each class or label
