@@ -19,31 +19,31 @@ X, y = rng.integers(0, 256, (70, 33), dtype=np.uint8), rng.integers(0, 4, 70)
 
 
 def train(monkeypatch, spread, threads=3, **settings):
-    """θ after some epochs on three threads or, with the same tapes, on one; and the programs that were made."""
-    programs = []
+    """θ after some epochs on three threads or, with the same tapes, on one; and the taped_steps that were made."""
+    taped_steps = []
 
-    class Program(player.Program):
+    class TapedStep(player.TapedStep):
         def __init__(self, *arguments):
             super().__init__(*arguments)
-            programs.append(self)
+            taped_steps.append(self)
 
         def run(self, first, n, pool, _=True):
             return super().run(first, n, pool, spread)
 
-    monkeypatch.setattr(player, "Program", Program)
+    monkeypatch.setattr(player, "TapedStep", TapedStep)
     monkeypatch.setattr(player, "_threads", lambda step: threads)
     network = FeedForwardNeuralNetwork([33, 24, 17, 4], engine="numba", seed=1)
     settings = {"epochs": 10, "batch_size": 16, "learning_rate": 0.01} | settings
     history = network.fit(X, y, **settings)
     assert history.engine_note is None
-    return network.theta, programs
+    return network.theta, taped_steps
 
 
 @pytest.mark.parametrize("threads", [2, 3, 5])
 def test_one_thread_plays_the_tapes_of_several_to_the_same_bit(threads, monkeypatch):
-    several, programs = train(monkeypatch, True, threads)
+    several, taped_steps = train(monkeypatch, True, threads)
     alone, _ = train(monkeypatch, False, threads)
-    assert len(programs[-1].tapes) > 1
+    assert len(taped_steps[-1].tapes) > 1
     np.testing.assert_array_equal(alone, several)
 
 
@@ -58,10 +58,10 @@ def test_one_thread_stops_where_several_do(monkeypatch):
 
 def test_no_product_of_two_transposed_factors_on_several_threads(monkeypatch):
     """OpenBLAS's kernel for them is not safe there: it wrote into other rows of the result than it should."""
-    _, programs = train(monkeypatch, True)
+    _, taped_steps = train(monkeypatch, True)
 
     def kinds(several):
-        tapes = [t for p in programs if (len(p.tapes) > 1) == several for t in p.tapes]
+        tapes = [t for p in taped_steps if (len(p.tapes) > 1) == several for t in p.tapes]
         return {call.arguments[1:3] for t in tapes for call in t.calls if call.name == "gemm"}
 
     assert (112, 112) in kinds(several=False)

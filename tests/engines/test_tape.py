@@ -19,7 +19,7 @@ PAGE = Path(__file__).parents[2] / "docs" / "tape.md"
 @pytest.fixture
 def tapes():
     """tapes(threads): what a small network's step is on tape, one text a thread."""
-    from muslin.engines.player import Program
+    from muslin.engines.player import TapedStep
     from muslin.training.settings import TrainingSettings
     from muslin.training.step import Step
 
@@ -27,7 +27,7 @@ def tapes():
         X, y = np.zeros((100, 784), np.uint8), np.arange(100) % 10
         network = FeedForwardNeuralNetwork([784, 64, 10], engine="numba")
         step = Step(network, X, y, network.optimizers["adam"], TrainingSettings(batch_size=batch))
-        return [str(tape) for tape in Program(step, step.y, batch, 4, threads).tapes]
+        return [str(tape) for tape in TapedStep(step, step.y, batch, 4, threads).tapes]
 
     return make
 

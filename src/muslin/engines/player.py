@@ -68,19 +68,19 @@ log = logging.getLogger(__name__)
 class StepRecorder(Recorder):
     """Writes down a thread's part of a `muslin.training.step.Step`, whose order of things it is led through."""
 
-    def __init__(self, program: Program, part: int):
-        step = program.step
-        super().__init__(step.network.engine, step.network.dtype, part, len(program.sums))
-        self.program, self.step, self.whole = program, step, program.signals
-        self.samples, self.inputs = self.share(program.batch), self.share(step.network.sizes[0])
-        self.rows = program.rows[0, self.samples]
+    def __init__(self, taped: TapedStep, part: int):
+        step = taped.step
+        super().__init__(step.network.engine, step.network.dtype, part, len(taped.sums))
+        self.taped, self.step, self.whole = taped, step, taped.signals
+        self.samples, self.inputs = self.share(taped.batch), self.share(step.network.sizes[0])
+        self.rows = taped.rows[0, self.samples]
         self.met = self.told = False
         self.by_units = self.parts > 1 and bool(self.whole.N)
-        self.names.add(program.names())
+        self.names.add(taped.names())
 
     def signals(self) -> Signals:
         """The `Signals` as symbols: this thread's samples (or units), and behind them all."""
-        s = self.whole.map(self._share, self.program.batch)
+        s = self.whole.map(self._share, self.taped.batch)
         for name in s.NAMES if self.by_units else ():
             for k in getattr(self.whole, name).keys() & self.whole.N.keys():
                 getattr(s, name)[k] = self._share_of_units(getattr(self.whole, name)[k])
@@ -95,31 +95,37 @@ class StepRecorder(Recorder):
             return self.symbol(array)
         return self.symbol(_columns(array, self.samples), array)
 
+    def __getattr__(self, name: str) -> Any:
+        """A part of a step that is not here: such steps are plain."""
+        if name.startswith("_"):
+            raise AttributeError(name)
+        raise CannotRecord(f"no tape has {name} yet")
+
     # The parts of a step, in the order in which the step asks for them
 
     def gather(self, X: np.ndarray, rows: np.ndarray, out: Any) -> None:
         columns, H0 = self._bounds(self.inputs), out.whole
         self.names.add({"X": X, "columns": columns, "scale": (factor := scale(X.dtype, self.dtype))})
-        self.loop("gather", X, self.program.rows[0], columns, factor, H0, moves={1: self.program.by_batch})
+        self.loop("gather", X, self.taped.rows[0], columns, factor, H0, moves={1: self.taped.by_batch})
 
     def augment(self, augmentation: Any, X: np.ndarray, rows: np.ndarray, out: Any) -> None:
         """Each thread makes its samples. They are written where others may still read those of the step before, so that
         all meet first."""
-        P, ways, share = self.program.pictures, self.program.ways[0], self._bounds(self.samples)
-        by_step, shape = self.program.ways.strides[0], np.array(augmentation.shape)
+        P, ways, share = self.taped.pictures, self.taped.ways[0], self._bounds(self.samples)
+        by_step, shape = self.taped.ways.strides[0], np.array(augmentation.shape)
         self.names.add({"X": X, "ways": ways, "fields": augmentation.fields, "pictures": P})
         if not self.step.mixes:
-            self.barrier(self.program.meeting)
+            self.barrier(self.taped.meeting)
             P = out.whole
         loop, factor = self.templates.pictures("warp", self.dtype), scale(X.dtype, self.dtype)
-        operands = X, self.program.rows[0], ways, augmentation.fields, shape, factor, share, P
-        self.loop("warp", *operands, loop=loop, moves={1: self.program.by_batch, 2: by_step})
+        operands = X, self.taped.rows[0], ways, augmentation.fields, shape, factor, share, P
+        self.loop("warp", *operands, loop=loop, moves={1: self.taped.by_batch, 2: by_step})
         if self.step.mixes:
-            self.barrier(self.program.meeting)
+            self.barrier(self.taped.meeting)
             loop = self.templates.pictures("mix", self.dtype)
             self.loop("mix", P, ways, shape, share, out.whole, loop=loop, moves={1: by_step})
         if not self.by_units:
-            self.barrier(self.program.meeting)
+            self.barrier(self.taped.meeting)
 
     @staticmethod
     def _bounds(share):
@@ -127,9 +133,9 @@ class StepRecorder(Recorder):
         return np.array([share.start, share.stop])
 
     def _mixed_targets(self, table, y, Y):
-        program, loop = self.program, self.templates.pictures("mix_targets", self.dtype)
-        operands = table, y, program.rows[0], program.ways[0], self._bounds(self.samples), Y
-        self.loop("mix_targets", *operands, loop=loop, moves={2: program.by_batch, 3: program.ways.strides[0]})
+        taped, loop = self.taped, self.templates.pictures("mix_targets", self.dtype)
+        operands = table, y, taped.rows[0], taped.ways[0], self._bounds(self.samples), Y
+        self.loop("mix_targets", *operands, loop=loop, moves={2: taped.by_batch, 3: taped.ways.strides[0]})
 
     def targets(self, table: np.ndarray, y: np.ndarray, rows: np.ndarray) -> Symbol:
         if y.ndim == 2:
@@ -140,7 +146,7 @@ class StepRecorder(Recorder):
         if self.step.mixes:
             self._mixed_targets(table, y, Y)
             return self.symbol(Y)
-        self.loop("targets", table, y, self.rows, Y, moves={2: self.program.by_batch})
+        self.loop("targets", table, y, self.rows, Y, moves={2: self.taped.by_batch})
         return self.symbol(Y)
 
     def weights(self, weights: np.ndarray, rows: np.ndarray) -> Symbol:
@@ -154,25 +160,25 @@ class StepRecorder(Recorder):
             scale(values.dtype, self.dtype),
         )
         self.names.add({f"all {name}": values, name: out, "columns": columns, "1": one})
-        self.loop("gather", values, rows, columns, one, out, moves={1: self.program.by_batch})
+        self.loop("gather", values, rows, columns, one, out, moves={1: self.taped.by_batch})
         return out
 
     def draw_masks(self, masks: dict[int, Any], share: float) -> None:
         scale, least = np.array([1.0 / (1.0 - share)], self.dtype), np.array([dropout.least(share)])
         self.names.add({"scale": scale, "least": least})
         for k, mask in masks.items():
-            keys, first = self.program.keys[k], np.array([self.samples.start * len(mask.whole)], np.uint64)
+            keys, first = self.taped.keys[k], np.array([self.samples.start * len(mask.whole)], np.uint64)
             operands = keys[:1], first, least, scale, mask.whole[:, self.samples].T
             self.loop("mask", *operands, loop=self.templates.mask(self.dtype), moves={0: keys.strides[0]})
 
     def figures(self, loss: Any, P: Any) -> None:
         if not isinstance(loss, Symbol) or loss.array.size != 1 or loss.array.dtype.kind != "f":
             raise CannotRecord("the loss is not a sum over the batch")
-        by_part, y = self.program.by_part, self.program.y
-        losses, correct = (array[0, self.part :][:1] for array in (self.program.losses, self.program.correct))
+        by_part, y = self.taped.by_part, self.taped.y
+        losses, correct = (array[0, self.part :][:1] for array in (self.taped.losses, self.taped.correct))
         self.loop("keep", loss.array.reshape(1), losses, moves={1: by_part})
         if y.ndim == 1:
-            self.loop("correct", P.array, y, self.rows, correct, moves={2: self.program.by_batch, 3: by_part})
+            self.loop("correct", P.array, y, self.rows, correct, moves={2: self.taped.by_batch, 3: by_part})
         elif self.step.right:
             self.loop("correct_labels", P.array, self.own_targets, correct, moves={2: by_part})
         self.told = True
@@ -182,19 +188,19 @@ class StepRecorder(Recorder):
         wheres = [where for _, where in self._updated(parts)]
         if self.parts == 1 and not self.step.freeze:
             wheres = [slice(None)]
-        squares = self.program.squares_of(self.parts * len(wheres))
+        squares = self.taped.squares_of(self.parts * len(wheres))
         own = squares[self.part * len(wheres) :][: len(wheres)]
         gradients = [self.step.network.gradient[where] for where in wheres]
         for i, g in enumerate(gradients):
             if g.size:
                 self.square(g, own[i : i + 1])
-        self.barrier(self.program.meeting)
+        self.barrier(self.taped.meeting)
         self.finite(squares, 0)
         for g in gradients:
             self.loop("clip", squares, np.array([longest]), g, loop=self.templates.clip(self.dtype))
 
     def update_parts(self, parts: Sequence[Any]) -> None:
-        compiled, vectors = self.program.compiled, self.program.vectors
+        compiled, vectors = self.taped.compiled, self.taped.vectors
         for scalars, where in self._updated(parts):
             operands = [vector[where] for vector in vectors]
             writes = [0, *range(2, len(operands))]
@@ -210,10 +216,10 @@ class StepRecorder(Recorder):
     def _updated(self, parts):
         """(scalars, slice of θ) of all that the thread updates: what it has the gradients of."""
         if self.parts == 1:
-            yield from ((scalars, part.where) for part, scalars in zip(parts, self.program.scalars, strict=True))
+            yield from ((scalars, part.where) for part, scalars in zip(parts, self.taped.scalars, strict=True))
             return
         p, trained = self.step.network.parameters, range(self.step.freeze + 1, self.step.network.L + 1)
-        weights, biases = self.program.scalars[0], self.program.scalars[-1]
+        weights, biases = self.taped.scalars[0], self.taped.scalars[-1]
         updated = [(weights, p.weight_slices[k].start, *p.weights[k].shape) for k in trained]
         for slices in (p.bias_slices, p.gamma_slices):
             updated += [(biases, slices[k].start, 1, p.biases[k].size) for k in trained if k in slices]
@@ -257,7 +263,7 @@ class StepRecorder(Recorder):
             self._meet()
             self.met = False
         else:
-            self.barrier(self.program.meeting)
+            self.barrier(self.taped.meeting)
         if out.units:
             self.multiply(A[out.units], B.whole, out.array)
         else:
@@ -268,9 +274,9 @@ class StepRecorder(Recorder):
 
         So a thread needs of W⁽¹⁾, the largest of all, only what it updates itself, and it stays in its core's cache.
         """
-        first, second, *more = self.program.sums
-        self.multiply(W[:, self.inputs], H0[self.inputs], self.program.sums[self.part])
-        self.barrier(self.program.meeting)
+        first, second, *more = self.taped.sums
+        self.multiply(W[:, self.inputs], H0[self.inputs], self.taped.sums[self.part])
+        self.barrier(self.taped.meeting)
         self.apply(np.add, [first[:, self.samples], second[:, self.samples]], A)
         for summand in more:
             self.apply(np.add, [A, summand[:, self.samples]], A)
@@ -291,12 +297,12 @@ class StepRecorder(Recorder):
     def _meet(self):
         """Before what takes the samples of all threads; nothing that counts is written until the losses are finite."""
         if not self.met:
-            self.barrier(self.program.meeting)
-            self.finite(self.program.losses[0], self.program.by_part)
+            self.barrier(self.taped.meeting)
+            self.finite(self.taped.losses[0], self.taped.by_part)
             self.met = True
 
 
-class Program:
+class TapedStep:
     """The step of training on batches of one size, on tape; plays up to ``steps`` batches at a time.
 
     step: the `Step` that is written down; y: labels (N,); parts: number of threads. Raises CannotRecord.
@@ -430,21 +436,21 @@ def _columns(array, columns):
 
 
 class Pace:
-    """Plays a program's steps on several threads or on one, whichever is quicker at the moment: where other programs
+    """Plays a `TapedStep` on several threads or on one, whichever is quicker at the moment: where other programs
     want the cores too, threads wait for each other for longer than they work. The numbers are the same.
 
     Now and then it looks how long the other way takes, for a hundredth of the time at most.
     """
 
-    def __init__(self, program: Program):
-        self.program, self.spread = program, True
+    def __init__(self, taped: TapedStep):
+        self.taped, self.spread = taped, True
         self.seconds = {True: 0.0, False: 0.0}  # of a step, when last looked at
         self.worked, self.usual = math.inf, math.inf  # since then; what a step took then
 
     def __call__(self, done: int, n: int, pool: Executor) -> tuple[int, bool]:
-        """Plays a piece of the steps from ``done`` to n, and returns as `Program.run`."""
-        if len(self.program.tapes) == 1:
-            return self.program.run(done, n, pool)
+        """Plays a piece of the steps from ``done`` to n, and returns as `TapedStep.run`."""
+        if len(self.taped.tapes) == 1:
+            return self.taped.run(done, n, pool)
         if self._due():
             done, finite = self._timed(done, min(n, done + LOOK), pool, not self.spread)
             if self.seconds[not self.spread] < self.seconds[self.spread]:
@@ -462,7 +468,7 @@ class Pace:
 
     def _timed(self, done, n, pool, spread):
         started = time.perf_counter()
-        after, finite = self.program.run(done, n, pool, spread)
+        after, finite = self.taped.run(done, n, pool, spread)
         seconds = time.perf_counter() - started
         self.worked += seconds
         self.seconds[spread] = seconds / max(1, after - done)
@@ -481,41 +487,41 @@ class Trial:
 
     def __call__(self, batch: int, parts: int) -> None:
         """Raises CannotRecord where the tapes for batches of that size do something else than the plain step."""
-        program = Program(self.step, self.y, batch, 1, parts)
-        before, n = [vector.copy() for vector in program.changed], len(self.step.X)
+        taped = TapedStep(self.step, self.y, batch, 1, parts)
+        before, n = [vector.copy() for vector in taped.changed], len(self.step.X)
         batches = [np.arange(batch) % n, np.arange(n, n - batch, -1) % n]
-        with flushed(), blas.alone(program.bell):
+        with flushed(), blas.alone(taped.bell):
             if parts == 1:
-                self._one_thread(program, before, batches)
+                self._one_thread(taped, before, batches)
             else:
-                self._several(program, before, batches[0])
-        self._restore(program, before)
+                self._several(taped, before, batches[0])
+        self._restore(taped, before)
 
-    def _one_thread(self, program, before, batches):
-        plain = [self._plain(program, rows, t) for t, rows in enumerate(batches, 1)]
-        self._restore(program, before)
+    def _one_thread(self, taped, before, batches):
+        plain = [self._plain(taped, rows, t) for t, rows in enumerate(batches, 1)]
+        self._restore(taped, before)
         for t, (rows, (loss, correct, *after)) in enumerate(zip(batches, plain, strict=True), 1):
-            self._play(program, rows, t)
-            self._equal("parameters", after, program.changed)
-            self._equal("right predictions", [correct], [program.correct[0].sum()])
-            self._close_loss(program, loss)
+            self._play(taped, rows, t)
+            self._equal("parameters", after, taped.changed)
+            self._equal("right predictions", [correct], [taped.correct[0].sum()])
+            self._close_loss(taped, loss)
 
-    def _several(self, program, before, rows):
+    def _several(self, taped, before, rows):
         """The gradients differ no more than by rounding; what is made of them is the same to the bit."""
         step, network = self.step, self.step.network
-        loss, _, *plain = self._plain(program, rows, 1)
-        self._restore(program, before)
-        self._play(program, rows, 1)
-        self._close_loss(program, loss)
-        played = [vector.copy() for vector in program.changed]
-        self._restore(program, before)
+        loss, _, *plain = self._plain(taped, rows, 1)
+        self._restore(taped, before)
+        self._play(taped, rows, 1)
+        self._close_loss(taped, loss)
+        played = [vector.copy() for vector in taped.changed]
+        self._restore(taped, before)
         network.gradient[...] = played[1]
         step.update(1, TRIED_AT, None)
-        self._equal("parameters", played[:-1], program.vectors)
-        self._restore(program, before)
+        self._equal("parameters", played[:-1], taped.vectors)
+        self._restore(taped, before)
         signs = np.random.default_rng(0).choice(np.array([-1, 1], network.dtype), network.theta.size)
         network.theta[...] += 4 * np.finfo(network.dtype).eps * network.theta * signs
-        _, _, *moved = self._plain(program, rows, 1)
+        _, _, *moved = self._plain(taped, rows, 1)
         p = network.parameters
         for slices in (p.weight_slices, p.bias_slices, p.gamma_slices):
             for k, where in slices.items():
@@ -524,20 +530,20 @@ class Trial:
         self._close("running figures", plain[-1], played[-1], moved[-1])
 
     @staticmethod
-    def _restore(program, before):
-        for vector, value in zip(program.changed, before, strict=True):
+    def _restore(taped, before):
+        for vector, value in zip(taped.changed, before, strict=True):
             vector[...] = value
 
-    def _plain(self, program, rows, t):
+    def _plain(self, taped, rows, t):
         try:
             loss, correct = self.step.compute(rows, t, TRIED_AT)
         except FloatingPointError as error:
             raise CannotRecord("the first numbers are not finite") from error
-        return loss, correct, *(vector.copy() for vector in program.changed)
+        return loss, correct, *(vector.copy() for vector in taped.changed)
 
-    def _play(self, program, rows, t):
-        program.load(rows, [TRIED_AT], t)
-        done, finite = program.run(0, 1, self.pool)
+    def _play(self, taped, rows, t):
+        taped.load(rows, [TRIED_AT], t)
+        done, finite = taped.run(0, 1, self.pool)
         if done < 1 or not finite:
             raise CannotRecord("the tape stops where the plain step does not")
 
@@ -547,8 +553,8 @@ class Trial:
             raise CannotRecord(f"played from tape, a step gives other {what} than the plain step")
 
     @staticmethod
-    def _close_loss(program, loss):
-        played = program.losses[0].sum() / program.batch
+    def _close_loss(taped, loss):
+        played = taped.losses[0].sum() / taped.batch
         if not abs(played - loss) <= 1e-3 * abs(loss) + 1e-12:
             raise CannotRecord("played from tape, a step gives another loss than the plain step")
 
@@ -567,12 +573,12 @@ class Player:
     """
 
     def __init__(self, step: Any, pool: Executor, threads: int, watched: bool = False):
-        self.step, self.pool, self.threads, self.programs, self.note = step, pool, threads, {}, None
+        self.step, self.pool, self.threads, self.taped_steps, self.note = step, pool, threads, {}, None
         self.y = np.ascontiguousarray(step.y)
         self.stride = step.stride * (1 if watched else max(1, AT_ONCE // step.stride))
-        self.programs[step.stride] = self._program(step.stride)
+        self.taped_steps[step.stride] = self._taped(step.stride)
 
-    def _program(self, batch):
+    def _taped(self, batch):
         steps, parts = self.stride // batch if batch == self.step.stride else 1, min(self.threads, batch)
         kinds = {n: kind(self.step, batch, n) for n in (1, parts)}
         new = [n for n, kind_ in sorted(kinds.items()) if kind_ is None or kind_ not in TRIED]
@@ -580,22 +586,22 @@ class Player:
         for n in new:
             trial(batch, n)
         TRIED.update(filter(None, kinds.values()))
-        return Program(self.step, self.y, batch, steps, parts)
+        return TapedStep(self.step, self.y, batch, steps, parts)
 
     def _played(self, batch):
-        """The program for batches of that size; None where there is none, or none that still holds."""
-        if batch not in self.programs:
+        """The `TapedStep` for batches of that size; None where there is none, or none that still holds."""
+        if batch not in self.taped_steps:
             try:
-                self.programs[batch] = self._program(batch)
+                self.taped_steps[batch] = self._taped(batch)
             except Exception as error:  # whatever it is, the plain step goes on
                 self._give_up(batch, f"a batch of {batch}: {_reason(error)}")
-        program = self.programs[batch]
-        if program is not None and not program.holds():
+        taped = self.taped_steps[batch]
+        if taped is not None and not taped.holds():
             self._give_up(batch, "a value that a formula takes from its module was changed during training")
-        return self.programs[batch]
+        return self.taped_steps[batch]
 
     def _give_up(self, batch, why):
-        self.programs[batch], self.note = None, why
+        self.taped_steps[batch], self.note = None, why
         log.info("%s", why)
 
     def __call__(self, rows: np.ndarray, state: Any, rate: Rate) -> Iterator[Batch]:
@@ -603,24 +609,24 @@ class Player:
         batch = self.step.stride
         whole = len(rows) // batch * batch
         for some in (rows[:whole], rows[whole:]):
-            if len(some) and (program := self._played(min(batch, len(some)))):
-                yield from program(some, state, rate, self.pool)
+            if len(some) and (taped := self._played(min(batch, len(some)))):
+                yield from taped(some, state, rate, self.pool)
             else:
                 for start in range(0, len(some), batch):
                     yield self.step(some[start : start + batch], state, rate)
 
 
 @contextmanager
-def trainer(step: Any, watched: bool = False, plain: str | None = None) -> Iterator[Player | OneByOne]:
+def trainer(step: Any, watched: bool = False, reason: str | None = None) -> Iterator[Player | OneByOne]:
     """What trains on rows: a `Player` of the step or, where it cannot be recorded, a `OneByOne`.
 
-    watched: something is done after each batch, so that it is given one at a time. plain: why nothing is recorded.
+    watched: something is done after each batch, so that it is given one at a time. reason: why nothing is recorded.
     """
     player: Player | OneByOne
     with ExitStack() as stack:
         try:
             step.X = packed(step.X, step.network.dtype)
-            if why := plain or _refusal(step):
+            if why := reason or _refusal(step):
                 raise CannotRecord(why)
             threads = _threads(step)
             pool = stack.enter_context(ThreadPoolExecutor(threads, initializer=_begin_thread))

@@ -108,9 +108,9 @@ class Pass:
 class Predictor:
     """Predicts with a network as it is now, from any thread: each call takes a `Pass` that nobody else has."""
 
-    def __init__(self, network: Any, plain: Callable):
-        """plain: the forward pass that is written down; a class that has another one is left to it."""
-        self.network, self.plain = network, plain
+    def __init__(self, network: Any, written: Callable):
+        """written: the forward pass that is written down; a class that has another one is left to it."""
+        self.network, self.written = network, written
         self.idle: dict[tuple[int, str], list[Pass]] = {}
 
     def __call__(self, X: Any) -> np.ndarray | None:
@@ -174,5 +174,5 @@ class Predictor:
 
     def _recordable(self):
         network = self.network
-        own = "forward" not in vars(network) and type(network).forward is self.plain
+        own = "forward" not in vars(network) and type(network).forward is self.written
         return network.engine.name == "numba" and own and network.output_function.__module__ == "muslin.outputs"

@@ -350,7 +350,7 @@ class Recorder:
         for function, names in passes:
             operands = [arrays[name] for name in names]
             if isinstance(function, np.ufunc):
-                *inputs, result = (_plain(x).T for x in operands)
+                *inputs, result = (_array(x).T for x in operands)
                 self.apply(function, inputs, result)
             else:
                 writes = (0, -1) if names[:2] == ("A", "b") else (-1,)
@@ -390,30 +390,30 @@ class Recorder:
             return self.product_of(A, B, out)
         if function.nout != 1 or not numpys_own(function):
             raise CannotRecord(f"{function.__name__} is no function of NumPy's own, or not of elements")
-        plain = [_plain(x) for x in inputs]
-        plain = [np.asarray(x) if isinstance(x, np.generic | bool) else x for x in plain]
-        result = np.asarray(function(*plain)) if out is None else _plain(out)
-        self.apply(function, plain, result)
+        arrays = [_array(x) for x in inputs]
+        arrays = [np.asarray(x) if isinstance(x, np.generic | bool) else x for x in arrays]
+        result = np.asarray(function(*arrays)) if out is None else _array(out)
+        self.apply(function, arrays, result)
         return self.symbol(result) if out is None else out
 
     def _reduced(self, function, X, out, axis=0, keepdims=False):
-        X = _plain(X)
+        X = _array(X)
         if axis != 0:
             raise CannotRecord(f"{function.__name__}.reduce over the samples, which rounds in its own way")
-        result = np.asarray(function.reduce(X, axis=axis, keepdims=keepdims)) if out is None else _plain(out)
+        result = np.asarray(function.reduce(X, axis=axis, keepdims=keepdims)) if out is None else _array(out)
         self.reduce(function, X, result, axis, keepdims)
         return self.symbol(result) if out is None else out
 
     def product_of(self, A: Any, B: Any, out: Any) -> Any:
         if out is None:
             raise CannotRecord("a matrix product without a place for it")
-        self.multiply(_plain(A), _plain(B), _plain(out))
+        self.multiply(_array(A), _array(B), _array(out))
         return out
 
     def other(self, function: Callable, arguments: Sequence[Any], options: dict[str, Any]) -> Any:
         """What NumPy asks a `Symbol` where it has functions that are no ufuncs."""
         name = {np.vdot: "vdot", np.sum: "sum"}.get(function)
-        arrays = [_plain(x) for x in arguments]
+        arrays = [_array(x) for x in arguments]
         if name == "sum" and not options and len(arrays) == 1 and arrays[0].ndim == 0:
             return arguments[0]  # of a loss that is a sum already
         if name is None or options or not all(isinstance(x, np.ndarray) and x.ndim == 2 for x in arrays):
@@ -432,7 +432,7 @@ class Recorder:
         return [x.T for x in arrays] if all(x.T.flags.c_contiguous for x in arrays) else arrays
 
 
-def _plain(x):
+def _array(x):
     return x.array if isinstance(x, Symbol) else x
 
 

@@ -175,9 +175,9 @@ class Muslin(BaseEstimator):
         progress.samples = len(train.rows)
         told = Callbacks([progress, *(self.callbacks or ())])
         steps = (settings.epochs - state.epoch) * math.ceil(len(train.rows) / settings.batch_size)
-        plain = "there are few steps" if steps < FEW_STEPS else None
+        reason = "there are few steps" if steps < FEW_STEPS else None
         try:
-            with np.errstate(all="ignore"), trainer(step, told.watches_steps, plain) as train_on:
+            with np.errstate(all="ignore"), trainer(step, told.watches_steps, reason) as train_on:
                 told.on_begin(state)
                 learn(train_on, step, state, settings, train.rows, valid and valid[0], told)
                 told.on_end(state)

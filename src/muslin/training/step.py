@@ -49,17 +49,17 @@ class Step:
         augmentation: Augmentation | None = None,
     ):
         self.network, self.X, self.rule, self.weights = network, X, rule, weights
-        self.settings = settings
         self.augmentation, self.mixes = augmentation, augmentation is not None and augmentation.mixes
         self.y = y.astype(y.dtype.newbyteorder("="), copy=False)
         self.right = RIGHT.get(network.target)
+        self.dropout, self.clip_norm = settings.dropout, settings.clip_norm  # what a tape depends on: `tried.kind`
         self.seed = network.seed if settings.seed is None else settings.seed
         self.freeze, self.stride = settings.freeze, settings.batch_size
         self.signals = Signals(
             network.sizes,
             self.stride,
             network.dtype,
-            dropout=settings.dropout > 0,
+            dropout=self.dropout > 0,
             normalized=[k for k in network.gammas if k > self.freeze],
         )
         self.table = one_hot(network.sizes[-1], network.dtype, settings.label_smoothing)
@@ -93,14 +93,14 @@ class Step:
         Y = hand.targets(self.table, self.y, rows)
         s.weights = None if self.weights is None else hand.weights(self.weights, rows)
         if s.masks:
-            hand.draw_masks(s.masks, self.settings.dropout)
+            hand.draw_masks(s.masks, self.dropout)
         network.forward(s, hand)
         hand.figures(network.batch_loss(s, Y), s.H[network.L])
         network.deltas(s, Y, self.freeze, hand)
         network.gradients(s, self.freeze)
         network.remember(s, hand)
-        if self.settings.clip_norm:
-            hand.clip(self.parts, self.settings.clip_norm)
+        if self.clip_norm:
+            hand.clip(self.parts, self.clip_norm)
         hand.update_parts(self.parts)
 
     def __call__(self, batch: np.ndarray, state: Any, rate: Callable[[int], float]) -> tuple[int, float, int]:
