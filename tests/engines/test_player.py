@@ -26,6 +26,7 @@ from muslin.losses import cross_entropy_delta, losses_of, softmax_squared_error_
 from muslin.optimizers import OPTIMIZERS
 from muslin.training import Callback
 from muslin.training import fit as fit_function
+from muslin.training.step import Computation, Step
 
 pytestmark = pytest.mark.skipif(
     importlib.util.find_spec("numba") is None, reason="numba is missing: pip install 'muslin[fast]'"
@@ -524,6 +525,14 @@ class Interrupted(ThreadPoolExecutor):
         if self._threads:
             raise KeyboardInterrupt
         return super().submit(*arguments)
+
+
+def test_a_part_that_no_tape_has_yet_makes_steps_plain(monkeypatch):
+    take = Step.take
+    monkeypatch.setattr(Computation, "something", lambda self: None, raising=False)
+    monkeypatch.setattr(Step, "take", lambda self, hand, s, rows: (hand.something(), take(self, hand, s, rows)))
+    network = FeedForwardNeuralNetwork([33, 8, 4], engine="numba")
+    assert network.fit(X, y, epochs=1).engine_note == "no tape has something yet"
 
 
 def test_ctrl_c_leaves_no_thread_waiting(monkeypatch, threads):

@@ -94,32 +94,32 @@ def load(path: Path, options: TableOptions) -> Dataset:
     table, lost = _with_target(table, target, where)
     left_out = [target, *_dropped(table, options, target, where)]
     X, names = {name: Cells.of(table[name]) for name in table if name not in left_out}, Cells.of(table[target])
-    found = find_target(names, target, options.task, where, comma)
+    answer = find_target(names, target, options.task, where, comma)
     if isinstance(test := _test(options.test, len(table)), Path):
         rows, rows_test, other = np.arange(len(table)), None, test
         checksums[test.name] = _digest(test)
     else:
-        (rows, rows_test), other = _split(found, names, test, where, comma), None
+        (rows, rows_test), other = _split(answer, names, test, where, comma), None
     X_train, y_train = _rows(X, rows), names.take(rows)
     prepared, columns = preparation.fit(X_train, comma)
-    if found.task == "regression":
-        found = find_target(y_train, target, "regression", where, comma)
+    if answer.task == "regression":
+        answer = find_target(y_train, target, "regression", where, comma)
     facts = TableFacts(
-        prepared, found, tuple(columns), lost, options.encoding, target_notes(every, bool(found.classes))
+        prepared, answer, tuple(columns), lost, options.encoding, target_notes(every, bool(answer.classes))
     )
     X_test, y_test = None, None
     if other is not None:
         X_test, y_test = facts.samples_and_targets(other)
     elif rows_test is not None and len(rows_test):
         X_test = prepared.transform(_rows(X, rows_test), where)
-        y_test = found.encode(names.take(rows_test), where, comma)
+        y_test = answer.encode(names.take(rows_test), where, comma)
     return Dataset(
         name=path.stem,
         X_train=prepared.transform(X_train, where),
-        y_train=found.encode(y_train, where, comma),
+        y_train=answer.encode(y_train, where, comma),
         X_test=X_test,
         y_test=y_test,
-        class_names=found.classes,
+        class_names=answer.classes,
         image_shape=None,
         checksums=checksums,
         table=facts,

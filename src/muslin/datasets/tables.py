@@ -94,10 +94,10 @@ def read(
 
 def _decimal_comma(table: Any, separator: str, otherwise: bool | None) -> bool:
     texts = (text for column in table.columns for text in set(table[column]))
-    found = has_decimal_comma(texts)
-    if found is None:
-        found = otherwise
-    return separator == ";" if found is None else found
+    comma = has_decimal_comma(texts)
+    if comma is None:
+        comma = otherwise
+    return separator == ";" if comma is None else comma
 
 
 def _bytes(path: Path, name: str) -> bytes:
@@ -133,7 +133,7 @@ def _text(source: Source) -> str:
         raise InputError(f"{name} is no text: it has a null in it; is it a file of another kind?")
     if wrong := CONTROLS.search(text):
         line = text[: wrong.start()].count("\n") + 1
-        raise InputError(f"{name}, line {line}: a control character, read as {encoding}; another --encoding is right.")
+        raise InputError(f"{name}, line {line}: a control character, read as {encoding}; --encoding must be another.")
     return text.lstrip(INVISIBLE)
 
 
@@ -171,7 +171,9 @@ def _check_encoding(name: str | None) -> None:
     try:
         "".encode(name or "utf-8")
     except (LookupError, UnicodeError, ValueError):
-        raise InputError(f"encoding is {shown(name)}; a name such as {WESTERN}, latin-1 or gb18030 is right.") from None
+        raise InputError(
+            f"encoding is {shown(name)}; it must be a name such as {WESTERN}, latin-1 or gb18030."
+        ) from None
 
 
 def _separated(source: Source) -> tuple[Any, str]:

@@ -219,13 +219,13 @@ def _number(column: Prepared, values: Any, decimal_comma: bool, where: str) -> I
 
 def _category(column: Prepared, values: Any, decimal_comma: bool, where: str) -> Iterator[np.ndarray]:
     texts, places = _levels(values), {level: place for place, level in enumerate(column.levels)}
-    found = np.array([places.get(text, -1) for text in texts])
-    if column.levels and (found < 0).all():
+    numbers = np.array([places.get(text, -1) for text in texts])
+    if column.levels and (numbers < 0).all():
         note(f"{where}: the model knows no value of the column {shown(column.name)} there, as {shown(texts[0])}.")
     for place in range(len(column.levels)):
-        yield found == place
+        yield numbers == place
     if column.rare:
-        yield found < 0
+        yield numbers < 0
 
 
 def _date(column: Prepared, values: Any, decimal_comma: bool, where: str) -> Iterator[np.ndarray]:

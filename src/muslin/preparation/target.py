@@ -42,10 +42,10 @@ class Target:
             self._refuse(texts, ~np.isfinite(numbers), where, "a number")
             return ((numbers - self.center) / self.scale)[:, None].astype(np.float32)
         places = {_whole(name): number for number, name in enumerate(self.classes)}
-        found = np.array(of_each(texts, lambda text: places.get(_whole(text), -1)), np.int64)
+        class_numbers = np.array(of_each(texts, lambda text: places.get(_whole(text), -1)), np.int64)
         names = ", ".join(self.classes[:10]) + ", …" * (len(self.classes) > 10)
-        self._refuse(texts, found < 0, where, f"one of {names}, as in training")
-        return found
+        self._refuse(texts, class_numbers < 0, where, f"one of {names}, as in training")
+        return class_numbers
 
     def _refuse(self, texts: np.ndarray, wrong: np.ndarray, where: str, right: str) -> None:
         if wrong.any():

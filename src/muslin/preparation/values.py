@@ -138,10 +138,10 @@ def _without_marks(texts: np.ndarray, mark: str | None) -> np.ndarray:
     """The texts, and where all that have a mark have the same one (and all have it, of %), without it."""
     if not _marked(texts):
         return texts
-    found, marks = [MARKED.fullmatch(text) for text in texts], marks_of(texts)
+    matches, marks = [MARKED.fullmatch(text) for text in texts], marks_of(texts)
     if len(marks - {""}) != 1 or marks == {"%", ""} or not marks <= {"", mark if mark is not None else max(marks)}:
         return texts
-    return np.array([m[1] + m[3] if m else text for m, text in zip(found, texts, strict=True)], object)
+    return np.array([m[1] + m[3] if m else text for m, text in zip(matches, texts, strict=True)], object)
 
 
 def _marked(texts: np.ndarray) -> bool:
@@ -212,9 +212,9 @@ def as_days(values: Values, order: str = "") -> np.ndarray:
     else:
         texts, missing = as_texts(values)
         there = np.array(of_each(texts, lambda text: bool(DATE.fullmatch(text))), bool) & ~missing
-        found = date_order(texts[there]) if there.any() else ""
+        first = date_order(texts[there]) if there.any() else ""
         order = (
-            found if found == "year" or not order else order
+            first if first == "year" or not order else order
         )  # with the year first a date can be read in one way only
         if not order:
             return np.full(len(texts), np.nan)
