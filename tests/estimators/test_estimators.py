@@ -68,6 +68,7 @@ def test_every_parameter_has_their_name_and_default(ours, theirs):
         {"solver": "sgd", "momentum": 0.8, "nesterovs_momentum": False},
         {"solver": "sgd", "momentum": 0.8},
         {"solver": "sgd", "learning_rate": "invscaling", "power_t": 0.3, "momentum": 0.0},
+        {"solver": "adam", "learning_rate": "invscaling", "power_t": 1.0, "epsilon": 1e-12},
         {"solver": "adam", "alpha": 0.3, "epsilon": 1e-12},
     ],
     ids=str,

@@ -128,6 +128,10 @@ def test_hints(texts, words):
     assert words in describe(pd.Series(texts, dtype=object), "column").about
 
 
+def test_codes_have_no_hint():
+    assert describe(pd.Series([f"{i * 97:05}" for i in range(40)], dtype=object), "code").about.endswith("in 40 rows")
+
+
 def test_the_order_of_day_and_month_is_that_of_training():
     made, _ = fit(pd.DataFrame({"day": ["31/01/2024", "01/02/2024", "05/03/2024"], "x": ["1", "2", "3"]}))
     new = pd.DataFrame({"day": ["05/03/2024"], "x": ["3"]})

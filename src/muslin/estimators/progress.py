@@ -17,6 +17,7 @@ class Progress(Callback):
     def __init__(self, estimator: Any, settings: Any, score: Any, early_stopping: bool, incremental: bool):
         self.estimator, self.settings, self.score = estimator, settings, score
         self.early_stopping, self.incremental = early_stopping, incremental
+        self.rate = "constant" if estimator.solver == "adam" else estimator.learning_rate  # as theirs has it
         self.samples = 0  # of an epoch
         self.best_theta: np.ndarray | None = None
 
@@ -34,7 +35,7 @@ class Progress(Callback):
             self._judge(-model.validation_scores_[-1], -self._best_score, state)
         else:
             self._judge(model.loss_, model.best_loss_, state)
-        if model.learning_rate == "invscaling":
+        if self.rate == "invscaling":
             state.rate_factor = (model.t_ + 1) ** -model.power_t
         if model._no_improvement_count > model.n_iter_no_change:
             return self._enough(state)
@@ -62,7 +63,7 @@ class Progress(Callback):
     def _enough(self, state: Any) -> str | None:
         """The rate that is adaptive is divided by 5 until there is nothing left of it; any other ends training."""
         model = self.estimator
-        if model.learning_rate == "adaptive" and state.rate_factor * model.learning_rate_init > 1e-6:
+        if self.rate == "adaptive" and state.rate_factor * model.learning_rate_init > 1e-6:
             state.rate_factor /= 5.0
             model._no_improvement_count = 0
             if model.verbose:

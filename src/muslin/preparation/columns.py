@@ -141,7 +141,7 @@ def _eight_digits(numbers: np.ndarray, whole: bool) -> str:
 def _hint(there: np.ndarray, numbers: np.ndarray) -> str:
     """A word where texts are nearly something else that would be learned better."""
     some = np.isfinite(numbers)
-    if some.mean() >= 0.5 and len(set(there[some])) >= SEVERAL:
+    if 0.5 <= some.mean() < 1 and len(set(there[some])) >= SEVERAL:
         words = sorted(set(there[~some]))
         return f"; {int(some.sum()):,} are numbers, {', '.join(map(repr, words[:3]))}{', …' * (len(words) > 3)} not"
     units = {match[1].strip() if (match := UNIT.fullmatch(text)) else None for text in set(there)}
