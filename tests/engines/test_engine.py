@@ -13,7 +13,7 @@ from numpy import tanh as numpy_tanh
 
 from muslin import InputError
 from muslin.activations import ACTIVATIONS
-from muslin.engines import ENGINES, engine
+from muslin.engines import ENGINES, engine, trouble_of_numba
 from muslin.engines.formula import ParsedFormula
 from muslin.optimizers import signature
 
@@ -363,3 +363,15 @@ def test_numba_asked_for_and_not_installed(monkeypatch):
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(InputError, match=r"pip install 'muslin\[fast\]'"):
         engine("numba")
+
+
+def test_a_numba_that_cannot_be_loaded(monkeypatch, capsys):
+    """As where NumPy is too new for it: the numpy engine, said once; and where numba is asked for, an error."""
+    monkeypatch.setitem(sys.modules, "numba", None)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: name)
+    trouble_of_numba.cache_clear()
+    assert [engine().name, engine("auto").name] == ["numpy", "numpy"]
+    assert capsys.readouterr().err.count("numba cannot be loaded, and the numpy engine is taken") == 1
+    with pytest.raises(InputError, match=r"cannot be loaded: 'import of numba halted"):
+        engine("numba")
+    trouble_of_numba.cache_clear()

@@ -16,7 +16,7 @@ from packaging.requirements import Requirement
 
 from muslin import __version__, datasets
 from muslin.datasets import cache
-from muslin.engines import blas, engine
+from muslin.engines import blas, engine, trouble_of_numba
 from muslin.runs.machine import cores
 from muslin.training import step
 
@@ -124,8 +124,11 @@ def _engine() -> list[Finding]:
     name = engine().name
     if name == "numba":
         return [Finding("engine", "numba: training is played from tape")]
-    missing = "numba is not installed" if installed("numba") is None else "numba cannot be loaded"
-    return [Finding("engine", f"{name}: exact, and slower; {missing}", "better", "pip install 'muslin[fast]'")]
+    if installed("numba") is None:
+        says, what = "numba is not installed", "pip install 'muslin[fast]'"
+    else:
+        says, what = f"numba cannot be loaded: {trouble_of_numba()}", "pip install --upgrade numba"
+    return [Finding("engine", f"{name}: exact, and slower; {says}", "better", what)]
 
 
 def _cache() -> list[Finding]:
