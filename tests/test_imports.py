@@ -3,6 +3,7 @@
 import ast
 import builtins
 import json
+import re
 import subprocess
 import sys
 from graphlib import TopologicalSorter
@@ -75,6 +76,16 @@ def test_imports_point_down(module):
 
 def test_no_import_ring():
     TopologicalSorter({module: imports(module, top_level=True)[0] - {module} for module in MODULES}).prepare()
+
+
+def test_reading_a_sweep_file_goes_down_one_staircase():
+    """The steps stand in the package's docstring, from the top down."""
+    room = "muslin.sweeps.file"
+    text = ast.get_docstring(ast.parse(MODULES[room].read_text(encoding="utf-8")))
+    steps = [f"{room}.{name}" for name in re.findall(r"^(\w+)\.py ", text, re.MULTILINE)]
+    assert {*steps} == {module for module in MODULES if module.startswith(f"{room}.")}
+    for place, module in enumerate(steps):
+        assert imports(module)[0] & {*steps} <= {*steps[place + 1 :]}, module
 
 
 def test_only_two_modules_import_numba():
