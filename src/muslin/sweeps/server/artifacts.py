@@ -18,6 +18,7 @@ from muslin.errors import InputError
 from muslin.files import atomic, read_json, write_json
 from muslin.sweeps.server import nodes
 from muslin.sweeps.server.links import confined, facts
+from muslin.sweeps.server.nodes import Number, Words
 from muslin.sweeps.server.store import Row, Store, folder_name
 
 if TYPE_CHECKING:
@@ -282,9 +283,7 @@ class Artifact:
     def current_manifest(self) -> dict[str, Any]:
         return _manifest(self.graph, self.row)
 
-    def files(
-        self, names: Sequence[str] | None = None, after: str | None = None, first: int | None = None
-    ) -> dict[str, Any]:
+    def files(self, names: Sequence[str] | None = None, after: Words = None, first: Number = None) -> dict[str, Any]:
         listed = [name for name in _names(self.graph, self.row) if not names or name in names]
         return nodes.page([ArtifactFile(self.graph, self.row, name) for name in listed], after, first)
 
@@ -344,7 +343,7 @@ class Collection:
         query = "SELECT * FROM artifacts WHERE collection = ? AND state = 'COMMITTED' ORDER BY version DESC"
         return self.graph.store.rows(query, self.row["id"])
 
-    def aliases(self, after: str | None = None, first: int | None = None) -> dict[str, Any]:
+    def aliases(self, after: Words = None, first: Number = None) -> dict[str, Any]:
         names = [name for row in self._versions() for name in json.loads(row["aliases"])]
         return nodes.page([_alias(self.graph, self.row, name) for name in names], after, first)
 
@@ -353,7 +352,7 @@ class Collection:
         return Membership(self.graph, row) if row else None
 
     def artifacts(
-        self, after: str | None = None, first: int | None = None, filters: str | None = None, order: str | None = None
+        self, after: Words = None, first: Number = None, filters: Words = None, order: Words = None
     ) -> dict[str, Any]:
         versions = self._versions()
         if (order or "").lstrip("+") in ("version_index", "versionIndex", "created_at", "createdAt"):
@@ -377,9 +376,7 @@ class Membership:
     def artifact_collection(self) -> Collection:
         return self.artifact.artifact_sequence()
 
-    def files(
-        self, names: Sequence[str] | None = None, after: str | None = None, first: int | None = None
-    ) -> dict[str, Any]:
+    def files(self, names: Sequence[str] | None = None, after: Words = None, first: Number = None) -> dict[str, Any]:
         return self.artifact.files(names, after, first)
 
 
@@ -393,7 +390,7 @@ class Type:
         return row and Collection(self.graph, row)
 
     def artifact_collections(
-        self, after: str | None = None, first: int | None = None, filters: str | None = None, order: str | None = None
+        self, after: Words = None, first: Number = None, filters: Words = None, order: Words = None
     ) -> dict[str, Any]:
         query = "SELECT * FROM collections WHERE project = ? AND type = ? ORDER BY id"
         rows = self.graph.store.rows(query, self.project["id"], self.name)

@@ -41,7 +41,7 @@ from muslin.errors import InputError
 from muslin.sweeps.server import artifacts
 from muslin.sweeps.server.desk import ENTITY, Desk, object_of, worded
 from muslin.sweeps.server.links import Links
-from muslin.sweeps.server.nodes import Agent, Entity, Project, Run, Sweep, User, page, snake
+from muslin.sweeps.server.nodes import Agent, Entity, Number, Project, Run, Sweep, User, Words, page, snake
 from muslin.sweeps.server.store import Row
 
 #: a field that every type has, null: what is asked for and not there is answered with it
@@ -198,9 +198,7 @@ class Graph:
         """For a client that asks before its first run; the project is begun, as at W&B."""
         return Project(self, self.desk.project(entity_name, name))
 
-    def models(
-        self, entity_name: str | None = None, after: str | None = None, first: int | None = None
-    ) -> dict[str, Any]:
+    def models(self, entity_name: str | None = None, after: Words = None, first: Number = None) -> dict[str, Any]:
         rows = self.store.rows("SELECT * FROM projects WHERE entity = ? ORDER BY created DESC", entity_name or ENTITY)
         return page([Project(self, row) for row in rows], after, first)
 

@@ -12,7 +12,7 @@ import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from functools import cache, cached_property
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from muslin.documents import flat
 from muslin.sweeps.server import trials
@@ -24,6 +24,10 @@ from muslin.sweeps.server.trials import LedSweep
 
 if TYPE_CHECKING:
     from muslin.sweeps.server.graph import Graph
+
+#: arguments of a field, which a query may leave out
+Words: TypeAlias = str | None
+Number: TypeAlias = int | None
 
 #: rows that one answer of history holds at most; points of a sampled history where none are asked for
 PAGE, SAMPLES = 10_000, 500
@@ -44,7 +48,7 @@ def moment(seconds: float | None) -> str | None:
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ") if seconds else None
 
 
-def page(nodes: Sequence[Any], after: str | None = None, first: int | None = None, **more: Any) -> dict[str, Any]:
+def page(nodes: Sequence[Any], after: Words = None, first: Number = None, **more: Any) -> dict[str, Any]:
     """A connection: some of the nodes, with cursors, which are their places."""
     begin = int(after) if after and after.isdigit() else 0
     end = len(nodes) if first is None else min(len(nodes), begin + max(0, first))
@@ -99,9 +103,7 @@ class Project:
     def bucket(self, name: str | None = None, missing_ok: bool | None = None, desc: str | None = None) -> Run | None:
         return self.run(name)
 
-    def _rows(
-        self, filters: str | None = None, order: str | None = None, names: Sequence[str] | None = None
-    ) -> list[Row]:
+    def _rows(self, filters: Words = None, order: Words = None, names: Sequence[str] | None = None) -> list[Row]:
         runs = self.graph.store.rows("SELECT * FROM runs WHERE project = ? ORDER BY created, id", self.row["id"])
         if names:
             runs = [row for row in runs if row["name"] in names]
@@ -113,17 +115,17 @@ class Project:
 
     def runs(
         self,
-        filters: str | None = None,
-        order: str | None = None,
-        after: str | None = None,
-        first: int | None = None,
+        filters: Words = None,
+        order: Words = None,
+        after: Words = None,
+        first: Number = None,
         names: Sequence[str] | None = None,
     ) -> dict[str, Any]:
         return page([Run(self.graph, row) for row in self._rows(filters, order, names)], after, first)
 
     buckets = runs
 
-    def run_count(self, filters: str | None = None) -> int:
+    def run_count(self, filters: Words = None) -> int:
         return len(self._rows(filters))
 
     def sweep(self, sweep_name: str | None = None) -> Sweep | None:
@@ -133,7 +135,7 @@ class Project:
     def _sweeps(self) -> list[Row]:
         return self.graph.store.rows("SELECT * FROM sweeps WHERE project = ? ORDER BY created DESC", self.row["id"])
 
-    def sweeps(self, after: str | None = None, first: int | None = None, filters: str | None = None) -> dict[str, Any]:
+    def sweeps(self, after: Words = None, first: Number = None, filters: Words = None) -> dict[str, Any]:
         return page([Sweep(self.graph, row) for row in self._sweeps()], after, first)
 
     def total_sweeps(self) -> int:
@@ -152,7 +154,7 @@ class Project:
         return row and self.graph.artifacts.Collection(self.graph, row)
 
     def artifact_collections(
-        self, after: str | None = None, first: int | None = None, filters: str | None = None, order: str | None = None
+        self, after: Words = None, first: Number = None, filters: Words = None, order: Words = None
     ) -> dict[str, Any]:
         rows = self.graph.store.rows("SELECT * FROM collections WHERE project = ? ORDER BY id", self.row["id"])
         return page([self.graph.artifacts.Collection(self.graph, row) for row in rows], after, first)
@@ -160,7 +162,7 @@ class Project:
     def artifact_type(self, name: str) -> Any:
         return self.graph.artifacts.type_named(self.graph, self.row, name)
 
-    def artifact_types(self, after: str | None = None, first: int | None = None) -> dict[str, Any]:
+    def artifact_types(self, after: Words = None, first: Number = None) -> dict[str, Any]:
         rows = self.graph.store.rows("SELECT * FROM artifact_types WHERE project = ? ORDER BY name", self.row["id"])
         return page([self.graph.artifacts.Type(self.graph, self.row, row) for row in rows], after, first)
 
@@ -304,7 +306,7 @@ class Run:
         return {"sets": [], "keys": kinds, "lastStep": last}
 
     def history(
-        self, min_step: float | None = None, max_step: float | None = None, samples: int | None = None
+        self, min_step: float | None = None, max_step: float | None = None, samples: Number = None
     ) -> list[str]:
         low, high = int(min_step or 0), math.inf if max_step is None else int(max_step)
         logged = [row for step, row in self._history() if low <= step < high]
@@ -312,7 +314,7 @@ class Run:
         logged = logged[:PAGE] if paged else _sampled(logged, samples or SAMPLES)
         return [json.dumps(row) for row in logged]
 
-    def events(self, samples: int | None = None) -> list[str]:
+    def events(self, samples: Number = None) -> list[str]:
         self.events_line_count()
         logged = list(rows(self.desk.path(self.row) / "events.jsonl"))
         return [json.dumps(row) for row in _sampled(logged, samples or SAMPLES)]
@@ -334,9 +336,9 @@ class Run:
 
     def log_lines(
         self,
-        first: int | None = None,
-        last: int | None = None,
-        after: str | None = None,
+        first: Number = None,
+        last: Number = None,
+        after: Words = None,
         use_improved_pagination: bool | None = None,
     ) -> dict[str, Any]:
         path = self.desk.path(self.row) / "log.txt"
@@ -348,11 +350,7 @@ class Run:
         return len(self.graph.links.files(self.row))
 
     def files(
-        self,
-        names: Sequence[str] | None = None,
-        after: str | None = None,
-        first: int | None = None,
-        pattern: str | None = None,
+        self, names: Sequence[str] | None = None, after: Words = None, first: Number = None, pattern: str | None = None
     ) -> dict[str, Any]:
         """With names: those, whether they are there or not, as clients ask so where to upload."""
         links = self.graph.links
@@ -363,11 +361,11 @@ class Run:
             listed = [File(self.graph, self.row, name) for name in links.files(self.row) if like.fullmatch(name)]
         return page(listed, after, first, uploadHeaders=[])
 
-    def output_artifacts(self, after: str | None = None, first: int | None = None) -> dict[str, Any]:
+    def output_artifacts(self, after: Words = None, first: Number = None) -> dict[str, Any]:
         rows = self.graph.store.rows(OUTPUTS, self.row["id"])
         return page([self.graph.artifacts.Artifact(self.graph, row) for row in rows], after, first)
 
-    def input_artifacts(self, after: str | None = None, first: int | None = None) -> dict[str, Any]:
+    def input_artifacts(self, after: Words = None, first: Number = None) -> dict[str, Any]:
         query = "SELECT artifacts.* FROM artifacts JOIN uses ON uses.artifact = artifacts.id WHERE uses.run = ?"
         return page(
             [self.graph.artifacts.Artifact(self.graph, row) for row in self.graph.store.rows(query, self.row["id"])],
@@ -493,7 +491,7 @@ class Sweep:
         size = self.led.search.size
         return None if math.isinf(size) else size
 
-    def runs(self, after: str | None = None, first: int | None = None, order: str | None = None) -> dict[str, Any]:
+    def runs(self, after: Words = None, first: Number = None, order: Words = None) -> dict[str, Any]:
         return page([Run(self.graph, row) for row in self._rows()], after, first)
 
     def agent(self, agent_name: str) -> Agent | None:
@@ -515,12 +513,7 @@ class Agent:
         return "RUNNING" if time.time() - self.row["seen"] < trials.UNBEGUN else "FINISHED"
 
     def runs(
-        self,
-        after: str | None = None,
-        before: str | None = None,
-        first: int | None = None,
-        last: int | None = None,
-        order: str | None = None,
+        self, after: Words = None, before: Words = None, first: Number = None, last: Number = None, order: Words = None
     ) -> dict[str, Any]:
         rows = self.graph.store.rows("SELECT * FROM runs WHERE agent = ? ORDER BY created, id", self.id)
         return page([Run(self.graph, row) for row in rows], after, first)
