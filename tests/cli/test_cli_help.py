@@ -60,7 +60,7 @@ def test_a_terminal_without_greek_letters(child):
 
 
 def test_the_reader_may_go_away(start):
-    process = start("gradcheck", "--activation", "tanh")
+    process = start("gradcheck", "--activation", "tanh", "--hidden-size", "2")
     process.stdout.close()
     assert process.wait(60) in (0, 1)
     assert process.stderr.read() == ""
