@@ -19,13 +19,14 @@ def swept(tmp_path_factory, tiny):
     """A sweep of nine trials, as the command leaves it."""
     import yaml
 
+    from muslin.executors.processes import Processes
     from muslin.sweeps.directory import begin
     from muslin.sweeps.scheduler import Scheduler
 
     path = tmp_path_factory.mktemp("runs")
     (path / "tiny.yaml").write_text(yaml.safe_dump(tiny))
     where, study = begin(schema.read(path / "tiny.yaml"), "tiny", path)
-    Scheduler(where, study, workers=2, count=9).run()
+    Scheduler(where, study, Processes(2, where.path / "workers.log"), count=9).run()
     return where.path
 
 

@@ -5,12 +5,14 @@ import os
 import signal
 import subprocess
 import time
+from types import SimpleNamespace as Made
 
 import pytest
 
 pytest.importorskip("distributed")
 
-from muslin import executors, runs
+from muslin import executors, runs, sweep
+from muslin.cli import sweep as command
 from muslin.errors import InputError
 from muslin.executors import cluster, node, places
 from muslin.executors.jobs import Jobs
@@ -60,7 +62,7 @@ def ends(condition, seconds=10):
 def test_a_sweep_on_a_cluster_trains_what_it_does_here(begin, tmp_path):
     """The same values and models, and nothing is left behind."""
     where, study, executor = begin()
-    found = Scheduler(where, study, count=4, pool=executor).run()
+    found = Scheduler(where, study, executor, count=4).run()
     done = [trial for trial in found.trials.values() if trial.state == "finished"]
     assert len(done) >= 4
     assert not [*where.path.glob(".muslin-*")]
@@ -75,7 +77,7 @@ def test_a_sweep_on_a_cluster_trains_what_it_does_here(begin, tmp_path):
 
 def test_early_termination_reaches_a_running_trial(begin):
     where, study, executor = begin(asks=True, parameters=LONG, **EARLY)
-    scheduler = Scheduler(where, study, count=10, pool=executor).run()
+    scheduler = Scheduler(where, study, executor, count=10).run()
     stopped = [trial for trial in scheduler.trials.values() if trial.state == "stopped_early"]
     assert stopped
     for trial in stopped:
@@ -83,10 +85,25 @@ def test_early_termination_reaches_a_running_trial(begin):
         assert len(trial.history) == len(Run(where.path / trial.run).history)
 
 
+def test_from_python(tiny, address, tmp_path):
+    found = sweep(tiny, cluster=address, count=1, runs_dir=tmp_path, name="s")
+    assert [trial.state for trial in found.trials[:1]] == ["finished"]
+    own = {"method": "random", "metric": {"name": "x"}, "parameters": {"a": {"value": 1}}}
+    with pytest.raises(InputError, match="A function is called in this process"):
+        sweep(own, lambda config: 1, cluster=address, count=1, runs_dir=tmp_path)
+
+
+def test_programs_that_are_not_stopped_early_elsewhere_are_told_of(capsys):
+    plan = Made(runs_program=True, early_terminate=True)
+    with command._heard(Made(sweep=plan), {"cluster": "tcp://a:1"}) as (live, _):
+        assert live is None
+    assert "only call wandb.log are not stopped early elsewhere" in capsys.readouterr().err
+
+
 def test_without_a_shared_disk_the_run_directory_comes_back(begin, monkeypatch):
     monkeypatch.setattr(node.os.path, "exists", lambda path: False)
     where, study, executor = begin()
-    scheduler = Scheduler(where, study, count=2, pool=executor).run()
+    scheduler = Scheduler(where, study, executor, count=2).run()
     for trial in [trial for trial in scheduler.trials.values() if trial.state == "finished"]:
         run = Run(where.path / trial.run)
         assert run.finished
@@ -98,7 +115,7 @@ def test_without_a_shared_disk_the_run_directory_comes_back(begin, monkeypatch):
 def test_a_connection_that_is_lost_is_made_again(begin, capsys):
     where, study, executor = begin()
     executor.client.close()
-    scheduler = Scheduler(where, study, count=2, pool=executor).run()
+    scheduler = Scheduler(where, study, executor, count=2).run()
     assert scheduler.done == 2
     assert "was gone for 0 s, and is there again." in capsys.readouterr().err
 
@@ -122,7 +139,7 @@ def kill_one(scheduler):
 @pytest.mark.slow
 def test_a_process_that_is_killed_gives_its_trial_back(begin):
     where, study, executor = begin(parameters={"epochs": {"value": 60}})
-    scheduler = Scheduler(where, study, count=2, pool=executor, show=Heard(kill_one)).run()
+    scheduler = Scheduler(where, study, executor, count=2, show=Heard(kill_one)).run()
     assert scheduler.done == 2
     assert sum(deaths for _, _, deaths in study.claims.all().values()) == 1
     for trial in scheduler.trials.values():
@@ -133,7 +150,7 @@ def test_a_process_that_is_killed_gives_its_trial_back(begin):
 def test_a_trial_that_is_late_is_ended_there(begin):
     where, study, executor = begin(parameters={"epochs": {"value": 10**6}})
     with pytest.raises(InputError, match=r"failed, the last one: It took longer than 0\.5 seconds"):
-        Scheduler(where, study, count=2, pool=executor, timeout=0.5).run()
+        Scheduler(where, study, executor, count=2, timeout=0.5).run()
     assert ends(lambda: not node.RUNNING)
 
 
@@ -144,7 +161,7 @@ def test_what_a_parent_leaves_is_ended(begin):
 
     where, study, executor = begin(parameters={"epochs": {"value": 10**6}})
     with pytest.raises(KeyboardInterrupt):
-        Scheduler(where, study, count=2, pool=executor, show=Heard(interrupt)).run()
+        Scheduler(where, study, executor, count=2, show=Heard(interrupt)).run()
     assert ends(lambda: not node.RUNNING)
 
 

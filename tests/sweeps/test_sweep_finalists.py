@@ -8,6 +8,7 @@ import statistics
 import pytest
 
 from muslin.errors import InputError
+from muslin.executors.processes import Processes
 from muslin.files import write_json
 from muslin.runs import Run
 from muslin.sweeps import finalists, retrain
@@ -22,7 +23,7 @@ from muslin.sweeps.trial_store import Trial
 @pytest.fixture(scope="module")
 def swept(tmp_path_factory, tiny):
     where, study = begin(schema.parse(tiny), "tiny", tmp_path_factory.mktemp("runs"))
-    Scheduler(where, study, workers=2, count=4).run()
+    Scheduler(where, study, Processes(2, where.path / "workers.log"), count=4).run()
     return SweepDirectory(where.path)
 
 

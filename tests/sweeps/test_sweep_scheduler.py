@@ -75,7 +75,7 @@ def sweep(tmp_path):
 
     def run(life, count=None, workers=2, **changes):
         where, study = directory.begin(schema.parse(RAW | changes), "s", tmp_path)
-        return Scheduler(where, study, workers, count, pool=Pretended(workers, life)).run()
+        return Scheduler(where, study, Pretended(workers, life), count).run()
 
     return run
 
@@ -100,7 +100,7 @@ def test_the_number_of_workers_changes_no_configuration(tmp_path):
     found = []
     for workers in (1, 4):
         where, study = directory.begin(schema.parse(RAW), f"w{workers}", tmp_path)
-        scheduler = Scheduler(where, study, workers, 8, pool=Pretended(workers, steady)).run()
+        scheduler = Scheduler(where, study, Pretended(workers, steady), 8).run()
         found.append({n: t.config for n, t in scheduler.trials.items()})
     assert found[0] == found[1]
 
@@ -222,7 +222,7 @@ def test_two_parents_share_the_work(tmp_path):
     for name in ("first", "second"):
         where, study = directory.begin(raw, "s", tmp_path)
         study.claims.owner = f"{name}:1:"  # as if on two machines
-        both.append(Scheduler(where, study, 2, 6, pool=Pretended(2, steady)))
+        both.append(Scheduler(where, study, Pretended(2, steady), 6))
     both[0]._beat()
     both[0]._fill()
     both[1].run()
@@ -247,7 +247,7 @@ def test_a_program_that_prints_what_it_logs_says_each_value_once(tmp_path, first
     """And what W&B's client says of others, or beside the metric, is nobody's."""
     raw = RAW | {"program": "p.py", "early_terminate": {"type": "hyperband", "min_iter": 2}}
     where, study = directory.begin(schema.parse(raw), "s", tmp_path)
-    scheduler = Scheduler(where, study, 1, 1, pool=Pretended(1, steady))
+    scheduler = Scheduler(where, study, Pretended(1, steady), 1)
     trial = scheduler._new(study.take(lambda number: True))
     worker = Worker()
     scheduler.pool.busy[worker] = trial

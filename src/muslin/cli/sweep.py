@@ -14,7 +14,7 @@ import typer
 from rich.console import Console
 
 from muslin.cli.options import Cluster, ClusterFile, Json, Workers, console, emit, executor, same_command
-from muslin.errors import InputError, known, lookup
+from muslin.errors import InputError, known
 from muslin.sweeps.file import ours, spellings
 
 LINES = "those are that print a JSON object an epoch, with the metric."
@@ -47,11 +47,9 @@ def command(
     """Every trial is a run directory in the sweep's directory. The same command again goes on, and --count tells how
     far: a killed sweep loses no finished trial. Stop it with Ctrl-C."""
     from muslin import tracking
-    from muslin.sweeps import search
     from muslin.sweeps.file import schema
 
     engine = known({"local": None, "wandb": None}, "engine", engine)
-    lookup(search.SAMPLERS, "sampler", sampler)
     try:
         sweep = ours.read(file)
     except schema.InvalidSweep as error:
@@ -64,33 +62,28 @@ def command(
         _check(sweep, file, json)
         return
     name = name or sweep.name or file.stem
-    tracking.check(tracker)
-    if sweep.runs_program and (engine == "wandb" or tracker.lower() != "none"):
-        raise InputError(f"{file} has a program: it logs to W&B itself, and for W&B's search there is `wandb agent`.")
+    if engine == "wandb" and sweep.runs_program:
+        raise InputError(f"{file} has a program: for W&B's search there is `wandb agent`.")
     if engine == "wandb":
+        tracking.check(tracker)
         _run_wandb(sweep, runs_dir, name, count, json)
         return
-    place = {"name": name, "runs_dir": runs_dir, "seed": seed, "sampler": sampler.lower(), "storage": storage}
-    place["repeats"] = repeats
-    if repeats and repeats > 1:
-        search.seed_at(sweep)  # or it raises
+    place = {"name": name, "runs_dir": runs_dir, "seed": seed, "sampler": sampler, "storage": storage}
+    place |= {"repeats": repeats, "tracker": tracker}
     who = {"workers": workers, "cluster": cluster, "file": cluster_file}
-    _run(sweep, place, json, tracker.lower(), who, count=count, timeout=trial_timeout)
+    _run(sweep, place, json, who, count=count, timeout=trial_timeout)
 
 
-def _run(sweep, place, json, tracker, who, **limits):
+def _run(sweep, place, json, who, **limits):
     from muslin.cli.sweep_view import View
-    from muslin.sweeps import directory
     from muslin.sweeps.scheduler import Scheduler
-    from muslin.sweeps.start import fetch, tracker_arguments
+    from muslin.sweeps.start import begin
 
-    fetch(sweep)
-    where, study = directory.begin(sweep, **place)
+    where, study, told = begin(sweep, **place)
     out = console(json)
     with _terminable(), View(Console(stderr=True, highlight=False)) as view, _heard(where, who) as (live, listeners):
         pool = executor(math.inf, where.path / "workers.log", asks=bool(sweep.early_terminate), **who)
-        tracker = tracker_arguments(tracker, where)
-        scheduler = Scheduler(where, study, show=view, pool=pool, tracker=tracker, live=live, **limits)
+        scheduler = Scheduler(where, study, pool, show=view, tracker=told, live=live, **limits)
         listeners.append(scheduler.hear)
         if scheduler.limit == float("inf") and sweep.metric is None:
             view.note("There is no --count and no run_cap: this sweep ends with Ctrl-C.")

@@ -22,7 +22,6 @@ from muslin.errors import InputError
 from muslin.executors import Executor
 from muslin.executors.executor import Worker
 from muslin.executors.jobs import TRIES
-from muslin.executors.processes import Processes
 from muslin.files import as_folder, read_json_lines
 from muslin.sweeps.claims import BEAT
 from muslin.sweeps.directory import SweepDirectory
@@ -50,10 +49,9 @@ class Scheduler:
         self,
         directory: SweepDirectory,
         study: TrialStore,
-        workers: int = 1,
+        pool: Executor,
         count: int | None = None,
         show: Callable[[Scheduler], Any] = lambda scheduler: None,
-        pool: Executor | None = None,
         tracker: dict[str, Any] | None = None,
         timeout: float | None = None,
         live: dict[str, str] | None = None,
@@ -71,7 +69,7 @@ class Scheduler:
         if directory.repeats > 1:
             self.search = Repeated(self.search, directory.repeats, seed_at(self.sweep))
         self.limit = min(n for n in (count, self.sweep.run_cap, self.search.size, math.inf) if n is not None)
-        self.pool: Executor = pool or Processes(workers, directory.path / "workers.log")
+        self.pool = pool
         self.pool.ahead = not self.search.learns and self.metric.target is None
         self.trials = study.trials()
         self.elsewhere: list[int] = []  # numbers that other processes work at

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from html import escape
 from os import PathLike
@@ -11,14 +12,14 @@ from typing import Any
 from muslin import tracking
 from muslin.documents import flat
 from muslin.errors import InputError, lookup, note
-from muslin.executors.processes import cores
+from muslin.executors import Executor, executor
 from muslin.sweeps import directory, notebook, search
 from muslin.sweeps.directory import SweepDirectory
 from muslin.sweeps.file import ours, schema, spellings
 from muslin.sweeps.file.schema import Sweep
 from muslin.sweeps.functions import Functions
 from muslin.sweeps.scheduler import Scheduler, best
-from muslin.sweeps.trial_store import Trial
+from muslin.sweeps.trial_store import Trial, TrialStore
 
 
 class SweepStudy:
@@ -75,6 +76,8 @@ def sweep(
     *,
     count: int | None = None,
     workers: int | None = None,
+    cluster: str | None = None,
+    cluster_file: str | Path | None = None,
     name: str | None = None,
     runs_dir: str | PathLike[str] = "runs",
     storage: str | None = None,
@@ -99,21 +102,42 @@ def sweep(
     plan = _read(file, function)
     for warning in plan.warnings:
         note(f"the sweep: {warning}")
-    tracker = tracker.lower()
+    _check(plan, function, count, workers, trial_timeout, cluster)
+    name = name or plan.name or ("sweep" if isinstance(file, Mapping) else Path(file).stem)
+    where, study, told = begin(plan, name, runs_dir, seed, sampler, storage, repeats, tracker)
+    if function:
+        pool: Executor = Functions(function, where.metric.name)
+    else:
+        log, asks = where.path / "workers.log", bool(plan.early_terminate)
+        pool = executor(math.inf, log, workers, cluster, cluster_file, asks=asks)
+    Scheduler(where, study, pool, count, show or notebook.shown(), told, trial_timeout).run()
+    return SweepStudy(where.path, storage)
+
+
+def begin(
+    plan: Sweep,
+    name: str,
+    runs_dir: str | PathLike[str],
+    seed: int | None = None,
+    sampler: str = "tpe",
+    storage: str | None = None,
+    repeats: int | None = None,
+    tracker: str = "none",
+) -> tuple[SweepDirectory, TrialStore, dict[str, Any] | None]:
+    """(directory, study, arguments of the workers' trackers) of a sweep that begins or goes on; its data are here.
+
+    Raises InputError: as `directory.begin`, and where the data are not to be had, or options do not go together.
+    """
+    tracker, sampler = tracker.lower(), sampler.lower()
     tracking.check(tracker)
-    lookup(search.SAMPLERS, "sampler", sampler.lower())
-    _check(plan, function, count, workers, trial_timeout, tracker)
+    lookup(search.SAMPLERS, "sampler", sampler)
+    if plan.runs_program and tracker != "none":
+        raise InputError("A program or a function logs to W&B itself: tracker must be none.")
     if repeats and repeats > 1:
         search.seed_at(plan)  # or it raises
     fetch(plan)
-    stem = "sweep" if isinstance(file, Mapping) else Path(file).stem
-    name, sampler = name or plan.name or stem, sampler.lower()
     where, study = directory.begin(plan, name, runs_dir, seed, sampler, storage, repeats)
-    pool = Functions(function, where.metric.name) if function else None
-    told = None if function else tracker_arguments(tracker, where)
-    workers, show = workers or min(cores(), 8), show or notebook.shown()
-    Scheduler(where, study, workers, count, show, pool, told, trial_timeout).run()
-    return SweepStudy(where.path, storage)
+    return where, study, tracker_arguments(tracker, where)
 
 
 def _read(file: str | PathLike[str] | Mapping[str, Any], function: Callable[[dict[str, Any]], Any] | None) -> Sweep:
@@ -134,17 +158,17 @@ def _check(
     count: int | None,
     workers: int | None,
     timeout: float | None,
-    tracker: str,
+    cluster: str | None,
 ) -> None:
     for name, value in {"count": count, "workers": workers}.items():
         if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
             raise InputError(f"{name} is {value!r}; it must be a whole number from 1.")
-    if function and (workers or 1) > 1:
-        raise InputError("A function is called in this process, one trial at a time: workers must be 1.")
+    if function and ((workers or 1) > 1 or cluster):
+        raise InputError(
+            "A function is called in this process, one trial at a time: workers must be 1, and no cluster."
+        )
     if function and timeout is not None:
         raise InputError("A function cannot be ended from outside: trial_timeout is for programs and our own network.")
-    if plan.runs_program and tracker != "none":
-        raise InputError("A program or a function logs to W&B itself: tracker must be none.")
     if count is None and plan.run_cap is None and plan.method != "grid" and not (plan.metric and plan.metric.target):
         raise InputError("This sweep would never end: give count=, or run_cap or metric.target in the sweep.")
 
