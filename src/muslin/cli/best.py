@@ -138,8 +138,9 @@ def retrain(
 def _place(directory: "SweepDirectory", settings: "Settings", data: "Dataset") -> runs.Run:
     """The run directory: the one that has these settings already, else a new one."""
     for path in sorted(directory.path.glob("best*")):
-        if (path / "config.json").exists() and runs.Run(path).settings == settings:
-            return runs.Run(path)
+        run = runs.Run(path)
+        if run.begun and run.settings == settings:
+            return run
     return runs.create(settings, data, directory.path, "best", numbered=True)
 
 

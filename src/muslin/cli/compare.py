@@ -119,7 +119,6 @@ def _sweep_rows(path, storage, descending, values):
 
 
 def _row(path):
-
     from muslin.runs.settings import Settings
 
     run = Run(path)

@@ -59,7 +59,7 @@ def prepared(path: Path, values: dict[str, Any]) -> tuple[runs.Run, datasets.Dat
     data = dataset(settings.dataset, settings.data_dir, settings.table)
     settings = settings.for_target(data.target)
     run = runs.Run(path)
-    if (path / "config.json").exists():
+    if run.begun:
         if run.settings != settings or run.config["data_checksums"] != data.checksums:
             raise InputError(f"{path} holds a run with other settings or data.")
         drop_damaged_checkpoint(run)
