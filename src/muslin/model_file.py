@@ -83,7 +83,7 @@ class Storable:
 
     def __getstate__(self: Any) -> dict[str, Any]:
         values = self.parameters.values
-        return {"config": self.config, "engine": self.engine.name, "values": values, "scale": self.scale}
+        return {"config": self.config, "engine": self.engine_name, "values": values, "scale": self.scale}
 
     def __setstate__(self: Any, state: dict[str, Any]) -> None:
         self.__init__(**state["config"], engine=state["engine"])

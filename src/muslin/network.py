@@ -12,6 +12,7 @@ Matrices are stored column by column (Fortran order): a column-major (n × B) is
 so the blackboard's equations are also the fast path. At the door (`fit`, `predict`) samples are rows, as elsewhere.
 """
 
+from functools import cached_property
 from typing import Any, ClassVar
 
 import numpy as np
@@ -80,7 +81,7 @@ class FeedForwardNeuralNetwork(Owner, Answers, Storable):
         self.loss = known(self.losses, "loss", loss or usual)
         self.seed, self.dtype = as_seed(seed), as_dtype(dtype)
         self.initializer_scale = as_finite(initializer_scale, "initializer_scale")
-        self.engine = engines.engine(engine)
+        self.engine_name = engines.as_name(engine)
         self.scale: Scale | None = None  # of the samples that it was trained on
         self.function, self.slope = self.activations[self.activation]
         self.loss_function, self.delta_function = losses.pair(self.losses, self.loss, self.output)
@@ -88,6 +89,11 @@ class FeedForwardNeuralNetwork(Owner, Answers, Storable):
         initialize, rng = self.initializers[self.initializer], np.random.default_rng(self.seed)
         for W in self.weights.values():
             W[...] = initialize(rng, *W.shape) * self.initializer_scale
+
+    @cached_property
+    def engine(self) -> engines.Engine:
+        """Who applies the formulas; looked for when it is first asked for, since numba takes a second to load."""
+        return engines.engine(self.engine_name)
 
     def _own(self, p: Parameters) -> None:
         super()._own(p)

@@ -83,7 +83,7 @@ def folded(network: Any) -> Any:
     part of W and b, W ← f ∘ W and b ← b − f ∘ μ with f = γ / √(σ² + ε). The network itself if it has none."""
     if network.normalizer is None:
         return network
-    plain = type(network)(**(network.config | {"normalization": "none"}), engine=network.engine.name)
+    plain = type(network)(**(network.config | {"normalization": "none"}), engine=network.engine_name)
     plain.scale = network.scale
     plain.weights.update(network.weights)
     plain.biases.update(network.biases)

@@ -375,3 +375,15 @@ def test_a_numba_that_cannot_be_loaded(monkeypatch, capsys):
     with pytest.raises(InputError, match=r"cannot be loaded: 'import of numba halted"):
         engine("numba")
     trouble_of_numba.cache_clear()
+
+
+def test_numba_is_loaded_when_a_network_first_computes():
+    program = """
+import sys
+from muslin import FeedForwardNeuralNetwork
+network = FeedForwardNeuralNetwork([2, 3, 2])
+assert "numba" not in sys.modules
+network.predict([[0.0, 1.0]])
+assert "numba" in sys.modules
+"""
+    subprocess.run([sys.executable, "-c", program], check=True)

@@ -1,6 +1,7 @@
 """Threads that wait for each other, on a machine that others use too: the same numbers, and nobody burns time."""
 
 import ctypes
+import os
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -103,6 +104,33 @@ def test_threads_that_get_no_core_are_left_and_come_back(monkeypatch):
     program.play(pace, 100_000)
     share, _ = program.play(pace, 100_000)
     assert share > 0.98
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="the system chooses the cores")
+@pytest.mark.skipif(not 2 <= (os.cpu_count() or 1) <= 8, reason="two cores at least, and a few samples for each")
+def test_as_many_threads_as_cores_are_kept_on_one_each_while_they_play(monkeypatch):
+    seen, before = [], os.sched_getaffinity(0)
+
+    class TapedStep(player.TapedStep):
+        def __init__(self, *arguments):
+            super().__init__(*arguments)
+            play = self.play
+            self.play = lambda *a: (seen.append(os.sched_getaffinity(0)), play(*a))[1]
+
+    monkeypatch.setattr(player, "TapedStep", TapedStep)
+    monkeypatch.setattr(player, "_threads", lambda step: len(before))
+    FeedForwardNeuralNetwork([33, 24, 17, 4], engine="numba").fit(X, y, epochs=2, batch_size=64)
+    assert {frozenset({core}) for core in before} <= {frozenset(cores) for cores in seen}
+    assert os.sched_getaffinity(0) == before
+    with ThreadPoolExecutor(1) as pool:
+
+        def play_and_look():
+            with player._kept_on(min(before)):
+                kept = os.sched_getaffinity(0)
+            return kept, os.sched_getaffinity(0)
+
+        assert pool.submit(play_and_look).result() == ({min(before)}, before)
+    assert player._a_core_each(len(before) + 1) == [None] * (len(before) + 1)
 
 
 def test_a_program_of_one_tape_is_just_run(monkeypatch):

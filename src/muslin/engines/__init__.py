@@ -18,30 +18,34 @@ ENGINES = {"numpy": NumpyEngine, "numba": NumbaEngine}
 _engines: dict[str, Engine] = {}
 
 
+def as_name(name: str) -> str:
+    """The name of an engine, as it is known. Raises InputError: an unknown one, or numba, which is not installed."""
+    name = str(name).lower()
+    if name not in ("auto", *ENGINES):
+        raise unknown("engine", name, ["auto", *ENGINES])
+    if name == "numba" and not _installed():
+        raise InputError("The numba engine needs numba: pip install 'muslin[fast]' (or choose the numpy engine).")
+    return name
+
+
 def engine(name: str = "auto") -> Engine:
     """The engine of that name; "auto" is numba where it can be loaded, else numpy. One of each is made and shared.
 
     Raises InputError: an unknown name, or numba asked for and not to be had.
     """
-    name = str(name).lower()
-    if name not in ("auto", *ENGINES):
-        raise unknown("engine", name, ["auto", *ENGINES])
-    if name != "numpy":
-        name = _numba(asked=name == "numba")
-    return _engines.setdefault(name, ENGINES[name]())
-
-
-def _numba(asked: bool) -> str:
-    """The name of the engine to take."""
-    if importlib.util.find_spec("numba") is None:
-        if asked:
-            raise InputError("The numba engine needs numba: pip install 'muslin[fast]' (or choose the numpy engine).")
-        return "numpy"
-    if (trouble := trouble_of_numba()) and asked:
+    name = as_name(name)
+    trouble = trouble_of_numba() if name == "numba" or (name == "auto" and _installed()) else None
+    if trouble and name == "numba":
         raise InputError(f"The numba engine needs numba, which cannot be loaded: {trouble}")
     if trouble:
         _say(trouble)
-    return "numpy" if trouble else "numba"
+    if name == "auto":
+        name = "numba" if _installed() and not trouble else "numpy"
+    return _engines.setdefault(name, ENGINES[name]())
+
+
+def _installed():
+    return importlib.util.find_spec("numba") is not None
 
 
 @cache

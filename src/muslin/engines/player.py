@@ -27,7 +27,7 @@ import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor, wait
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from typing import Any
 
 import numpy as np
@@ -49,7 +49,7 @@ AT_ONCE = 16_384
 #: floating-point operations of a step below which a second thread is slower
 SMALL = 500_000
 #: steps by which another way to play is looked at, and seconds of a piece between two such looks
-LOOK, PIECE = 4, 0.05
+LOOK, PIECE = 16, 0.05
 #: bytes that a copy of samples may take that do not lie row by row, or are of another type
 COPIED = 2**30
 #: learning rate of the steps by which a tape is tried
@@ -398,9 +398,10 @@ class TapedStep:
         self.meeting[:3] = 0
         tables = [(tape.rewind(first), tape.moves) for tape in (self.tapes if spread else [self.joined])]
         meeting, here, runs = self.meeting.ctypes.data, n - first == 1, []
+        cores = _a_core_each(len(tables))
         try:
-            for table, moves in tables[here:]:
-                runs.append(pool.submit(self.play, table, moves, n - first, meeting))
+            for (table, moves), core in list(zip(tables, cores, strict=True))[here:]:
+                runs.append(pool.submit(self._play_on, core, table, moves, n - first, meeting))
             if here:  # handing a single step over takes longer than waiting for its end
                 with flushed():
                     played = self.play(*tables[0], 1, meeting)
@@ -413,6 +414,10 @@ class TapedStep:
             raise
         played = played if here else runs[0].result()
         return (first + played, True) if played >= 0 else (first - 1 - played, False)
+
+    def _play_on(self, core, *arguments):
+        with _kept_on(core):
+            return self.play(*arguments)
 
     def __call__(self, rows: np.ndarray, state: Any, rate: Rate, pool: Executor) -> Iterator[Batch]:
         """Train on ``rows``, whole batches; yields (samples, mean loss, right predictions) of each."""
@@ -427,6 +432,29 @@ class TapedStep:
             raise self.step.diverged(self.signals, state.epoch, state.step + 1)
         losses, correct = self.losses[:n].sum(axis=1) / self.batch, self.correct[:n].sum(axis=1)
         return zip([self.batch] * n, losses.tolist(), correct.tolist(), strict=True)
+
+
+def _a_core_each(threads):
+    """The core that each thread is kept on, where there is just one for each; elsewhere None, for there is room to
+    choose from. Threads that wake each other are else put on the same core, and stay there for a tenth of a second."""
+    cores = os.sched_getaffinity(0) if threads > 1 and hasattr(os, "sched_getaffinity") else ()
+    return sorted(cores) if len(cores) == threads else [None] * threads
+
+
+@contextmanager
+def _kept_on(core):
+    """The thread that is in here computes on that core, if the system lets it."""
+    if core is None:
+        yield
+        return
+    before = os.sched_getaffinity(0)
+    with suppress(OSError):
+        os.sched_setaffinity(0, {core})
+    try:
+        yield
+    finally:
+        with suppress(OSError):
+            os.sched_setaffinity(0, before)
 
 
 def _columns(array, columns):
