@@ -119,7 +119,7 @@ def test_as_many_threads_as_cores_are_kept_on_one_each_while_they_play(monkeypat
 
     monkeypatch.setattr(player, "TapedStep", TapedStep)
     monkeypatch.setattr(player, "_threads", lambda step: len(before))
-    FeedForwardNeuralNetwork([33, 24, 17, 4], engine="numba").fit(X, y, epochs=2, batch_size=64)
+    FeedForwardNeuralNetwork([33, 24, 17, 4], engine="numba").fit(X, y, epochs=2, batch_size=16)
     assert {frozenset({core}) for core in before} <= {frozenset(cores) for cores in seen}
     assert os.sched_getaffinity(0) == before
     with ThreadPoolExecutor(1) as pool:

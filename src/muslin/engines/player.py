@@ -404,7 +404,7 @@ class TapedStep:
                 runs.append(pool.submit(self._play_on, core, table, moves, n - first, meeting))
             if here:  # handing a single step over takes longer than waiting for its end
                 with flushed():
-                    played = self.play(*tables[0], 1, meeting)
+                    played = self._play_on(cores[0], *tables[0], 1, meeting)
             wait(runs)
         except BaseException:  # Ctrl-C
             self.bell[0] = 1
