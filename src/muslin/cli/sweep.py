@@ -91,7 +91,7 @@ def _run(sweep, place, json, who, **limits):
             scheduler.run()
         except KeyboardInterrupt:
             raise KeyboardInterrupt(
-                f"Interrupted; {scheduler.done} trials are done and stored. Go on with: {same_command()}"
+                f"Interrupted; trials done and stored: {scheduler.done}. Go on with: {same_command()}"
             ) from None
     if list(where.path.glob("*/wandb/offline-run-*")):
         print(f"muslin: W&B: offline; upload with: wandb sync {where.path}/*/wandb/offline-run-*", file=sys.stderr)

@@ -44,7 +44,7 @@ from muslin.runs.settings import Settings
 from muslin.training import Callback, State
 from muslin.training.batches import Samples
 from muslin.training.callbacks import OnEpoch, best_epoch
-from muslin.training.metrics import NAMES, measure_calibrated
+from muslin.training.metrics import NAMES, confusion, measure_calibrated
 from muslin.training.settings import FULL_BATCH, TrainingSettings
 from muslin.training.weights import sample_weights
 
@@ -427,11 +427,10 @@ def figures_on(
 
 
 def _per_class(y, predicted, names):
-    confusion = np.zeros((len(names), len(names)), int)
-    np.add.at(confusion, (y, predicted), 1)
-    per_class = _scores(np.diag(confusion), confusion.sum(axis=0), confusion.sum(axis=1), names)
+    counts = confusion(y, predicted, len(names))
+    per_class = _scores(np.diag(counts), counts.sum(axis=0), counts.sum(axis=1), names)
     return {
-        "confusion_matrix": confusion.tolist(),
+        "confusion_matrix": counts.tolist(),
         "per_class": per_class,
         "macro": {key: float(np.mean([row[key] for row in per_class])) for key in ("precision", "recall", "f1")},
     }

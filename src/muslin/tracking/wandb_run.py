@@ -21,6 +21,7 @@ from muslin.files import read_json, write_json
 from muslin.runs import Run, split
 from muslin.tracking import Tracker
 from muslin.training import State, evaluate
+from muslin.training.metrics import confusion
 
 #: seconds that a run waits for the server at its beginning, and for its uploads at its end
 BEGIN, END = 30, 120
@@ -196,18 +197,15 @@ class WandbTracker(Tracker):
             self.active.log({"validation_confusion_matrix": wandb().Image(str(path))})
 
     def _validation_confusion(self):
-        from sklearn.metrics import confusion_matrix
-
-        from muslin.report.plots import confusion
+        from muslin.report import plots
 
         X, y = self.data.X_train, self.data.y_train
         _, rows = split(self.run.settings, self.data)
         if not len(rows) or self.data.target != "class":
             return None
         predicted = evaluate(self.run.model, X, y, rows)[2]
-        matrix = confusion_matrix(y[rows], predicted, labels=range(len(self.data.class_names)))
-        path = self.run.path / "validation_confusion_matrix.png"
-        confusion(matrix, self.data.class_names, path)
+        names, path = self.data.class_names, self.run.path / "validation_confusion_matrix.png"
+        plots.confusion(confusion(y[rows], predicted, len(names)), names, path)
         return path
 
     @forgiven

@@ -111,6 +111,13 @@ NAMES = {"class": ("accuracy",), "labels": ("accuracy", "f1")} | dict.fromkeys(
 )
 
 
+def confusion(y: np.ndarray, predicted: np.ndarray, classes: int) -> np.ndarray:
+    """How many samples of each class (row) were taken for each (column); y, predicted: (N,) class numbers."""
+    counts = np.zeros((classes, classes), int)
+    np.add.at(counts, (y, predicted), 1)
+    return counts
+
+
 def evaluate(
     network: Any, X: ArrayLike, y: ArrayLike, rows: ArrayLike | None = None
 ) -> tuple[float, float, np.ndarray]:
