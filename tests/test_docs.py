@@ -74,7 +74,7 @@ NOT_HERE = {
     r"export |scp |wandb agent --count": "on machines of the reader's",
     r"optuna-dashboard": "a program of others, which stays",
     r".*--storage postgresql": "needs a PostgreSQL server",
-    r".*--cluster (tcp|slurm|k8s)|dask ": "needs other machines: tests/sweeps/test_sweep_cluster_kills.py",
+    r".*--cluster (tcp|tls|slurm|k8s)|dask ": "needs other machines: tests/sweeps/test_sweep_cluster_kills.py",
     r"muslin --install-completion": "writes into one's shell: tests/cli/test_cli_doctor.py",
     r"python training.py": "all of the course: tests/course/test_course_training.py",
 }
