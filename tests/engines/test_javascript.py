@@ -6,6 +6,7 @@ import math
 import forms
 import numpy as np
 import pytest
+from forms import _half as half_of_another
 
 from muslin import FeedForwardNeuralNetwork
 from muslin.engines import javascript
@@ -100,7 +101,39 @@ def through_another_name(a):
     return h * a
 
 
+def printed(a):
+    print(a)
+    return a
+
+
+def into_an_element(a):
+    b = 2 * a
+    b[0] = 1
+    return b
+
+
+def turned(a):
+    return ~a
+
+
+def among(a):
+    return a in (0, 1)
+
+
+def _half(a):
+    return a / 2
+
+
+def two_of_one_name(a):
+    return _half(a) + half_of_another(a)
+
+
 REFUSED = {
+    printed: r"it has no JavaScript for print\(a\)",
+    into_an_element: r"it has no JavaScript for an assignment to b\[0\]",
+    turned: "it has no JavaScript for ~a",
+    among: r"it has no JavaScript for a in \(0, 1\)",
+    two_of_one_name: "it calls two functions that are named _half",
     in_place: "it changes a in place",
     through_another_name: "it changes h in place",
     unwrapped: "np.unwrap has no JavaScript",
@@ -134,14 +167,34 @@ def run(chromium):
     page.close()
 
 
+def helped_twice(a):
+    return helper(a) - helper(-a)
+
+
+def with_what_does_nothing(a):
+    scale: float = 2.0
+    pass  # noqa: PIE790
+    return scale * a * True
+
+
 @pytest.mark.parametrize("a", [-3.0, -0.5, 0.0, 0.4, 1.0, 7.0])
-@pytest.mark.parametrize("formula", [softplus, bent, helper], ids=lambda formula: formula.__name__)
+@pytest.mark.parametrize(
+    "formula", [softplus, bent, helper, helped_twice, with_what_does_nothing], ids=lambda formula: formula.__name__
+)
 def test_helpers_defaults_and_constants_of_the_module(formula, a, run):
     assert run(javascript.function(formula), a) == pytest.approx(float(formula(a)), rel=1e-12, abs=1e-15)
 
 
+def phases(epoch, epochs):
+    last = None
+    if epoch < 2 or (epoch > 4 and epochs - epoch > 1):
+        last = epoch / 2
+    return 1 if last is None else last
+
+
 @pytest.mark.parametrize("epoch", [0.5, 2.0, 3.0, 4.25, 6.0, 6.75])
 def test_branches_of_a_schedule(epoch, run):
+    assert run(javascript.schedule(phases), epoch, 7.0) == phases(epoch, 7.0)
     assert run(javascript.schedule(branch), epoch, 7.0) == pytest.approx(branch(epoch, 7.0), rel=1e-12)
 
 
@@ -174,6 +227,18 @@ def too_few(theta, g, m, *, learning_rate):
     return theta - learning_rate * g, m, m
 
 
+def of_a_kind(theta, g, *, learning_rate, kind="fast"):
+    return theta - learning_rate * g
+
+
+def alternating(theta, g, m, *, learning_rate, t, start=2):
+    m = m + g * (learning_rate / t)
+    if t > start:
+        return theta - m, m
+    else:  # noqa: RET505
+        return theta - g * (learning_rate / t), m
+
+
 def switching(theta, g, m, *, learning_rate, t, start=2):
     rate = 1.0 * learning_rate
     if t > start:
@@ -187,11 +252,14 @@ def test_a_rule_must_fit_its_slots():
         javascript.rule(lonely)
     with pytest.raises(ValueError, match="returns 3 values for theta and 1 slots"):
         javascript.rule(too_few)
+    with pytest.raises(ValueError, match="a default of a scalar is no number"):
+        javascript.rule(of_a_kind)
 
 
-def test_a_rule_with_branches(run):
+@pytest.mark.parametrize("rule", [switching, alternating])
+def test_a_rule_with_branches(rule, run):
     text = f"""(theta, G, scalars) => {{
-      const update = {javascript.rule(switching)}, m = [0, 0];
+      const update = {javascript.rule(rule)}, m = [0, 0];
       scalars.forEach((s) => update(theta, G, [m], s, 0, 0, 2));
       return [theta, m];
     }}"""
@@ -199,7 +267,7 @@ def test_a_rule_with_branches(run):
     steps = [{"learning_rate": 0.1, "t": t, "start": 2} for t in range(1, 6)]
     theirs = run(text, theta.tolist(), g.tolist(), steps)
     for step in steps:
-        theta, m = switching(theta, g, m, **step)
+        theta, m = rule(theta, g, m, **step)
     np.testing.assert_allclose(theirs, [theta, m], rtol=1e-12)
 
 
@@ -215,6 +283,45 @@ def spread(Y_hat, Y):
     E = (Y_hat - mean) / np.max(np.abs(Y_hat), axis=0, keepdims=True)
     E = E * E.sum(axis=0) + Y.shape[0]
     return E - np.minimum.reduce(E, axis=0)
+
+
+def shares(Y_hat, Y):
+    """Of each column the sum is taken twice, and what is made of it has a name."""
+    whole = 2.0
+    scale = times(whole) * np.sum(np.abs(Y_hat), axis=0)
+    return (Y_hat + 0.5 * np.sum(np.abs(Y_hat), axis=0)) / scale - Y
+
+
+def times(x, *, factor=1.5):
+    return factor * x
+
+
+def largest(log_Y_hat, Y_hat, Y):
+    return np.max(Y_hat)
+
+
+def sum_of_sums(Y_hat, Y):
+    return Y_hat - np.sum(np.sum(Y_hat, axis=0), axis=0)
+
+
+def sum_of_a_number(log_Y_hat, Y_hat, Y):
+    return np.sum(3.0)
+
+
+def by_name(Y_hat, Y):
+    return scaled(Y_hat - Y, factor=2.0)
+
+
+def scaled(E, factor):
+    return factor * E
+
+
+def in_need(Y_hat, Y, *, factor):
+    return factor * (Y_hat - Y)
+
+
+def silent(Y_hat, Y):
+    """It is not written yet."""
 
 
 def terms(log_Y_hat, Y_hat, Y):
@@ -239,25 +346,45 @@ def test_sums_within_columns_and_over_the_batch(run):
     assert run(total, *flat) == pytest.approx(float(hinge(log_Y_hat, Y_hat, Y)), rel=1e-12)
     first = f"(a, b, c) => ({javascript.columns(terms, total=True)})(4, 4, a, b, c)"
     assert run(first, *flat) == pytest.approx(-(Y * log_Y_hat)[:, 1].sum(), rel=1e-12)
-    delta = f"""(b, c) => {{
-      const out = [];
-      for (const at of [0, 4, 8, 12, 16]) ({javascript.columns(spread)})(4, at, b, c, out);
-      return out;
-    }}"""
-    np.testing.assert_allclose(run(delta, *flat[1:]), spread(Y_hat, Y).ravel(order="F"), rtol=1e-12)
-
-
-def test_what_is_no_sum_of_its_columns_is_refused():
-    with pytest.raises(ValueError, match="is not the sum of what its columns give"):
-        javascript.columns(rooted)
-    with pytest.raises(ValueError, match=r"it has no JavaScript for np.sum"):
-        javascript.columns(by_row)
-    with pytest.raises(ValueError, match="neither columns nor a sum"):
-        javascript.columns(lonely_number)
+    for slope in spread, shares:
+        delta = f"""(b, c) => {{
+          const out = [];
+          for (const at of [0, 4, 8, 12, 16]) ({javascript.columns(slope)})(4, at, b, c, out);
+          return out;
+        }}"""
+        np.testing.assert_allclose(run(delta, *flat[1:]), slope(Y_hat, Y).ravel(order="F"), rtol=1e-12)
 
 
 def lonely_number(Y_hat, Y):
     return np.sum(Y_hat, axis=0)
+
+
+NO_COLUMNS = {
+    rooted: "is not the sum of what its columns give",
+    largest: r"np.max\(Y_hat\) is not the sum of what its columns give",
+    by_row: r"it has no JavaScript for np.sum",
+    by_name: r"it has no JavaScript for scaled\(Y_hat - Y, factor=2.0\)",
+    sum_of_sums: "reduces what is no column",
+    sum_of_a_number: "a sum of what is the same in every column",
+    lonely_number: "neither columns nor a sum",
+    in_need: "it needs the named argument factor",
+    silent: "it returns nothing",
+}
+
+
+@pytest.mark.parametrize("formula", NO_COLUMNS, ids=lambda formula: formula.__name__)
+def test_what_is_no_sum_of_its_columns_is_refused(formula):
+    with pytest.raises(ValueError, match=NO_COLUMNS[formula]):
+        javascript.columns(formula)
+
+
+def test_a_formula_is_shown_line_by_line_where_it_is_a_straight_one():
+    assert javascript.lines(reserved) == [
+        ("this", "new * math.pi", "($) => $.new * Math.PI"),
+        ("", "this + let", "($) => $.this + $.let"),
+    ]
+    assert javascript.lines(branch) is None
+    assert javascript.lines(helped_twice) is None
 
 
 # Initializers

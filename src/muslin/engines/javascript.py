@@ -578,12 +578,11 @@ class Columns(Expressions):
         if not inspect.isfunction(function) or any(function is known for known in CALLS):
             return None
         tree, inner = tree_of(function), Columns(function.__globals__, {}, {}, self.lines)
-        arguments = _arguments(tree)
         values = [self.visit(argument) for argument in node.args]
-        if node.keywords or len(values) != len(arguments):
+        if node.keywords or len(values) != len(tree.args.args):
             raise ValueError(f"it has no JavaScript for {ast.unparse(node)}")
-        for name, value in zip(arguments, values, strict=True):
-            inner.bind(name, value)
+        for argument, value in zip(tree.args.args, values, strict=True):
+            inner.bind(argument.arg, value)
         return inner.body(tree)
 
     def bind(self, name: str, text: Text) -> None:
@@ -600,7 +599,12 @@ class Columns(Expressions):
         self.names[name], self.kinds[name] = short, kind
 
     def body(self, tree: ast.FunctionDef) -> Text:
-        """What a function returns, after its lines."""
+        """What a function returns, after its lines; its named arguments have their defaults."""
+        defaults = _defaults(tree)
+        for argument in tree.args.kwonlyargs:
+            if argument.arg not in defaults:
+                raise ValueError(f"it needs the named argument {argument.arg}")
+            self.bind(argument.arg, self.visit(defaults[argument.arg]))
         for statement in tree.body:
             if isinstance(statement, ast.Return):
                 return self.visit(statement.value)
@@ -622,7 +626,7 @@ def columns(formula: Callable, total: bool = False) -> str:
     returns the column's sum; one that returns the sum over the batch returns the column's part of it.
     """
     tree = tree_of(formula)
-    arguments = _arguments(tree)
+    arguments = [a.arg for a in tree.args.args]
     elements = {name: f"{_name(name)}[$at + $i]" for name in arguments}
     column = Columns(formula.__globals__, elements, dict.fromkeys(arguments, COLUMN))
     value = column.body(tree)
