@@ -116,6 +116,17 @@ def test_engines_make_the_same_pictures(options, dtype):
     assert np.array_equal(*pictures)
 
 
+@pytest.mark.parametrize("samples", [np.asfortranarray, lambda X: X.astype(">i2")], ids=["by columns", "other bytes"])
+def test_pictures_that_loops_cannot_read(samples):
+    pytest.importorskip("numba")
+    made, X, rows = augmentation(**GENTLE), data()[0].astype(np.float32), np.arange(60)
+    ways = made.ways(np.array([3]), 60)[0]
+    expected, pictures = np.zeros((60, 64)), np.zeros((60, 64))
+    engine("numpy").augment(made, X, rows, ways, expected)
+    engine("numba").augment(made, samples(X), rows, ways, pictures)
+    np.testing.assert_array_equal(pictures, expected)
+
+
 @pytest.mark.parametrize("normalization", ["none", "batch"])
 @pytest.mark.parametrize("options", [GENTLE, EVERYTHING])
 def test_on_tape_and_on_threads(options, normalization, monkeypatch):

@@ -10,7 +10,7 @@ from muslin import FeedForwardNeuralNetwork
 from muslin.engines import blas
 from muslin.errors import InputError
 from muslin.gradcheck import example, gradcheck
-from muslin.normalization import EPSILON, deltas, folded, normalize
+from muslin.normalization import EPSILON, Normalization, deltas, folded, normalize, predict
 
 
 def data(n=300, inputs=20, classes=5):
@@ -112,6 +112,27 @@ def test_engines_and_threads(options, monkeypatch):
         values[engine, threads] = net.parameters.values
     assert np.array_equal(values["numpy", 1], values["numba", 1])
     np.testing.assert_allclose(values["numba", 2], values["numpy", 1], rtol=1e-4, atol=1e-5)
+
+
+def test_a_layer_of_one_unit():
+    """NumPy adds up one row in another order than several."""
+    X, y = data()
+    nets = [FeedForwardNeuralNetwork([20, 1, 5], normalization="batch", engine=engine) for engine in ("numpy", "auto")]
+    for net in nets:
+        net.fit(X, y, epochs=2, batch_size=50)
+    np.testing.assert_array_equal(nets[1].parameters.values, nets[0].parameters.values)
+    np.testing.assert_allclose(nets[1].predict_proba(X), nets[0].predict_proba(X), rtol=1e-5)
+
+
+def test_a_normalization_of_ones_own_is_left_to_numpy(monkeypatch):
+    pytest.importorskip("numba")
+    monkeypatch.setitem(FeedForwardNeuralNetwork.normalizations, "own", Normalization(normalize, deltas, predict))
+    X, y = data()
+    own = FeedForwardNeuralNetwork([20, 24, 17, 5], normalization="own", engine="numba")
+    assert "a normalization that is none of muslin's" in own.fit(X, y, epochs=2, batch_size=50).engine_note
+    expected = trained(net=network(engine="numpy"))
+    np.testing.assert_array_equal(own.parameters.values, expected.parameters.values)
+    np.testing.assert_allclose(own.predict_proba(X), expected.predict_proba(X), rtol=1e-5)
 
 
 def test_frozen_layers_stay_as_they_are():

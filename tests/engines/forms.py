@@ -17,7 +17,11 @@ W32 = W64.astype(np.float32)
 WHOLE = np.array([[1], [2], [1], [3]])
 HALF = W64.astype(np.float16)
 THIRD = np.float64(1.0) / 3.0
-GAMMA = 2.0
+GAPS = np.arange(8).reshape(4, 2)[:, :1]
+BLOCK = np.ones((1, 4, 1))
+ROTATION = np.eye(4)[[1, 2, 3, 0]]
+WORN = W64.copy()
+GAMMA, SWITCH = 2.0, False
 count = [0]
 
 
@@ -135,6 +139,10 @@ def numpy_single(P, Y):
 
 def own_number(P, Y):
     return (P - Y) * GAMMA
+
+
+def with_pi(P, Y):
+    return (P - Y) / math.pi
 
 
 def focal(P, Y):
@@ -278,6 +286,120 @@ class Instance:
         return P - Y
 
 
+def with_a_keyword(P, Y, *, factor=0.5):
+    return factor * (P - Y)
+
+
+def handing_a_function_over(P, Y):
+    return _applied(np.tanh, P - Y)
+
+
+def _applied(function, E):
+    return function(E)
+
+
+def helped_by_a_loop(P, Y):
+    return looped(P, Y)
+
+
+def switched(P, Y):
+    return (P - Y) * (not SWITCH)
+
+
+def within_bounds(P, Y):
+    return (P - Y) * (1.0 < GAMMA < 3.0)
+
+
+def rotated(P, Y):
+    E = (P - Y).T
+    E @= ROTATION
+    return E.T
+
+
+def summed(P, Y):
+    return P - Y - 0.1 * np.sum(P - Y, axis=0)
+
+
+def how_many(P, Y):
+    return (P - Y) / np.add.reduce(P > 0.1)
+
+
+def whole_where_large(P, Y):
+    return (P - Y) * (1 + (P > 0.3) * WHOLE)
+
+
+def with_gaps(P, Y):
+    return (P - Y) * GAPS
+
+
+def renamed_weights(P, Y):
+    w = W64
+    return w * (P - Y)
+
+
+def weights_of_a_helper(P, Y):
+    return _weights() * (P - Y)
+
+
+def _weights():
+    return W64
+
+
+def handing_weights_over(P, Y):
+    return _times(W64, P - Y)
+
+
+def _times(w, E):
+    return w * E
+
+
+def twice_the_weights(P, Y):
+    return 2.0 * W64 * (P - Y)
+
+
+def twice_their_alias(P, Y):
+    w = W64
+    w = w + w
+    return w * (P - Y)
+
+
+def twice_by_a_helper(P, Y):
+    return _twice(W64) * (P - Y)
+
+
+def _twice(w):
+    return 2.0 * w
+
+
+def norm_of_the_weights(P, Y):
+    return (P - Y) / math.sqrt(np.vdot(W64, W64))
+
+
+def weights_that_wear_off(P, Y):
+    w = WORN
+    w *= 0.9
+    return w * (P - Y)
+
+
+def mixed(P, Y):
+    return P - Y + 0.01 * (ROTATION @ P)
+
+
+def fractions(P, Y):
+    part, whole = np.modf(4.0 * P)
+    return part + whole - 4.0 * Y
+
+
+def into_a_mask(P, Y):
+    E = P > 0.2
+    E += P - Y
+    return E
+
+
+def without_a_return(P, Y):
+    P -= Y
+
+
 def loss_as_a_float(log_P, P, Y):
     return float(-np.vdot(Y, log_P))
 
@@ -302,22 +424,63 @@ def loss_with_a_number(log_P, P, Y):
     return 3.0 - np.vdot(Y, log_P)
 
 
+def loss_of_nothing(log_P, P, Y):
+    return 0.0
+
+
+def loss_with_pythons_root(log_P, P, Y):
+    return math.sqrt(np.vdot(P - Y, P - Y))
+
+
+def loss_summed_twice(log_P, P, Y):
+    return -np.add.reduce(np.add.reduce(Y * log_P))
+
+
+def loss_of_each_sample(log_P, P, Y):
+    return -np.sum(Y * log_P, axis=0)
+
+
+def loss_in_three_dimensions(log_P, P, Y):
+    return -np.sum(Y * log_P * BLOCK)
+
+
+def loss_of_other_sizes(log_P, P, Y):
+    return -np.vdot(W64, log_P)
+
+
 #: name → (loss, its slope)
 LOSSES = {
     f.__name__: (cross_entropy, f)
     for f in (
         *(weighted_delta, weighted_in_single, whole_weights, half_weights, below, copied, assigned, taken, dotted),
         *(product, cast, an_array, one_number, counted, branching, branching_by_sum, sliced, by_shape, by_length),
-        *(looped, silent, tried, numpy_number, numpy_single, own_number, focal, squared, in_place, into_the_output),
+        *(
+            looped,
+            silent,
+            tried,
+            numpy_number,
+            numpy_single,
+            own_number,
+            with_pi,
+            focal,
+            squared,
+            in_place,
+            into_the_output,
+        ),
         *(into_the_targets, with_out, chosen, clipped, limited, helped, renamed, builtin_abs, sum_of_the_batch),
         *(mean_of_the_batch, norm_of_the_batch, sorted_, transposed, stacked, einsum, outer, accumulated, in_double),
         *(expit, erf, special_log1p, from_python, from_python_uncast, vectorized, random),
+        *(with_a_keyword, handing_a_function_over, helped_by_a_loop, switched, within_bounds, rotated, summed),
+        *(how_many, whole_where_large, with_gaps, renamed_weights, weights_of_a_helper),
+        *(handing_weights_over, twice_the_weights, twice_their_alias, twice_by_a_helper, norm_of_the_weights),
+        *(weights_that_wear_off, mixed, fractions, into_a_mask, without_a_return),
     )
 } | {
     f.__name__: (f, cross_entropy_delta)
     for f in (
         *(weighted, loss_as_a_float, loss_by_sum, loss_by_method, loss_with_xlogy),
-        *(loss_with_a_root, loss_with_a_number),
+        *(loss_with_a_root, loss_with_a_number, loss_of_nothing, loss_with_pythons_root, loss_summed_twice),
+        *(loss_of_each_sample, loss_in_three_dimensions, loss_of_other_sizes),
     )
 }
 LOSSES |= {
@@ -326,13 +489,24 @@ LOSSES |= {
     "instance": (cross_entropy, Instance()),
 }
 # these are no slopes of the batch alone, or end in an error with NumPy too
-FAIL_ANYWHERE = {"from_python_uncast"}
+FAIL_ANYWHERE = {"from_python_uncast", "into_a_mask", "without_a_return", "loss_of_other_sizes"}
 
 #: what a tape holds
 RECORDED = {
     *("weighted", "weighted_delta", "weighted_in_single", "whole_weights", "below", "numpy_number"),
-    *("own_number", "focal", "squared", "in_place", "into_the_output", "into_the_targets", "limited", "helped"),
+    *(
+        "own_number",
+        "with_pi",
+        "focal",
+        "squared",
+        "in_place",
+        "into_the_output",
+        "into_the_targets",
+        "limited",
+        "helped",
+    ),
     *("renamed", "builtin_abs", "loss_by_sum", "loss_with_a_root", "loss_with_a_number"),
+    *("renamed_weights", "weights_of_a_helper", "handing_weights_over"),
 }
 
 
@@ -410,6 +584,40 @@ def with_arctan(a):
     return np.arctan(a)
 
 
+def a_line_left_over(a):
+    return np.tanh(a)
+    return a
+
+
+def maximum_with_a_double(a):
+    return np.maximum(THIRD * a, 0.1)
+
+
+def sum_of_doubles(a):
+    b = THIRD * a
+    return 0.5 + b
+
+
+def tanh_of_doubles(a):
+    return np.tanh(THIRD * a)
+
+
+def absolute_in_place(a):
+    return np.abs(a, a)
+
+
+def masked_otherwise(a):
+    return a * ~(a < 0.0)
+
+
+def by_its_sum(a):
+    return a if np.add.reduce(a, axis=None) > 0.0 else 0.5 * a
+
+
+def modulus(a):
+    return np.abs(a * 1j)
+
+
 class Activation:
     def __call__(self, a):
         return np.tanh(a)
@@ -432,7 +640,8 @@ ACTIVATIONS = {
     for f in (
         *(slice_of, multiplied_by_a_mask, sum_of_masks, where_between_numbers, where_of_a_product, powers, floors),
         *(remainder, augmented, into_a, conditional, with_keywords, maximum_of_tanh, double_number, by_gamma),
-        *(scipy_function, with_arctan),
+        *(scipy_function, with_arctan, a_line_left_over, maximum_with_a_double, sum_of_doubles, tanh_of_doubles),
+        *(absolute_in_place, masked_otherwise, by_its_sum, modulus),
     )
 } | {
     "ones": (np.tanh, ones),
@@ -491,6 +700,30 @@ def with_gamma(theta, g, *, learning_rate):
     return theta - learning_rate * GAMMA * g
 
 
+def with_tanh(theta, g, *, learning_rate):
+    return theta - learning_rate * np.tanh(g)
+
+
+def tanh_of_a_scaled(theta, g, *, learning_rate):
+    return theta - np.tanh(learning_rate * g)
+
+
+def cooling(theta, g, *, learning_rate, t):
+    return theta - learning_rate * np.reciprocal(1.0 + t) * g
+
+
+def from_a_list(theta, g, *, learning_rate, t):
+    return theta - learning_rate * (1.0, 0.5)[t > 5] * g
+
+
+def double_after_five(theta, g, *, learning_rate, t):
+    return theta - (learning_rate / np.sqrt(t) if t > 5 else learning_rate) * g
+
+
+def beside_doubles(theta, g, *, learning_rate):
+    return theta - (learning_rate * (THIRD * g) + (THIRD * g) * learning_rate)
+
+
 RULES = {
     f.__name__: f
     for f in (
@@ -504,5 +737,11 @@ RULES = {
         with_the_loss,
         by_norm,
         with_gamma,
+        with_tanh,
+        tanh_of_a_scaled,
+        cooling,
+        from_a_list,
+        double_after_five,
+        beside_doubles,
     )
 }

@@ -60,6 +60,12 @@ def test_numpys_blas_among_all(loaded, numpys):
     assert getattr(found, "filepath", None) == numpys
 
 
+@pytest.mark.parametrize("pool", [None, SimpleNamespace(dynlib=SimpleNamespace())], ids=["none", "of other names"])
+def test_a_function_that_is_not_found_has_no_address(pool, monkeypatch):
+    monkeypatch.setattr(blas, "_pool", lambda: pool)
+    assert blas.product(np.dtype(np.float32)) is None
+
+
 def test_description():
     pools = [p for p in threadpool_info() if p["user_api"] == "blas" and "numpy" in p["filepath"]]
     found = blas.description()

@@ -21,7 +21,7 @@ X, y = rng.random((70, 33)).astype(np.float32), rng.integers(0, 4, 70)
 
 def train(engine, *, labels=y, dtype=np.float32, loss="cross_entropy", activation="relu", **settings):
     """(θ, losses, note), or the error."""
-    forms.count[0] = 0
+    forms.count[0], forms.WORN[...] = 0, forms.W64
     network = FeedForwardNeuralNetwork([33, 24, 17, 4], activation, loss=loss, dtype=dtype, engine=engine, seed=1)
     try:
         with blas.threads(1), np.errstate(all="ignore"):
@@ -90,6 +90,26 @@ def test_a_number_of_the_module_that_changes_during_training(kind, monkeypatch):
     numpy, numba = trained("numpy"), trained("numba")
     np.testing.assert_array_equal(numba[0], numpy[0])
     assert "changed during training" in numba[2]
+
+
+@needs_numba
+@pytest.mark.parametrize("form", ["weighted_delta", "twice_the_weights", "twice_by_a_helper", "norm_of_the_weights"])
+def test_an_array_of_the_module_that_changes_in_place_during_training(form, monkeypatch):
+    monkeypatch.setitem(FeedForwardNeuralNetwork.losses, "own", forms.LOSSES[form])
+    weights = forms.W64.copy()
+
+    def halve(state):
+        forms.W64[...] /= 2
+
+    def trained(engine):
+        forms.W64[...] = weights
+        return train(engine, loss="own", callbacks=[halve], epochs=3)
+
+    try:
+        np.testing.assert_array_equal(trained("numba")[0], trained("numpy")[0])
+        assert (trained("numpy")[0] != train("numpy", loss="own", epochs=3)[0]).any()
+    finally:
+        forms.W64[...] = weights
 
 
 EDITED = """

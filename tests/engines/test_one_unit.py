@@ -7,7 +7,7 @@ import pytest
 
 from muslin import FeedForwardNeuralNetwork
 from muslin.engines import blas, player
-from muslin.losses import losses_of
+from muslin.losses import half_squared_error, losses_of
 
 pytestmark = pytest.mark.skipif(
     importlib.util.find_spec("numba") is None, reason="numba is missing: pip install 'muslin[fast]'"
@@ -66,6 +66,21 @@ def check(seed, monkeypatch):
         several.fit(X, y, **settings)
     if network["dtype"] == np.float64:
         np.testing.assert_allclose(several.theta, made["numpy"].theta, rtol=1e-4, atol=1e-6)
+
+
+def summed_delta(Y_hat, Y):
+    return np.add.reduce(Y_hat - Y, axis=0, keepdims=True)
+
+
+def test_a_sum_over_one_unit_is_what_the_unit_has(monkeypatch):
+    monkeypatch.setitem(FeedForwardNeuralNetwork.losses, "own", {"identity": (half_squared_error, summed_delta)})
+    X, y = np.random.default_rng(0).standard_normal((N, 5)), np.arange(N)[:, None] / N
+    thetas = []
+    for loss in ("half_squared_error", "own"):
+        network = FeedForwardNeuralNetwork([5, 4, 1], output="identity", loss=loss, engine="numba", seed=1)
+        assert network.fit(X, y, epochs=2, batch_size=14).engine_note is None
+        thetas.append(network.theta)
+    np.testing.assert_array_equal(*thetas)
 
 
 @pytest.mark.parametrize("seed", range(8))

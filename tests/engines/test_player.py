@@ -466,6 +466,18 @@ def test_a_numpy_that_is_laid_out_otherwise(monkeypatch):
     np.testing.assert_array_equal(network.theta, expected)
 
 
+@pytest.mark.parametrize("missing", ["gemm", "gemv", "dot"])
+def test_a_blas_that_lacks_a_function(missing, threads, monkeypatch):
+    threads(1)
+    case = {"sizes": (33, 1, 2, 4), "clip_norm": 0.1}  # matrices, vectors, and a norm
+    expected, product_ = one_by_one(**case)[0].theta, blas.product
+    assert train(**case)[1].engine_note is None
+    monkeypatch.setattr(blas, "product", lambda dtype, name="gemm": product_(dtype, name) if name != missing else None)
+    network, history = train(**case)
+    assert history.engine_note == "the BLAS that NumPy uses cannot be called by address"
+    np.testing.assert_array_equal(network.theta, expected)
+
+
 @pytest.mark.parametrize("n", [1, 2])
 def test_a_tape_that_does_something_else_is_not_trusted(n, threads, monkeypatch):
     threads(n)

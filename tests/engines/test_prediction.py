@@ -91,6 +91,22 @@ def test_what_changes_is_seen(monkeypatch):
     np.testing.assert_allclose(net.predict_proba(PIXELS[:1]), by_hand(net, PIXELS[:1]), atol=1e-6)
 
 
+STEEPNESS = 1.0
+
+
+def steep(a):
+    return np.tanh(STEEPNESS * a)
+
+
+def test_a_number_that_the_activation_takes_from_its_module_is_seen(taped, monkeypatch):
+    net = network()
+    net.function = steep
+    for steepness in (1.0, 3.0, 3.0):
+        monkeypatch.setitem(globals(), "STEEPNESS", steepness)
+        np.testing.assert_allclose(net.predict_proba(PIXELS[:1]), by_hand(net, PIXELS[:1]), atol=1e-6)
+    assert len(taped) == 2
+
+
 def test_a_forward_pass_of_ones_own_is_taken(taped):
     class Own(FeedForwardNeuralNetwork):
         def forward(self, s, engine=None):

@@ -24,6 +24,8 @@ FUNCTIONS = (np.vdot, np.sum)
 OPTIONS = {"axis", "keepdims"}
 #: arrays of the user's module that a formula may use; they are read anew in each step
 KINDS = "?bBhHiIlLqQfd"
+#: what an expression is: a number, an array of the module, or made of the batch
+NUMBER, OWN, BATCH = range(3)
 
 
 class CannotRecord(NotCertain):
@@ -65,23 +67,31 @@ class Symbol(NDArrayOperatorsMixin):
         raise CannotRecord(f"an array is asked for .{name}")
 
 
-def bindings_of(function: Callable, inside: tuple[Callable, ...] = ()) -> list[Bindings]:
+def bindings_of(function: Callable) -> list[Bindings]:
     """What is taken from their modules by the function and those that it calls. Raises CannotRecord.
 
     A function passes that is a straight line of assignments to names and of arithmetic, calls nothing but ufuncs of
     NumPy, their ``reduce``, `FUNCTIONS`, `math` and other such functions, and reads of its module only numbers and
-    arrays.
+    arrays. What it makes of such an array without the batch would be done once, while it is written down.
     """
+    return _line(function).bindings
+
+
+def _line(function, inside=(), kinds=()):
     if not isinstance(function, FunctionType):
         raise CannotRecord(f"{function!r} is no plain function")
     if function in inside:
         raise CannotRecord(f"{function.__name__} calls itself")
-    line = _Line(function, (*inside, function))
-    return line.bindings
+    return _Line(function, (*inside, function), kinds)
 
 
 class _Line(ast.NodeVisitor):
-    def __init__(self, function, inside):
+    """A function read line by line; ``kind``: what it returns. Each expression's visit returns its kind.
+
+    kinds: of the arguments, of which those that are not said are made of the batch.
+    """
+
+    def __init__(self, function, inside, kinds):
         self.function, self.inside, self.own = function, inside, Bindings(function)
         self.bindings = [self.own]
         try:
@@ -89,16 +99,33 @@ class _Line(ast.NodeVisitor):
             if tree.args.kwonlyargs:
                 raise NotCertain("it has keyword arguments")
             assigned = [name for statement in tree.body for name in _assigned(statement)]
-            self.local = {*(a.arg for a in tree.args.args), *assigned}
+            self.local = dict.fromkeys((*(a.arg for a in tree.args.args), *assigned), BATCH)
+            self.local |= zip(self.local, kinds, strict=False)
             if not isinstance(tree.body[-1], ast.Return):
                 raise NotCertain("it does not end with what it returns")
             for statement in tree.body:
                 if not isinstance(statement, ast.Expr):
-                    self.visit(statement.value)
+                    self.kind = self._assign(statement)
         except CannotRecord:
             raise
         except NotCertain as error:
             raise CannotRecord(f"{function.__name__}: {error}") from error
+
+    def _assign(self, statement):
+        kind, named = self.visit(statement.value), _assigned(statement)
+        if isinstance(statement, ast.AugAssign):
+            if self.visit(statement.target) == OWN:
+                raise NotCertain(f"it changes an array of its module: {ast.unparse(statement)}")
+            kind, named = self._made_of(statement.target, statement.value), [statement.target.id]
+        self.local |= dict.fromkeys(named, kind)
+        return kind
+
+    def _made_of(self, *nodes):
+        """The kind of what is made of these."""
+        kind = max(map(self.visit, nodes), default=NUMBER)
+        if kind == OWN:
+            raise NotCertain(f"something is made of {', '.join(map(ast.unparse, nodes))} without the batch")
+        return kind
 
     def generic_visit(self, node):
         raise NotCertain(f"a tape has nothing for {ast.unparse(node)}")
@@ -106,51 +133,52 @@ class _Line(ast.NodeVisitor):
     def visit_Constant(self, node):
         if type(node.value) not in (int, float, bool):
             raise NotCertain(f"{node.value!r} is no number")
+        return NUMBER
 
     def visit_Name(self, node):
         if node.id in self.local:
-            return
+            return self.local[node.id]
         value = self.own.value(node.id)
         if type(value) is np.ndarray and value.dtype.char in KINDS:
-            return
+            return OWN
         if type(value) not in (int, float) and not isinstance(value, np.floating | np.integer):
             raise NotCertain(f"{node.id} is neither a number nor an array of numbers")
+        return NUMBER
 
     def visit_Attribute(self, node):  # math.pi
         if not isinstance(self._resolved(node), float):
             raise NotCertain(f"a tape has nothing for {ast.unparse(node)}")
+        return NUMBER
 
     def visit_UnaryOp(self, node):
         if isinstance(node.op, ast.Not):
             raise NotCertain(f"a choice by an array: {ast.unparse(node)}")
-        self.visit(node.operand)
+        return self._made_of(node.operand)
 
     def visit_BinOp(self, node):
         if isinstance(node.op, ast.MatMult):
             raise NotCertain(f"a matrix product: {ast.unparse(node)}")
-        self.visit(node.left)
-        self.visit(node.right)
+        return self._made_of(node.left, node.right)
 
     def visit_Compare(self, node):
         if len(node.ops) > 1 or isinstance(node.ops[0], ast.Is | ast.IsNot | ast.In | ast.NotIn):
             raise NotCertain(f"a choice by an array: {ast.unparse(node)}")
-        self.visit(node.left)
-        self.visit(node.comparators[0])
+        return self._made_of(node.left, node.comparators[0])
 
     def visit_Call(self, node):
         called, text = self._resolved(node.func), ast.unparse(node.func)
-        for argument in node.args:
-            self.visit(argument)
+        kinds = [self.visit(argument) for argument in node.args]
         for option in node.keywords:
             if option.arg not in OPTIONS or not isinstance(option.value, ast.Constant | ast.UnaryOp):
                 raise NotCertain(f"{text} with the argument {option.arg}")
             self.visit(option.value)
         numpys = called in FUNCTIONS or (isinstance(called, np.ufunc) and numpys_own(called))
         if numpys or called is abs or (text.startswith("math.") and callable(called)):
-            return
+            return self._made_of(*node.args)
         if isinstance(called, FunctionType) and text.isidentifier() and not node.keywords:
-            self.bindings += bindings_of(called, self.inside)
-            return
+            line = _line(called, self.inside, kinds)
+            self.bindings += line.bindings
+            return line.kind
         raise NotCertain(f"it is not known whether {text} does the same every time")
 
     def _resolved(self, node):

@@ -278,8 +278,6 @@ class Recorder:
             raise CannotRecord(f"a cast of {x.dtype} to {result.dtype}")
         if x.strides and [s // x.itemsize for s in x.strides] != [s // result.itemsize for s in result.strides]:
             raise CannotRecord("a cast into another layout")
-        if not (x.flags.c_contiguous or x.flags.f_contiguous):
-            raise CannotRecord("a cast of an array with gaps")
         self.loop("cast", *(array.reshape(-1, order="F" if x.flags.f_contiguous else "C") for array in (x, result)))
 
     def reduce(
