@@ -23,6 +23,7 @@ from muslin.files import (
     remove_litter,
     write_json,
     write_json_lines,
+    write_new_json,
     write_tensors,
     write_text,
 )
@@ -121,6 +122,47 @@ def test_errors_name_the_file(tmp_path, read, content, message):
         read(path)
     assert str(path) in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(("path", "why"), [("a\0b", "embedded null byte"), ("x" * 1000, "File name too long")])
+def test_a_path_that_no_file_can_have_is_not_read(path, why):
+    with pytest.raises(InputError, match=rf"^Cannot read the file [^\n\0]*: {why}\.$"):
+        read_bytes(path)
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/self/mem"), reason="Linux has such a file")
+def test_a_file_that_the_system_does_not_let_be_read():
+    with pytest.raises(InputError, match=r"^Cannot read the file /proc/self/mem: Input/output error\.$"):
+        read_bytes("/proc/self/mem")
+
+
+def test_where_there_are_no_links_one_of_several_writes_all_the_same(tmp_path, monkeypatch):
+    def link(*_):
+        raise OSError(errno.EPERM, os.strerror(errno.EPERM))
+
+    monkeypatch.setattr(os, "link", link)
+    assert write_new_json(tmp_path / "a.json", {"by": "the first"})
+    assert not write_new_json(tmp_path / "a.json", {"by": "the second"})
+    assert read_json(tmp_path / "a.json") == {"by": "the first"}
+    assert [path.name for path in tmp_path.iterdir()] == ["a.json"]
+
+
+@pytest.mark.parametrize(("number", "fine"), [(errno.EINVAL, True), (errno.EACCES, True), (errno.EIO, False)])
+def test_a_folder_whose_names_cannot_be_flushed(number, fine, tmp_path, monkeypatch):
+    """As on some network drives; a broken disk is another thing."""
+    fsync = os.fsync
+
+    def flush(handle):
+        if stat.S_ISDIR(os.fstat(handle).st_mode):
+            raise OSError(number, os.strerror(number))
+        fsync(handle)
+
+    monkeypatch.setattr(os, "fsync", flush)
+    if fine:
+        write_text(tmp_path / "file", "text")
+    else:
+        with pytest.raises(InputError, match=r"Cannot write .*Input/output error"):
+            write_text(tmp_path / "file", "text")
 
 
 @pytest.mark.parametrize("path", ["", ".", "/", "a\0b", "..", "/dev/null"])

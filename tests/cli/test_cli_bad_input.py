@@ -275,6 +275,8 @@ BAD = {
     TRAIN + "--label-smoothing 0.1 -l mse": "label_smoothing is for the loss cross_entropy of softmax; it must be 0",
     TRAIN + "--patience 2 --monitor f1": "Unknown figure to monitor 'f1'; choose from accuracy, loss, val_accuracy,",
     TRAIN + "--patience 2 --monitor val_loss --validation 0": "monitor 'val_loss'; choose from accuracy, loss.",
+    TRAIN + "--monitor loss": "monitor is the figure that early stopping watches; it needs patience too.",
+    "blackboard --formulas a.txt": "a.txt is no Python file; --formulas takes one whose name ends in .py.",
     TRAIN + "--patience 0": "patience is '0'; it must be a whole number of epochs from 1",
     TRAIN + "--threads 0": "threads is '0'; it must be a whole number from 1 to 1024.",
     TRAIN + "--seed=-1": "seed is '-1'; it must be a whole number from 0.",
@@ -285,6 +287,7 @@ BAD = {
     TRAIN + "--validation all": "validation is 'all'; it must be a share from 0 to below 1, or a whole number",
     # config files
     TRAIN + "--config gone.yaml": "There is no config file gone.yaml.",
+    TRAIN + f"--config {'x' * 1000}": "xxx: File name too long.",
     TRAIN + "--config nothing": "Cannot read the config file nothing: it is a folder, not a regular file.",
     TRAIN + "--config bad.yaml": "bad.yaml, line 2: not valid YAML or JSON.",
     TRAIN + "--config binary.yaml": "binary.yaml: not valid YAML or JSON.",
@@ -362,6 +365,11 @@ BAD = {
     "evaluate other_model": "The model in other_model has 9 inputs and 3 classes; the data set toy has 64 and 3.",
     "evaluate other_data": "other.npz is not the one that other_data was trained on.",
     # pictures
+    "predict taken bar.png --out said.csv": "--out is for tables; of pictures the predictions are printed.",
+    "evaluate taken a.csv": "taken was trained on ",
+    "export taken -o a.txt": "--output is a.txt; it must end in .onnx.",
+    "export taken --to torch -o a.onnx": "--output is a.onnx; it must end in .safetensors.",
+    "ensemble taken --temperature hot": "temperature is 'hot'; it must be fit, or a number from ",
     "predict taken gone.png": "There is no picture gone.png.",
     "predict taken a.txt": "a.txt is not a picture that can be read; give a PNG or JPEG file.",
     "predict taken nothing": "Cannot read the picture nothing: it is a folder",

@@ -112,6 +112,25 @@ def test_page_and_picture(muslin, copy, weaker, tmp_path):
     assert (told["html"], told["png"]) == (str(html), str(png))
     assert png.read_bytes().startswith(b"\x89PNG")
     assert escape(told["tests"][0]["sentence"], quote=False) in html.read_text()
+    said = muslin("compare", copy.path, weaker.path, "--html", html).out.splitlines()
+    assert said[-1].split() == ["page", str(html)]
+    assert not any(line.startswith("picture") for line in said)
+
+
+@pytest.mark.parametrize(
+    ("condition", "kept"),
+    [
+        ("hidden_size!=16", ["weaker"]),
+        ("hidden_size!=many", ["copy", "weaker"]),  # no number is a word
+        ("hidden_size=many", []),
+        ("patience<5", []),  # neither has any
+        ("patience=none", ["copy", "weaker"]),
+        ("engine=NumPy", ["copy", "weaker"]),
+    ],
+)
+def test_what_is_filtered(condition, kept, muslin, copy, weaker):
+    told = json.loads(muslin("compare", copy.path, weaker.path, "--filter", condition, "--no-test", "--json").out)
+    assert [row["run"].rpartition("/")[2] for row in told["runs"]] == kept
 
 
 def test_a_picture_of_nothing(muslin, copy, tmp_path):

@@ -36,6 +36,19 @@ def test_data_without_images_or_a_test_part(muslin, alone):
     assert json.loads(muslin("data", "flat.npz", "--json").out)["image_shape"] is None
 
 
+def test_data_of_numbers_and_of_labels(muslin, alone):
+    np.savez("two.npz", X=np.eye(5), y=np.array([[0.5, -2], [1.25, 0], [1, 3], [1, 3], [1, 3]]))
+    assert "numbers    0.5 to 1.25\nnumbers    -2 to 3\n" in muslin("data", "two.npz").out
+    assert json.loads(muslin("data", "two.npz", "--json").out)["numbers"] == [[0.5, 1.25], [-2, 3]]
+
+
+def test_the_columns_of_a_table_as_json(muslin, alone):
+    (alone / "t.csv").write_text("age,city\n" + "".join(f"{30 + i},{'AB'[i % 2]}\n" for i in range(20)))
+    told = json.loads(muslin("data", "t.csv", "--json").out)
+    assert (told["dataset"], told["rows"]) == ("t.csv", 20)
+    assert [column["name"] for column in told["columns"]] == ["age", "city"]
+
+
 def test_samples(muslin, toy, alone):
     code, out, err = muslin("samples", "-d", toy)
     assert (code, out, err) == (0, "samples.png  one of each: left, middle, right\n", "")

@@ -1,6 +1,7 @@
 """Help, version, and what is said to a line that names no command."""
 
 import io
+import json
 from contextlib import redirect_stdout
 
 import pytest
@@ -47,6 +48,22 @@ def test_train_s_help_has_every_setting(setting, train_help):
     assert f"--{setting.replace('_', '-')} " in train_help
     assert Settings.model_fields[setting].description in train_help
     assert ", ".join(CHOICES.get(setting, [])) in train_help
+
+
+def test_without_a_topic_all_are_listed(muslin):
+    rows = json.loads(muslin("help", "--json").out)["rows"]
+    assert COMMANDS.items() <= rows.items()
+    assert rows.keys() - COMMANDS.keys() == {"environment", "exit-codes", "files", "SETTING"}
+    assert rows["SETTING"].split(", ") == [*Settings.model_fields]
+    assert json.loads(muslin("help", "train", "--json").out)["rows"] == {"train": COMMANDS["train"]}
+
+
+def test_in_a_notebook_whose_output_is_no_terminal():
+    out = io.StringIO()
+    with redirect_stdout(out), pytest.raises(SystemExit) as end:
+        main(["help", "exit-codes"])
+    assert end.value.code in (0, None)
+    assert out.getvalue().startswith("0    done\n")
 
 
 def test_version(muslin):

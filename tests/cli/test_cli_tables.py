@@ -68,6 +68,39 @@ def test_numbers_from_end_to_end(there, capsys):
     assert np.corrcoef(said, true)[0, 1] > 0.7
     assert abs(np.mean(said) - true.mean()) < 15  # in its units
     assert run("report", "runs/size", capsys=capsys)[0] == 0
+    code, out, err = run("evaluate", "runs/size", "new.csv", "--json", capsys=capsys)
+    assert code == 0, err
+    assert json.loads(out)["test_rmse"] == pytest.approx(np.sqrt(np.mean((said - true) ** 2)), rel=1e-4)
+
+
+def test_a_few_rows_are_shown_whole(there, capsys):
+    trained("kind", capsys)
+    pd.read_csv("new.csv").head(2).to_csv("few.csv", index=False)
+    code, out, _ = run("predict", "runs/kind", "few.csv", capsys=capsys)
+    assert code == 0
+    assert not {"…", "written"} & {*out.split()}
+    assert sum(out.count(f" {city} ") for city in pd.read_csv("few.csv")["city"].dropna().unique()) == 2
+    code, out, _ = run("predict", "runs/kind", "new.csv", capsys=capsys)
+    assert out.splitlines()[-1] == "… 30 rows in all; --out FILE writes them"
+    code, out, _ = run("predict", "runs/kind", "new.csv", "--out", "said.csv", capsys=capsys)
+    assert [" ".join(line.split()) for line in out.splitlines()[-2:]] == ["… 30 rows in all", "written said.csv"]
+
+
+def test_without_validation_rows_the_training_loss_is_said(there, capsys):
+    arguments = ("train", "-d", "t.csv", "--target", "size", "--drop", "kind", "--name", "all", *NETWORK)
+    code, out, err = run(*arguments, "--validation", "0", capsys=capsys)
+    assert code == 0, err
+    assert f"loss {runs.Run(Path('runs/all')).summary['loss']:.4f}" in out
+    assert "R²" not in out
+
+
+def test_what_is_exported_as_json(there, capsys):
+    pytest.importorskip("onnx")
+    trained("kind", capsys)
+    told = json.loads(run("export", "runs/kind", "--json", capsys=capsys)[1])
+    assert told["files"] == ["runs/kind/model.onnx"]
+    assert {*told["inputs"]} == {"x", "city", "day", "gap"}
+    assert told["outputs"] == ["label", "probabilities"]
 
 
 def test_errors_are_told_in_the_unit_of_the_column(there, capsys):

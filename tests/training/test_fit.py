@@ -446,6 +446,8 @@ WRONG = {
     "rows": [[*range(9), N], [*range(9), -N - 1], np.arange(9.0), [[*range(9)]] * 9, np.arange(N) < 20, [], "a"],
     "Unknown optimizer": [{"optimizer": "adan"}],
     "Unknown schedule": [{"schedule": "cosin"}],
+    "monitor is the figure": [{"monitor": "loss"}],
+    "freeze is 3; it must be a number of layers from 0 to": [{"freeze": 3}],
     "Unknown figure": [{"patience": 1, "monitor": "val_loss"}],
     "fit has no setting 'batchsize'": [{"batchsize": 3}],
     "fit has no setting 'beta1', and the optimizer sgd has no": [{"optimizer": "sgd", "beta1": 0.9}],
@@ -469,6 +471,16 @@ def test_settings_that_cannot_be(message, settings):
         network.fit(X, y, **{"epochs": 2, "batch_size": 8} | settings)
     assert "\n" not in str(caught.value)
     np.testing.assert_array_equal(network.theta, before)
+
+
+def test_a_hyperparameter_without_a_default_must_be_given(monkeypatch):
+    def leaky(theta, g, *, learning_rate, leak):
+        return theta - learning_rate * g - leak * theta
+
+    monkeypatch.setitem(FeedForwardNeuralNetwork.optimizers, "leaky", leaky)
+    with pytest.raises(InputError, match="The optimizer leaky needs leak, which has no default"):
+        small().fit(X, y, batch_size=8, optimizer="leaky")
+    small().fit(X, y, batch_size=8, epochs=1, optimizer="leaky", leak=0.1)
 
 
 def test_label_smoothing_is_for_cross_entropy():

@@ -40,6 +40,19 @@ def test_the_layers_that_are_alike_are_copied(sizes, layers, copied):
     np.testing.assert_array_equal(source.theta, learned)
 
 
+def test_what_normalizes_a_layer_goes_with_it():
+    X, y = np.random.default_rng(0).normal(3.0, 2.0, (40, 5)), np.arange(40) % 2
+    source, target = (
+        FeedForwardNeuralNetwork([5, 4, 3, 2], normalization="batch", seed=seed, engine="numpy") for seed in (1, 2)
+    )
+    source.fit(X, y, epochs=3, batch_size=8)
+    assert not np.allclose(source.predict_proba(X), target.predict_proba(X))
+    assert transplant(source, target) == [1, 2, 3]
+    np.testing.assert_array_equal(target.predict_proba(X), source.predict_proba(X))
+    assert transplant(source, network(5, 4, 3, 2, seed=3)) == []
+    assert transplant(source, FeedForwardNeuralNetwork([5, 4, 7, 2], normalization="batch"), 3) == [1]
+
+
 def test_another_precision_is_kept():
     source, target = network(5, 4, 2, seed=1), network(5, 4, 2, seed=2, dtype="float64")
     assert transplant(source, target) == [1, 2]

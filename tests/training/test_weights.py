@@ -96,6 +96,19 @@ def test_weights_that_cannot_be(options, words):
         network("softmax", "cross_entropy").fit(X, Y["class"], epochs=1, **options)
 
 
+def test_one_label_that_is_there_or_not_is_of_two_classes():
+    labels = (np.arange(N) % 4 == 0).astype(int)[:, None]  # a quarter has it
+    theta = []
+    for options in ({"class_weight": "balanced"}, {"class_weight": {0: 2 / 3, 1: 2}}, {}):
+        made = FeedForwardNeuralNetwork([6, 8, 1], output="sigmoid", engine="numpy", dtype=np.float64)
+        made.fit(X, labels, epochs=2, **options)
+        theta.append(made.theta)
+    np.testing.assert_allclose(theta[0], theta[1], rtol=1e-12)
+    assert np.abs(theta[0] - theta[2]).max() > 1e-4
+    with pytest.raises(InputError, match="class_weight is for classes"):
+        network("sigmoid", "cross_entropy").fit(X, Y["labels"], epochs=1, class_weight="balanced")
+
+
 def test_class_weights_are_for_classes():
     with pytest.raises(InputError, match="class_weight is for classes"):
         network("identity", "huber").fit(X, Y["numbers"], epochs=1, class_weight="balanced")
