@@ -1,6 +1,7 @@
 """The loop with workers that only pretend: each trial's epochs are what a function makes of its configuration."""
 
 import queue
+from pathlib import Path
 
 import pytest
 
@@ -19,10 +20,15 @@ RAW = {
 
 class Worker:
     code, node = -9, ""
-    answer = None
+    answer, ended = None, None
+    since, killed = float("inf"), False
 
     def send(self, message):
-        self.answer = message["stop"]
+        self.answer = message.get("stop", self.answer)
+        self.ended = message.get("end", self.ended)
+
+    def kill(self):
+        self.killed = True
 
 
 class Pretended:
@@ -58,7 +64,7 @@ class Pretended:
     def next(self, timeout):
         worker, messages = self.turns.get(timeout=0)
         message = next(messages)
-        if message is not None and ("row" in message or "begin" in message):
+        if message is not None and not message.keys() & {"done", "failed"}:
             self.turns.put((worker, messages))
         return worker, message
 
@@ -73,9 +79,9 @@ class Pretended:
 def sweep(tmp_path):
     """A function that runs a sweep and returns its scheduler."""
 
-    def run(life, count=None, workers=2, **changes):
-        where, study = directory.begin(schema.parse(RAW | changes), "s", tmp_path)
-        return Scheduler(where, study, Pretended(workers, life), count).run()
+    def run(life, count=None, workers=2, pool=Pretended, options=None, timeout=None, **changes):
+        where, study = directory.begin(schema.parse(RAW | changes), "s", tmp_path, **options or {})
+        return Scheduler(where, study, pool(workers, life), count, timeout=timeout).run()
 
     return run
 
@@ -195,6 +201,134 @@ def test_a_trial_whose_worker_dies_is_tried_three_times(sweep):
     assert [t.state for t in found.trials.values()].count("finished") == 3
 
 
+def test_each_configuration_has_its_repeats(sweep):
+    found = sweep(steady, count=6, options={"repeats": 3})
+    configs = [found.trials[n].config for n in range(6)]
+    assert [config["seed"] for config in configs] == [0, 1, 2] * 2
+    rates = [config["learning_rate"] for config in configs]
+    assert rates == [rates[0]] * 3 + [rates[3]] * 3
+    assert rates[0] != rates[3]
+
+
+def test_a_space_is_exhausted_when_all_its_repeats_are_run(sweep):
+    parameters = {"epochs": {"values": [1, 2]}, "learning_rate": {"value": 0.1}}
+    found = sweep(steady, count=10, options={"repeats": 2}, parameters=parameters)
+    assert (found.done, found.ending) == (4, "each of the 2 configurations has been run 2 times")
+
+
+def test_draws_that_find_nothing_new_end_the_sweep(sweep, monkeypatch):
+    """Where nearly all has been run, chance may not find the rest."""
+    monkeypatch.setattr("muslin.sweeps.search.PATIENCE", 1)
+    found = sweep(
+        steady, count=9, parameters={"epochs": {"values": [1, 2, 3]}, "learning_rate": {"values": [0.1, 0.2, 0.3]}}
+    )
+    assert 0 < found.done < 9
+    assert found.ending == "1 draws gave no configuration that has not been run."
+
+
+class Refusing(Pretended):
+    """It cannot take the trials whose learning rate is below 0.4."""
+
+    def give(self, trial, task):
+        if trial.config["learning_rate"] < 0.4:
+            raise InputError("there is no place for it")
+        super().give(trial, task)
+
+
+def test_a_trial_that_no_worker_can_take_has_failed(sweep):
+    found = sweep(steady, count=8, workers=1, pool=Refusing)
+    assert found.counts["finished"] == 8
+    refused = [t for t in found.trials.values() if t.config["learning_rate"] < 0.4]
+    assert refused
+    assert {(t.state, t.reason) for t in refused} == {("failed", "there is no place for it")}
+
+
+class Slow(Pretended):
+    """Its first trial was taken up a thousand years ago, and goes on until its worker is killed."""
+
+    def _messages(self, task, worker):
+        if self.busy[worker].number > 0:
+            yield from super()._messages(task, worker)
+        worker.since = -3e10
+        while True:
+            yield {"begin": []}
+
+    def next(self, timeout):
+        for worker in self.busy:
+            if worker.killed:
+                self.turns.get()
+                return worker, None
+        return super().next(timeout)
+
+
+def test_a_trial_that_takes_too_long_is_ended(sweep):
+    found = sweep(steady, count=3, workers=1, pool=Slow, timeout=60)
+    assert (found.trials[0].state, found.trials[0].reason) == (
+        "failed",
+        "It took longer than 60 seconds, and was ended.",
+    )
+    assert [found.trials[n].state for n in (1, 2, 3)] == ["finished"] * 3
+
+
+def test_a_run_directory_that_is_there_is_not_shared(sweep, tmp_path):
+    """In a directory of one machine the name is taken; at a database of many there is always the number."""
+    one = sweep(steady, count=1).trials[0].run
+    two = directory.begin(schema.parse(RAW), "other", tmp_path)
+    (two[0].path / one).mkdir()
+    assert Scheduler(*two, Pretended(1, steady), 1).run().trials[0].run == f"{one}-0"
+    url = f"sqlite:///{tmp_path / 'all.db'}"
+    many = directory.begin(schema.parse(RAW), "many", tmp_path, storage=url)
+    assert Scheduler(*many, Pretended(1, steady), 1).run().trials[0].run == f"{one}-0"
+
+
+def test_a_run_directory_that_cannot_be_made_is_said(sweep, monkeypatch):
+    mkdir = Path.mkdir
+
+    def full(self, *arguments, **options):
+        if self.name.startswith("hl_"):
+            raise OSError(28, "No space left on device")
+        mkdir(self, *arguments, **options)
+
+    monkeypatch.setattr(Path, "mkdir", full)
+    with pytest.raises(InputError, match=r"Cannot make the run directory .*hl_.*: No space left on device\."):
+        sweep(steady, count=1)
+
+
+def test_a_row_without_the_metric_is_passed_over(sweep):
+    class Sparse(Pretended):
+        def _messages(self, task, worker):
+            for message in super()._messages(task, worker):
+                yield message
+                if "row" in message:
+                    yield {"row": {"loss": 0.1}}
+
+    found = sweep(lambda s: [0.3, 0.4], count=1, pool=Sparse)
+    assert (found.trials[0].history, found.best.value) == ([0.3, 0.4], 0.4)
+
+
+def test_between_its_trials_it_says_that_it_lives(sweep, monkeypatch):
+    beats, beat = [], Scheduler._beat
+    monkeypatch.setattr(Scheduler, "_beat", lambda self: (beats.append(self.done), beat(self)))
+    sweep(lambda s: [0.1] * 5, count=1)
+    few = len(beats)
+    monkeypatch.setattr("muslin.sweeps.scheduler.BEAT", -1)
+    sweep(lambda s: [0.1] * 5, count=2)
+    assert len(beats) - few > few + 5  # after each of its events
+
+
+def test_what_another_has_ended_is_not_ended_again(tmp_path):
+    """Its worker was thought dead: what it says in the end counts no more."""
+    where, study = directory.begin(schema.parse(RAW), "s", tmp_path)
+    scheduler = Scheduler(where, study, Pretended(1, steady), 1)
+    scheduler._beat()
+    scheduler._fill()
+    scheduler.study.claims.holds = lambda number: False
+    (worker,) = scheduler.pool.busy
+    scheduler._handle(worker, {"done": {"val_accuracy": 0.9}, "stopped": None})
+    assert study.trials()[0].state == "running"
+    assert (scheduler.failures, scheduler.ending) == (0, None)
+
+
 def test_hyperband_stops_the_worse_ones(sweep):
     found = sweep(
         lambda s: [s["learning_rate"]] * 10, count=12, workers=1, early_terminate={"type": "hyperband", "min_iter": 3}
@@ -240,6 +374,37 @@ def test_of_equals_the_one_with_fewer_parameters_is_best():
         ("finished", 0.5, 30), ("stopped_early", 0.5, 20), ("finished", 0.5, 20), ("failed", 0.1, 1),
     ])]  # fmt: skip
     assert best(trials, metric).number == 1
+
+
+class Hearing(Pretended):
+    """Programs whose epochs W&B's client tells, from a thread of its own."""
+
+    def __init__(self, size, values):
+        super().__init__(size, None)
+        self.messages, self.values, self.scheduler = queue.SimpleQueue(), values, None
+
+    def _messages(self, task, worker):
+        run = task["run"].rpartition("/")[2].replace(",", "_")
+        for value in self.values(task["config"]):
+            self.scheduler.hear(run, {"val_accuracy": value})
+            yield {"group": 7}
+            if worker.ended:
+                break
+        yield {"done": {}, "stopped": worker.ended}
+
+    def next(self, timeout):
+        return super().next(timeout) if self.messages.empty() else self.messages.get()
+
+
+def test_what_wandbs_client_logs_can_end_a_program(tmp_path):
+    raw = RAW | {"program": "p.py", "early_terminate": {"type": "hyperband", "min_iter": 3}}
+    where, study = directory.begin(schema.parse(raw), "s", tmp_path)
+    pool = Hearing(1, lambda config: [config["learning_rate"]] * 10)
+    scheduler = pool.scheduler = Scheduler(where, study, pool, 12)
+    scheduler.run()
+    stopped = [t for t in scheduler.trials.values() if t.state == "stopped_early"]
+    assert len(stopped) > 3
+    assert all(t.reason.startswith("hyperband:") and len(t.history) < 10 for t in stopped)
 
 
 @pytest.mark.parametrize("first", ["wandb", "worker"])
