@@ -79,6 +79,23 @@ def test_check_prints_the_space(sweep_file, muslin, muslin_json):
     assert muslin_json("sweep", file, "--check")["parameters"]["optimizer"] == "one of MGD, adam"
 
 
+def test_check_says_what_stops_runs_and_what_is_doubtful(sweep_file, muslin):
+    file = sweep_file(early_terminate={"type": "hyperband", "min_iter": 3}, colour="red")
+    code, out, err = muslin("sweep", file, "--check")
+    assert code == 0
+    assert "stops      hyperband at iterations 3, 9, 27, 81 (up to 100), eta 3" in out
+    assert err.startswith(f"muslin: {file}: ")
+    assert "colour" in err
+    assert "metric" not in muslin("sweep", sweep_file(metric=None), "--check")[1]
+
+
+def test_wandbs_search_of_a_program_is_its_agents(sweep_file, tmp_path, muslin):
+    code, out, err = muslin("sweep", sweep_file(program="p.py"), "--engine", "wandb", "--runs-dir", tmp_path / "runs")
+    assert (code, out) == (2, "")
+    assert "has a program: for W&B's search there is `wandb agent`" in err
+    assert not (tmp_path / "runs").exists()
+
+
 @pytest.mark.parametrize("file", READY, ids=lambda file: file.stem)
 def test_the_ready_files_are_valid(file, muslin_json):
     found = muslin_json("sweep", file, "--check")

@@ -4,6 +4,7 @@ import json
 import math
 import shutil
 import statistics
+from dataclasses import replace
 
 import pytest
 
@@ -62,6 +63,30 @@ def test_best_takes_the_best_mean(swept, muslin_json, muslin):
     assert code == 0
     assert f"finalist   1. {rows[0]['mean']:.4f} ± {rows[0]['deviation']:.4f}  trial {rows[0]['trial']}" in out
     assert "finalists" not in muslin_json("best", swept.path)
+
+
+def test_before_a_trial_has_finished_there_is_no_best(swept):
+    for choose in (lambda: finalists.contest(swept, [], 1, 1), lambda: retrain.choose(swept, [])):
+        with pytest.raises(InputError, match="has no finished trial yet"):
+            choose()
+
+
+def test_of_equals_it_is_said_that_the_smallest_was_taken(swept):
+    facts = {"state": "finished", "value": 0.75}
+    trials = [Trial(n, {}, "r", parameters=size, **facts) for n, size in enumerate((3000, 1000, 2000))]
+    trial, why = retrain.choose(swept, trials)
+    assert trial.number == 1
+    assert why == (
+        "val_accuracy 0.75, the highest of 3 trials; of 3 with this value it has the fewest parameters (1,000)"
+    )
+
+
+def test_where_patience_chose_the_epoch_that_many_are_trained(swept):
+    trial = swept.trials()[0]
+    settings = retrain.final_settings(swept, replace(trial, config=trial.config | {"patience": 1}), seed=7)
+    assert settings.epochs == Run(swept.path / trial.run).summary["best_epoch"]
+    assert (settings.patience, settings.validation, settings.seed) == (None, 0, 7)
+    assert retrain.final_settings(swept, trial).epochs == trial.config["epochs"]
 
 
 def finalist(number, *values):

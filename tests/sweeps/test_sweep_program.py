@@ -49,6 +49,29 @@ def our_python(monkeypatch):
     monkeypatch.setenv("PATH", os.pathsep.join([OURS, os.environ["PATH"]]))
 
 
+def test_a_command_of_nothing():
+    with pytest.raises(InputError, match="is empty once its macros are filled in"):
+        program.Program([], {})
+
+
+def test_an_error_beside_a_program_ends_it():
+    with pytest.raises(ZeroDivisionError), program.Program(["sleep", "60"], os.environ) as running:  # noqa: PT012
+        assert running.process.poll() is None
+        raise ZeroDivisionError
+    assert running.process.returncode == -9
+
+
+def test_a_program_that_does_not_listen_is_made_to_end(monkeypatch):
+    monkeypatch.setattr(program, "GRACE", 0.1)
+    words = ["sh", "-c", "trap '' TERM; echo ready; while true; do sleep 1; done"]
+    with program.Program(words, os.environ) as running:
+        assert running.output.readline() == "ready\n"
+        running.stop("it was late")
+        running.stop("it was told again")
+        assert running.output.read() == ""
+    assert (running.stopped, running.process.returncode) == ("it was late", -9)
+
+
 @pytest.mark.parametrize(
     ("template", "words"),
     [

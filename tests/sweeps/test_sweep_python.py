@@ -1,11 +1,17 @@
 """muslin.sweep: sweeps from Python."""
 
 import errno
+import sys
+from types import SimpleNamespace
 
 import pytest
 
 import muslin
 from muslin import InputError
+from muslin.sweeps import directory, notebook
+from muslin.sweeps.file import schema
+from muslin.sweeps.trial_store import Trial
+from muslin.sweeps.watched import WatchedSweep
 
 FILE = {
     "method": "grid",
@@ -63,6 +69,97 @@ def test_a_generator_is_stopped_early(tmp_path):
     assert {trial.state for trial in study.trials} == {"finished", "stopped_early"}
     assert len(study.trials[3].history) < 9
     assert closed == [0, 1, 2, 3]
+
+
+@pytest.mark.parametrize("yields", [True, False])
+def test_a_sweep_that_is_broken_off_closes_what_it_has_called(yields, tmp_path):
+    closed = []
+
+    def epochs(config):
+        try:
+            while True:
+                yield 1.0
+        finally:
+            closed.append(config["x"])
+
+    def interrupt(scheduler):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        muslin.sweep(FILE, epochs if yields else parabola, runs_dir=tmp_path, show=interrupt)
+    assert closed == [0] * yields
+    study = muslin.sweep(FILE, parabola, name="sweep", runs_dir=tmp_path / "again")
+    assert len(study.trials) == 4
+
+
+def test_each_configuration_is_called_as_often_as_it_is_repeated(tmp_path):
+    called = []
+
+    def noted(config):
+        called.append(config["x"])
+        return parabola(config)
+
+    study = muslin.sweep(FILE, noted, repeats=2, runs_dir=tmp_path)
+    assert called == [0, 0, 1, 1, 2, 2, 3, 3]
+    assert len(study.trials) == 8
+    seeds = FILE | {"parameters": {"seed": {"values": [1, 2]}}}
+    with pytest.raises(InputError, match="takes other seeds, but the file has values for seed"):
+        muslin.sweep(seeds, noted, name="seeds", repeats=2, runs_dir=tmp_path)
+
+
+def test_what_is_doubtful_is_said(tmp_path, capsys):
+    muslin.sweep(FILE | {"colour": "red"}, parabola, runs_dir=tmp_path)
+    assert "the sweep: " in (said := capsys.readouterr().err)
+    assert "colour" in said
+
+
+def test_a_page_of_it(tmp_path):
+    study = muslin.sweep(FILE, parabola, runs_dir=tmp_path)
+    assert study.report(tmp_path / "page.html") == tmp_path / "page.html"
+    assert "loss" in (tmp_path / "page.html").read_text(encoding="utf-8")
+
+
+def test_a_frame_needs_pandas(tmp_path, monkeypatch):
+    study = muslin.sweep(FILE, parabola, runs_dir=tmp_path)
+    monkeypatch.setitem(sys.modules, "pandas", None)
+    with pytest.raises(InputError, match=r"pip install 'muslin\[tables\]'"):
+        study.frame()
+
+
+def test_what_a_terminal_is_told_of_it(tmp_path):
+    def picky(config):
+        return 1 / (config["x"] - 3) if config["x"] else 0.5
+
+    watched = WatchedSweep(muslin.sweep(FILE, picky, runs_dir=tmp_path).path)
+    assert watched.lines() == [
+        "trial   0  finished  loss 0.5",
+        "trial   1  finished  loss -0.5",
+        "trial   2  finished  loss -1",
+        "trial   3  failed  (ZeroDivisionError: division by zero)",
+    ]
+    assert watched.status() == "3 finished, 1 failed, best loss -1 (trial 2)"
+    (chart,) = watched.charts(60, 12)
+    assert "loss" in chart
+    where, _ = directory.begin(schema.parse(FILE | {"program": "p.py"}), "none", tmp_path)
+    assert (WatchedSweep(where.path).lines(), WatchedSweep(where.path).charts(60, 12)) == ([], [])
+
+
+def test_the_bar_of_a_notebook(monkeypatch):
+    """It is drawn twice a second at most, and at the end."""
+    drawn = []
+    place = SimpleNamespace(update=drawn.append)
+    ipython = SimpleNamespace(HTML=str, display=lambda html, display_id: place)
+    monkeypatch.setitem(sys.modules, "IPython.display", ipython)
+    bar, metric = notebook.Bar(), schema.Metric("<b>", "minimize")
+    best = Trial(4, {}, "r", state="finished", value=0.25)
+    for done in (0, 0, 1, 2, 3):
+        bar(SimpleNamespace(done=done, limit=3, best=best if done else None, metric=metric))
+    assert drawn == [
+        '<progress value="0" max="3"></progress> 0 of 3 trials',
+        '<progress value="3" max="3"></progress> 3 of 3 trials, best &lt;b&gt; 0.25 (trial 4)',
+    ]
+    endless = SimpleNamespace(done=7, limit=float("inf"), best=None, metric=metric)
+    assert notebook.picture(endless) == "7 trials"
 
 
 def test_a_function_that_fails_is_a_failed_trial(tmp_path):

@@ -7,7 +7,8 @@ import pytest
 
 from muslin.errors import InputError
 from muslin.files import write_json
-from muslin.sweeps import directory, storage, trial_store
+from muslin.sweeps import directory, start, storage, trial_store
+from muslin.sweeps.analysis import analyse
 from muslin.sweeps.file import schema
 from muslin.sweeps.search import Asked
 
@@ -112,6 +113,99 @@ def test_a_file_that_is_no_database_is_said(tmp_path):
     (tmp_path / "x.db").write_text("no database " * 100)
     with pytest.raises(InputError, match="file is not a database"):
         begin(tmp_path, storage=f"sqlite:///{tmp_path / 'x.db'}")
+
+
+def test_a_folder_is_no_storage(tmp_path):
+    with pytest.raises(InputError, match=r"cannot be used: it is not a regular file\."):
+        begin(tmp_path / "runs", storage=f"sqlite:///{tmp_path}")
+
+
+def test_where_no_directory_can_be_made(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(InputError, match=r"Cannot make the sweep directory .*: Not a directory\."):
+        begin(tmp_path / "file")
+    with pytest.raises(InputError, match=r"There is no sweep directory .*none\."):
+        directory.SweepDirectory(tmp_path / "none").facts  # noqa: B018
+
+
+def test_a_storage_with_a_password_is_asked_for_again(tmp_path):
+    where, _ = begin(tmp_path)
+    facts = json.loads((where.path / "sweep.json").read_text())
+    write_json(where.path / "sweep.json", facts | {"storage": "postgresql://ann:***@host/db"})
+    with pytest.raises(InputError, match=r"ann:\*\*\*@host/db; give --storage with the password"):
+        directory.SweepDirectory(where.path).study_to_read()
+
+
+def test_a_storage_says_what_sweeps_it_has(tmp_path):
+    where, _ = begin(tmp_path, storage=f"sqlite:///{tmp_path / 'all.db'}")
+    facts = json.loads((where.path / "sweep.json").read_text())
+    write_json(where.path / "sweep.json", facts | {"name": "t"})
+    with pytest.raises(InputError, match=r"has no sweep 't'; it has s\."):
+        directory.SweepDirectory(where.path).study_to_read()
+
+
+def test_a_storage_of_another_version_of_optuna(tmp_path):
+    where, _ = begin(tmp_path)
+    with closing(sqlite3.connect(where.path / "study.db")) as connection:
+        connection.execute("UPDATE alembic_version SET version_num = 'v0.9.0.a'")
+        connection.execute("UPDATE version_info SET schema_version = 1")
+        connection.commit()
+    with pytest.raises(InputError, match=r"The storage .*study\.db cannot be used: "):
+        directory.SweepDirectory(where.path).study_to_read()
+
+
+def test_a_trial_that_another_program_put_there_is_none_of_ours(tmp_path):
+    import optuna
+
+    where, study = begin(tmp_path)
+    study.start(0, Asked({"epochs": 1, "lr": 0.1}, {}, {}), "run")
+    theirs = optuna.load_study(study_name="s", storage=f"sqlite:///{where.path / 'study.db'}")
+    theirs.add_trial(optuna.trial.create_trial(value=0.0))
+    assert [trial.run for trial in study.trials().values()] == ["run"]
+
+
+def test_of_several_that_make_the_same_tables_the_slower_try_again(monkeypatch):
+    import sqlalchemy as sql
+
+    monkeypatch.setattr(storage.time, "sleep", lambda seconds: None)
+    errors = [
+        sql.exc.OperationalError("", {}, Exception("table studies already exists")),
+        sql.exc.IntegrityError("", {}, Exception("unique")),
+        sql.exc.ProgrammingError("", {}, Exception("exists")),
+    ]
+
+    def make():
+        if left:
+            raise left.pop()
+        return "made"
+
+    left = [*errors]
+    assert storage.together(make) == "made"
+    left = [*errors]
+    with pytest.raises(sql.exc.OperationalError):
+        storage.together(make, tries=3)
+    left = [sql.exc.OperationalError("", {}, Exception("disk I/O error"))]
+    with pytest.raises(sql.exc.OperationalError, match="disk"):
+        storage.together(make)
+
+
+def test_a_sweep_without_trials_has_no_pictures(tmp_path):
+    where, study = begin(tmp_path)
+    assert analyse(where, study) == []
+    assert not (where.path / "analysis.json").exists()
+
+
+def test_the_trackers_of_a_sweep_are_one_group(tmp_path):
+    raw = RAW | {"project": "course", "metric": {"name": "validation_accuracy", "goal": "maximize"}}
+    where, _ = begin(tmp_path, raw)
+    assert start.tracker_arguments("none", where) is None
+    assert start.tracker_arguments("wandb", where) == {
+        "name": "wandb",
+        "project": "course",
+        "entity": None,
+        "group": "s",
+        "also": {"validation_accuracy": "val_accuracy"},
+    }
 
 
 def test_the_directory_of_something_else_is_refused(tmp_path):
