@@ -34,3 +34,20 @@ def test_a_server_for_others_says_so(start):
     process = start("serve", "--port", 0, "--host", "0.0.0.0", "--json")
     process.stdout.readline()
     assert "Everyone who reaches this machine and has the key" in process.stderr.readline()
+    process.send_signal(2)
+    assert process.wait(20) == 0
+
+
+def test_for_a_person(start, alone):
+    process = start("serve", "--port", 0)
+    said = dict(process.stdout.readline().split(maxsplit=1) for _ in range(4))
+    assert (said["serving"], said["end"]) == ("runs\n", "Ctrl-C\n")
+    url = said["page"].strip()
+    assert (
+        said["clients"]
+        == f"export WANDB_BASE_URL={url} WANDB_API_KEY=$(cat {next(alone.rglob('key')).relative_to(alone)})\n"
+    )
+    with urllib.request.urlopen(f"{url}/healthz", timeout=10) as reply:
+        assert json.load(reply) == {"ok": True}
+    process.send_signal(2)
+    assert process.wait(20) == 0

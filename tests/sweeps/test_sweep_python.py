@@ -116,7 +116,20 @@ def test_what_is_doubtful_is_said(tmp_path, capsys):
 def test_a_page_of_it(tmp_path):
     study = muslin.sweep(FILE, parabola, runs_dir=tmp_path)
     assert study.report(tmp_path / "page.html") == tmp_path / "page.html"
-    assert "loss" in (tmp_path / "page.html").read_text(encoding="utf-8")
+    first = (tmp_path / "page.html").read_text(encoding="utf-8")
+    assert "loss" in first
+    analysed = (study.path / "analysis.json").stat().st_mtime_ns
+    assert study.report(tmp_path / "page.html").read_text(encoding="utf-8") == first
+    assert (study.path / "analysis.json").stat().st_mtime_ns == analysed  # not once more
+    nothing_searched = FILE | {"parameters": {"x": {"value": 1}}}
+    study = muslin.sweep(nothing_searched, parabola, name="one", runs_dir=tmp_path)
+    assert "loss" in study.report().read_text(encoding="utf-8")
+
+
+def test_its_table_has_the_lowest_first(tmp_path, muslin_json):
+    study = muslin.sweep(FILE, parabola, runs_dir=tmp_path)
+    rows = muslin_json("compare", study.path, "--sort", "value")["runs"]
+    assert [row["value"] for row in rows] == [0, 1, 1, 4]
 
 
 def test_a_frame_needs_pandas(tmp_path, monkeypatch):

@@ -6,9 +6,11 @@ from pathlib import Path
 import pytest
 
 from muslin.errors import InputError
+from muslin.executors.jobs import Jobs
+from muslin.files import write_json_lines
 from muslin.sweeps import directory
 from muslin.sweeps.file import schema
-from muslin.sweeps.scheduler import Scheduler, best
+from muslin.sweeps.scheduler import Scheduler, best, run_name
 from muslin.sweeps.trial_store import Trial
 
 RAW = {
@@ -216,14 +218,19 @@ def test_a_space_is_exhausted_when_all_its_repeats_are_run(sweep):
     assert (found.done, found.ending) == (4, "each of the 2 configurations has been run 2 times")
 
 
-def test_draws_that_find_nothing_new_end_the_sweep(sweep, monkeypatch):
+@pytest.mark.parametrize(("method", "draws"), [("random", 1), ("bayes", 0)])
+def test_draws_that_find_nothing_new_end_the_sweep(method, draws, sweep, monkeypatch):
     """Where nearly all has been run, chance may not find the rest."""
-    monkeypatch.setattr("muslin.sweeps.search.PATIENCE", 1)
+    for name in ("PATIENCE", "NEAR"):
+        monkeypatch.setattr(f"muslin.sweeps.search.{name}", draws)
     found = sweep(
-        steady, count=9, parameters={"epochs": {"values": [1, 2, 3]}, "learning_rate": {"values": [0.1, 0.2, 0.3]}}
+        steady,
+        count=9,
+        method=method,
+        parameters={"epochs": {"values": [1, 2, 3]}, "learning_rate": {"values": [0.1, 0.2, 0.3]}},
     )
     assert 0 < found.done < 9
-    assert found.ending == "1 draws gave no configuration that has not been run."
+    assert found.ending == f"{draws} draws gave no configuration that has not been run."
 
 
 class Refusing(Pretended):
@@ -405,6 +412,63 @@ def test_what_wandbs_client_logs_can_end_a_program(tmp_path):
     stopped = [t for t in scheduler.trials.values() if t.state == "stopped_early"]
     assert len(stopped) > 3
     assert all(t.reason.startswith("hyperband:") and len(t.history) < 10 for t in stopped)
+
+
+def test_what_was_not_heard_of_a_program_is_read_when_it_has_ended(tmp_path):
+    where, study = directory.begin(schema.parse(RAW | {"program": "p.py"}), "s", tmp_path)
+    scheduler = Scheduler(where, study, Pretended(1, steady), 1, live={"WANDB_BASE_URL": "here"})
+    trial = scheduler._new(study.take(lambda number: True))
+    worker = Worker()
+    scheduler.pool.busy[worker] = trial
+    scheduler._hear(trial.run.replace(",", "_"), {"val_accuracy": 0.1})
+    write_json_lines(where.path / trial.run / "history.jsonl", [{"val_accuracy": v} for v in (0.1, 0.7, 0.3)])
+    scheduler._handle(worker, {"done": {"iterations": 3}, "stopped": None})
+    assert (trial.history, trial.value) == ([0.1, 0.7, 0.3], 0.7)
+
+
+def test_settings_that_cannot_be_have_a_directory_all_the_same():
+    """The trial then fails, and says why."""
+    plan = schema.parse(RAW)
+    assert run_name({"hidden_size": 0, "learning_rate": 0.25}, plan) == "hidden_size_0_learning_rate_0.25"
+    assert run_name({"hidden_size": 4}, plan).startswith("hl_")
+    assert run_name({}, schema.parse(RAW | {"program": "p.py"})) == "run"
+
+
+class Dying:
+    """An executor of one worker, which ends as it is told to: dies, has done its task, or cannot."""
+
+    def __init__(self, ends):
+        self.ends, self.busy, self.given, self.stopped = list(ends), {}, [], False
+
+    free = property(lambda self: 1 - len(self.busy))
+
+    def give(self, key, task):
+        self.given.append(key)
+        self.busy[Worker()] = key
+
+    def next(self, timeout):
+        return next(iter(self.busy)), self.ends.pop(0)
+
+    def done(self, worker, dead=False):
+        return self.busy.pop(worker, None)
+
+    def stop(self):
+        self.stopped = True
+
+
+def test_of_other_work_what_died_is_done_again_three_times():
+    rows, tasks = [], {"a": {}, "b": {}}
+    done = {"done": {"epochs": 2}}
+    begun = [{"begin": []}, {"row": {"epoch": 1}}]
+    pool = Dying([*begun, None, *begun, {"group": 7}, {"row": {"epoch": 2}}, done, None, None, None])
+    ended = Jobs(tasks, pool, epochs=lambda key, n: rows.append((key, n))).run()
+    assert pool.given == ["a", "a", "b", "b", "b"]
+    assert ended == {"a": done, "b": {"failed": "its worker died 3 times; see workers.log"}}
+    assert sum(n for key, n in rows if key == "a") == 2  # an epoch that was done again is told once
+    pool = Dying([{"failed": "the disk is full", "fatal": True}])
+    with pytest.raises(InputError, match="the disk is full"):
+        Jobs(tasks, pool).run()
+    assert pool.stopped
 
 
 @pytest.mark.parametrize("first", ["wandb", "worker"])

@@ -2,6 +2,7 @@ import json
 import sqlite3
 import threading
 from contextlib import closing
+from types import SimpleNamespace
 
 import pytest
 
@@ -187,6 +188,49 @@ def test_of_several_that_make_the_same_tables_the_slower_try_again(monkeypatch):
     left = [sql.exc.OperationalError("", {}, Exception("disk I/O error"))]
     with pytest.raises(sql.exc.OperationalError, match="disk"):
         storage.together(make)
+
+
+class Busy:
+    """A connection whose file is locked some times, and then as it is told."""
+
+    def __init__(self, times, error=None):
+        self.times, self.error = times, error
+
+    def execute(self, text):
+        self.times -= 1
+        if self.times >= 0:
+            raise sqlite3.OperationalError("database is locked")
+        if self.error:
+            raise self.error
+        return SimpleNamespace(fetchone=lambda: ("wal",))
+
+
+def test_a_new_file_that_others_open_too_is_waited_for(monkeypatch):
+    assert storage._write_ahead(Busy(3)) == ("wal",)
+    with pytest.raises(sqlite3.OperationalError, match="disk"):
+        storage._write_ahead(Busy(1, sqlite3.OperationalError("disk I/O error")))
+    monkeypatch.setattr(storage, "OPENING", 0)
+    with pytest.raises(sqlite3.OperationalError, match="locked"):
+        storage._write_ahead(Busy(10**9))
+
+
+def test_a_storage_in_an_archive_that_cannot_be_written(tmp_path, monkeypatch):
+    """There SQLite cannot make the files that it needs beside one that is written ahead, and opens it as it is."""
+    where, study = begin(tmp_path)
+    study.storage._backend.engine.dispose()
+    connect, tried = sqlite3.connect, []
+
+    class Archive(sqlite3.Connection):
+        def execute(self, text):
+            raise sqlite3.OperationalError("unable to open database file")
+
+    def opened(address, **options):
+        tried.append(str(address).rpartition("?")[2])
+        return connect(address, **options, **{"factory": Archive} if tried[-1] == "mode=ro" else {})
+
+    monkeypatch.setattr(storage.sqlite3, "connect", opened)
+    assert "immutable=1" in storage._read_only(where.path / "study.db")
+    assert tried == ["mode=ro", "immutable=1"]
 
 
 def test_a_sweep_without_trials_has_no_pictures(tmp_path):

@@ -7,7 +7,7 @@ from types import SimpleNamespace as Made
 import pytest
 from rich.console import Console
 
-from muslin.cli.sweep_view import picture, short
+from muslin.cli.sweep_view import View, picture, short
 
 
 class Worker:
@@ -57,6 +57,20 @@ def test_it_fits_with_a_line_a_trial(nodes, name):
         assert f"{number}: learning_rate 0.0005" in line
         assert short(name.format(number // 2)) in line
         assert ("begins" if number % 3 == 0 else f"0.85 after {number % 3}") in line
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_a_note_is_for_who_looks_at_the_terminal(terminal):
+    console = Console(width=80, file=io.StringIO(), force_terminal=terminal)
+    with View(console) as view:
+        view.note("it ends with Ctrl-C")
+    assert ("it ends with Ctrl-C\n" in console.file.getvalue()) == terminal
+
+
+def test_before_a_trial_runs_there_is_none_to_show():
+    scheduler = sweep(1, per=0)
+    assert not any("0.85" in line for line in lines(scheduler))
+    assert lines(scheduler)
 
 
 def test_many_nodes_are_counted_and_the_first_named():
