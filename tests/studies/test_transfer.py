@@ -12,6 +12,7 @@ from muslin import FeedForwardNeuralNetwork, InputError, datasets
 from muslin.files import write_json
 from muslin.runs import Run
 from muslin.studies import transfer
+from muslin.studies.transfer import elsewhere
 from muslin.training import Callback
 
 
@@ -352,3 +353,8 @@ def rows(*differences, seeds=5):
 )
 def test_the_conclusions(table, tuned, frozen):
     assert transfer.conclusions(table, 2) == [f"Fine-tuning {tuned}", f"Freezing layers 1–2 {frozen}"]
+
+
+def test_a_node_that_has_other_data_says_so():
+    with pytest.raises(InputError, match="digits is not the same data there"):
+        elsewhere.work({"dataset": "digits", "data_dir": None, "checksums": {"digits": "00"}}, None)

@@ -49,6 +49,23 @@ def our_python(monkeypatch):
     monkeypatch.setenv("PATH", os.pathsep.join([OURS, os.environ["PATH"]]))
 
 
+def test_a_record_of_an_unknown_kind_ends_the_reading():
+    def record(kind, data):
+        return struct.pack("<IHB", 0, len(data), kind) + data
+
+    log = bytes(wandb_file.HEADER) + record(1, b"one") + record(9, b"two") + record(1, b"three")
+    assert [*wandb_file.records(log)] == [b"one"]
+
+
+def test_a_program_without_a_metric_has_no_best_trial(sweep_file, tmp_path, muslin):
+    (tmp_path / "p.py").write_text("print('done')")
+    file = sweep_file(metric=None, program=str(tmp_path / "p.py"))
+    code, out, err = muslin("sweep", file, "--count", 2, "--workers", 1, "--runs-dir", tmp_path)
+    assert code == 0, err
+    assert "trials     2 finished" in out.splitlines()
+    assert not any(line.startswith(("best", "next", "picture")) for line in out.splitlines())
+
+
 def test_a_command_of_nothing():
     with pytest.raises(InputError, match="is empty once its macros are filled in"):
         program.Program([], {})

@@ -9,6 +9,7 @@ import pytest
 
 from muslin.errors import InputError
 from muslin.executors import training, worker
+from muslin.executors.processes import Processes
 from muslin.runs import Run
 from muslin.sweeps import trial
 
@@ -105,6 +106,29 @@ def test_what_goes_wrong_is_an_answer(function, changes, failed, tmp_path, capsy
     assert not answer["fatal"]
     assert answer.get("diverged", False) == ("diverged" in failed)
     assert ("Traceback" in capsys.readouterr().err) == (": module" in failed)
+
+
+def test_a_process_that_is_killed_is_told_of_and_replaced(tmp_path):
+    pool = Processes(1, tmp_path / "workers.log")
+    try:
+        pool.give("a", task(tmp_path, epochs=500) | {"function": "muslin.executors.training:train"})
+        worker, message = pool.next(60)
+        assert (message, pool.free) == ({"begin": []}, 0)
+        worker.kill()
+        while message is not None:  # what it had said before
+            again, message = pool.next(60)
+            assert again is worker
+        assert worker.code == -9
+        assert pool.done(worker, dead=True) == "a"
+        assert (pool.free, pool.idle) == (1, [])
+        pool.give("b", task(tmp_path / "b", hidden_size=0) | {"function": "muslin.executors.training:train"})
+        other, message = pool.next(60)
+        assert other is not worker
+        assert message["failed"].startswith("hidden_size is 0")
+        assert pool.done(other) == "b"
+        assert pool.idle == [other]
+    finally:
+        pool.stop()
 
 
 def test_messages_are_lines_and_a_row_waits_for_its_answer():
