@@ -131,7 +131,9 @@ def test_a_second_ctrl_c_ends_at_once():
         assert process.stderr.read() == ""
 
 
-LATER = [pytest.param(name, marks=pytest.mark.slow) for name in ("muslin.network", "pydantic", "sklearn", "matplotlib")]
+LATER = [
+    pytest.param(name, marks=pytest.mark.slow) for name in ("muslin.network", "pydantic", "safetensors", "matplotlib")
+]
 
 
 @pytest.mark.parametrize("name", ["typer", "numpy", *LATER])

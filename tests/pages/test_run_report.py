@@ -381,7 +381,7 @@ def test_samples_that_are_no_images(tmp_path, open_page):
     assert "The samples are not images." in page.locator("#test").inner_text()
     assert page.locator(".matrix td").count() == 9
     assert page.locator(".unit, .sample, .matrix button").count() == 0
-    assert {path.name for path in written["pictures"]} == {"curves.png", "diagnostics.png"}
+    assert {path.name for path in written["pictures"]} == {"curves.png", "diagnostics.png", "calibration.png"}
 
 
 def test_a_matrix_without_room_is_left_out(run, monkeypatch):

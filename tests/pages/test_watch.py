@@ -7,11 +7,12 @@ import shutil
 import socket
 import threading
 import time
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
 import pytest
+from playwright.sync_api import Error
 
 from muslin.cli.watch import _watched as watching
 from muslin.errors import InputError
@@ -282,10 +283,12 @@ def epochs(page, n):
 
 def until(page, condition):
     """Wait until a condition of JavaScript holds. The page's policy forbids Playwright's own way, eval."""
-    deadline = time.monotonic() + PATIENCE / 1000
-    while not page.evaluate(condition):
+    deadline, holds = time.monotonic() + PATIENCE / 1000, False
+    while not holds:
         assert time.monotonic() < deadline, condition
         time.sleep(0.02)
+        with suppress(Error):  # the page is just being loaded again
+            holds = page.evaluate(condition)
 
 
 def test_the_page_follows_a_run_to_its_end(training, watched_page):

@@ -182,10 +182,10 @@ def test_settings_of_a_trial_can_be_read(begin):
 @pytest.mark.slow
 def test_25_kills_at_random_moments(begin, tmp_path):
     rng = random.Random(0)
-    sweep = begin(count=40, parameters=SLOW | {"epochs": {"value": 4}})
+    sweep = begin(count=40, parameters=SLOW | {"epochs": {"value": 60}})
     finished, kills = {}, 0
     while kills < 25:
-        time.sleep(rng.uniform(0.3, 4))
+        time.sleep(rng.uniform(0.3, 2))
         if sweep.process.poll() is not None:
             break
         workers = sweep.workers()
