@@ -49,7 +49,9 @@ AT_ONCE = 16_384
 #: floating-point operations of a step below which a second thread is slower
 SMALL = 500_000
 #: steps by which another way to play is looked at, and seconds of a piece between two such looks
-LOOK, PIECE = 16, 0.05
+LOOK, PIECE = 4, 0.05
+#: as many times as long as the way that is taken may those steps take before a second look is worth its time
+WAKING = 3
 #: bytes that a copy of samples may take that do not lie row by row, or are of another type
 COPIED = 2**30
 #: learning rate of the steps by which a tape is tried
@@ -480,7 +482,7 @@ class Pace:
         if len(self.taped.tapes) == 1:
             return self.taped.run(done, n, pool)
         if self._due():
-            done, finite = self._timed(done, min(n, done + LOOK), pool, not self.spread)
+            done, finite = self._look(done, n, pool, not self.spread)
             if self.seconds[not self.spread] < self.seconds[self.spread]:
                 self.spread = not self.spread
             self.worked, self.usual = 0.0, self.seconds[self.spread]
@@ -489,9 +491,16 @@ class Pace:
         steps = max(LOOK, int(PIECE / (self.seconds[self.spread] or PIECE)))
         return self._timed(done, min(n, done + steps), pool, self.spread)
 
+    def _look(self, done, n, pool, spread):
+        """Some steps in that way; and again, if they were not far too slow, since threads wake up in the first ones."""
+        done, finite = self._timed(done, min(n, done + LOOK), pool, spread)
+        if finite and done < n and self.seconds[spread] < WAKING * self.seconds[not spread]:
+            done, finite = self._timed(done, min(n, done + 2 * LOOK), pool, spread)
+        return done, finite
+
     def _due(self):
-        """Whether it is time to look at the other way: sooner where steps take longer than they did."""
-        slower = self.seconds[self.spread] > 1.25 * self.usual
+        """Whether it is time to look at the other way: sooner where several threads take longer than they did."""
+        slower = self.spread and self.seconds[True] > 1.25 * self.usual
         return self.worked > (10 if slower else 100) * LOOK * self.seconds[not self.spread]
 
     def _timed(self, done, n, pool, spread):
