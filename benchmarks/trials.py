@@ -72,7 +72,8 @@ def ours(folder, count):
 def theirs(peer, folder, data, configurations, python):
     storage, began = f"sqlite:///{folder}/study.db", time.perf_counter()
     subprocess.run([python, "-c", BEGIN, storage, json.dumps(configurations)], check=True)
-    work = json.dumps({"peer": peer, "storage": storage, "folder": data.folder})
+    space = {name: sorted({c[name] for c in configurations}, key=str) for name in configurations[0]}
+    work = json.dumps({"peer": peer, "storage": storage, "folder": data.folder, "space": space})
     command = [python, "-m", "benchmarks.peers.trials", work]
     with open(f"{folder}/log", "w") as log:
         workers = [

@@ -125,7 +125,7 @@ def main():
     study, train = optuna.load_study(study_name="trials", storage=work["storage"]), TRAIN[work["peer"]]
 
     def objective(trial):
-        c = trial.system_attrs["fixed_params"]
+        c = {name: trial.suggest_categorical(name, values) for name, values in work["space"].items()}
         return float((train(c, X[:n], y[:n], X[n:]) == y[n:]).mean())
 
     while study.get_trials(deepcopy=False, states=(optuna.trial.TrialState.WAITING,)):
