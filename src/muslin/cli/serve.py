@@ -2,7 +2,7 @@
 
 import shlex
 import sys
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Annotated
 
@@ -30,20 +30,20 @@ def command(
 
     server = Host(runs_dir, host, port, storage)
     key = f"$(cat {shlex.quote(str(server.home / 'key'))})"
-    if json:
-        emit({"url": server.url, "key_file": str(server.home / "key"), "runs": str(runs_dir)})
-        sys.stdout.flush()
-    else:
-        console(json).print(
-            f"serving    {runs_dir}\npage       {server.url}\n"
-            f"clients    export WANDB_BASE_URL={server.url} WANDB_API_KEY={key}\nend        Ctrl-C"
-        )
-        sys.stdout.flush()
-    if not live.loopback(host):
-        print(
-            f"muslin: Everyone who reaches this machine and has the key can read and write runs (--host {host}); the "
-            "key travels unencrypted.",
-            file=sys.stderr,
-        )
-    with suppress(KeyboardInterrupt):
+    with closing(server), suppress(KeyboardInterrupt):
+        if json:
+            emit({"url": server.url, "key_file": str(server.home / "key"), "runs": str(runs_dir)})
+            sys.stdout.flush()
+        else:
+            console(json).print(
+                f"serving    {runs_dir}\npage       {server.url}\n"
+                f"clients    export WANDB_BASE_URL={server.url} WANDB_API_KEY={key}\nend        Ctrl-C"
+            )
+            sys.stdout.flush()
+        if not live.loopback(host):
+            print(
+                f"muslin: Everyone who reaches this machine and has the key can read and write runs (--host {host}); "
+                "the key travels unencrypted.",
+                file=sys.stderr,
+            )
         server.run()

@@ -48,16 +48,16 @@ def command(
     alone = live.loopback(host)
     page = live.application(path, watched, live.names(host))
     listening, address = live.listen(host, port or 0)
-    if json:
-        emit({"path": str(path), "url": address})
-        sys.stdout.flush()
-    else:
-        console(json).print(f"watching   {path}\npage       {address}\nend        Ctrl-C")
-    if not alone:
-        print(f"muslin: Everyone who reaches this machine can see the page (--host {host}).", file=sys.stderr)
-    if at_desk if open is None else open:
-        webbrowser.open(address)
     with suppress(KeyboardInterrupt):
+        if json:
+            emit({"path": str(path), "url": address})
+            sys.stdout.flush()
+        else:
+            console(json).print(f"watching   {path}\npage       {address}\nend        Ctrl-C")
+        if not alone:
+            print(f"muslin: Everyone who reaches this machine can see the page (--host {host}).", file=sys.stderr)
+        if at_desk if open is None else open:
+            webbrowser.open(address)
         live.server(page).run(sockets=[listening])
 
 
