@@ -1,7 +1,13 @@
 """The C functions that a tape consists of calls of: loops, matrix products, functions of NumPy, meetings of threads."""
 
+import ctypes
+import gc
+import hashlib
+import inspect
+import math
 import platform
-from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -14,7 +20,6 @@ from numba.extending import intrinsic
 from numba.np.arrayobj import populate_array
 
 from muslin.engines.formula import define
-from muslin.engines.templates import kept
 
 SOURCE = Path(__file__).read_text(encoding="utf-8")  # what the C functions below are made from
 
@@ -44,6 +49,27 @@ def _array(context, address, shape, number):
         return array._getvalue()
 
     return kind(nb.int64, shape, number), code
+
+
+@intrinsic
+def _row(context, array, j, start, stop):
+    """``array[j, start:stop]`` of a matrix in C order, for which numba would make much more code."""
+    kind = nb.types.Array(array.dtype, 1, "C")
+
+    def code(context, builder, signature, arguments):
+        given, j, start, stop = arguments
+        matrix = context.make_array(array)(context, builder, given)
+        columns, item = cgutils.unpack_tuple(builder, matrix.shape)[1], context.get_abi_sizeof(matrix.data.type.pointee)
+        data = builder.gep(matrix.data, [builder.add(builder.mul(j, columns), start)], inbounds=True)
+        row, sizes, size = (
+            context.make_array(kind)(context, builder),
+            [builder.sub(stop, start)],
+            ir.Constant(I64, item),
+        )
+        populate_array(row, data=data, shape=sizes, strides=[size], itemsize=size, meminfo=None)
+        return row._getvalue()
+
+    return kind(array, nb.int64, nb.int64, nb.int64), code
 
 
 @intrinsic
@@ -140,20 +166,22 @@ def _gemv_intrinsic(real, size):
 
 
 def _dot_intrinsic(real, size):
-    """cblas_?dot of a vector with itself, in double precision."""
+    """cblas_?dot of a vector with itself, into a number in double precision."""
     number = {nb.float32: ir.FloatType(), nb.float64: ir.DoubleType()}[real]
 
     @intrinsic
-    def call(context, function, n, x):
+    def call(context, function, n, x, result):
         def code(context, builder, signature, values):
             whole, double = ir.IntType(size), ir.DoubleType()
             kind = ir.FunctionType(number, [whole, I64, whole, I64, whole])
             n = values[1] if size == 64 else builder.trunc(values[1], whole)
             one = ir.Constant(whole, 1)
             product = builder.call(builder.inttoptr(values[0], kind.as_pointer()), [n, values[2], one, values[2], one])
-            return product if number == double else builder.fpext(product, double)
+            product = product if number == double else builder.fpext(product, double)
+            builder.store(product, builder.inttoptr(values[3], double.as_pointer()))
+            return context.get_dummy_value()
 
-        return nb.float64(nb.int64, nb.int64, nb.int64), code
+        return nb.void(*[nb.int64] * 4), code
 
     return call
 
@@ -189,63 +217,108 @@ def _load(context, address):
     return nb.int64(nb.int64), code
 
 
+#: of its options numba's own types know some
+NJIT: Any = nb.njit
+
+
+def jit(function: Any) -> Any:
+    """The function, compiled to be called by other compiled ones only."""
+    return NJIT(error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)(function)
+
+
 def _entry(function, identity):
-    """The C function of a tape that the Python function describes; keep it as long as its address is used."""
-    return kept(nb.cfunc, function, identity, SIGNATURE, error_model="numpy")
+    """The C function of a tape that the Python function describes, from numba's cache on disk if it is there; keep it
+    as long as its address is used.
+
+    Numba finds compiled code by the function's name and the date of the file. Here the name holds a digest of all that
+    the code is made from, so that a formula that was edited is a new one, whichever file it stands in.
+    """
+    function.__qualname__ += "_" + hashlib.sha256(identity.encode()).hexdigest()[:16]
+    with _kept_all():
+        try:
+            return nb.cfunc(SIGNATURE, cache=True, error_model="numpy")(function)
+        except RuntimeError:  # no folder to write to
+            return nb.cfunc(SIGNATURE, error_model="numpy")(function)
 
 
-@cache
-def entry(loop: Any, *kinds: tuple[np.dtype, int]) -> Any:
-    """The C function that runs a loop over arrays. kinds: (dtype, rank) of each. Its arguments: address and shape."""
-    given, at = [], 0
-    for i, (_, rank) in enumerate(kinds):
-        shape = "".join(f"args[{at + 1 + n}], " for n in range(rank))
-        given.append(f"array(args[{at}], ({shape}), type_{i})")
-        at += 1 + rank
-    source = f"def call(args):\n    loop({', '.join(given)})\n    return 0"
-    types = {f"type_{i}": nb.from_dtype(np.dtype(dtype)) for i, (dtype, _) in enumerate(kinds)}
-    globals_ = {"loop": loop, "array": _array, "__name__": __name__, **types}
-    return _entry(define(source, globals_, __file__), f"{source}{types}{loop.py_func.__qualname__}")
+@contextmanager
+def _kept_all() -> Iterator[None]:
+    """Python looks for no garbage in here: it would go through all of numba's objects again and again."""
+    collects = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collects:
+            gc.enable()
+
+
+class Loop:
+    """A loop over arrays in C order, from its text: a C function for each combination of their types and dimensions,
+    compiled when it is first asked for. Called with arrays, it runs.
+
+    source: of a function of the arrays, without a result; names: what it takes from its module; identity: all that
+    these are made from.
+    """
+
+    def __init__(self, source: str, names: dict[str, Any] | None = None, identity: str = ""):
+        self.source, self.names, self.identity = source, names or {}, identity
+        described = define(source, {}, __file__)
+        self.name, self.arrays = described.__name__, list(inspect.signature(described).parameters)
+        self._entries: dict[tuple, Any] = {}
+
+    def entry(self, *kinds: tuple[np.dtype, int]) -> Any:
+        """The C function. kinds: (dtype, dimensions) of each array. Its arguments: address and shape of each."""
+        if kinds not in self._entries:
+            self._entries[kinds] = self._compiled(kinds)
+        return self._entries[kinds]
+
+    def _compiled(self, kinds):
+        lines, at = [f"def {self.name}(args):"], 0
+        for name, (_, rank) in zip(self.arrays, kinds, strict=True):
+            shape = "".join(f"args[{at + 1 + n}], " for n in range(rank))
+            lines.append(f"    {name} = array(args[{at}], ({shape}), type_of_{name})")
+            at += 1 + rank
+        source = "\n".join([*lines, *self.source.strip().splitlines()[1:], "    return 0"])
+        types = {f"type_of_{name}": nb.from_dtype(kind[0]) for name, kind in zip(self.arrays, kinds, strict=True)}
+        space = (
+            self.names | types | {"array": _array, "row": _row, "__name__": __name__}
+        )  # numba's cache imports that module
+        return _entry(define(source, space, __file__), f"{source}{types}{self.identity}")
+
+    def __call__(self, *arrays: np.ndarray) -> None:
+        if not all(array.flags.c_contiguous for array in arrays):
+            raise ValueError(f"the arrays of {self.name} do not all lie in C order")
+        entry = self.entry(*((array.dtype, array.ndim) for array in arrays))
+        told = [number for array in arrays for number in (array.ctypes.data, *array.shape)]
+        entry.ctypes((ctypes.c_int64 * len(told))(*told))
+
+
+def _handed_on(name, n, intrinsic_of, dtype, size):
+    """The C function that hands its n arguments on to one of BLAS."""
+    call = intrinsic_of(nb.from_dtype(np.dtype(dtype)), size)  # a name of its module: numba's cache knows no closures
+    source = f"def {name}(args):\n    call({', '.join(f'args[{i}]' for i in range(n))})\n    return 0"
+    return _entry(define(source, {"call": call, "__name__": __name__}, __file__), f"{SOURCE}{dtype}{size}")
 
 
 @cache
 def gemm(dtype: np.dtype, size: int) -> Any:
     """C = A B by BLAS. Arguments: address of cblas_?gemm; 111 or 112 (transposed) for A, B; m, n, k; A, its leading
     dimension, B, its, C, its."""
-    call_gemm = _gemm_intrinsic(nb.from_dtype(np.dtype(dtype)), size)
-
-    def gemm(args):
-        call_gemm(
-            args[0], args[1], args[2], args[3], args[4], args[5], args[6], args[7], args[8], args[9], args[10], args[11]
-        )
-        return 0
-
-    return _entry(gemm, f"{SOURCE}{dtype}{size}")
+    return _handed_on("gemm", 12, _gemm_intrinsic, dtype, size)
 
 
 @cache
 def gemv(dtype: np.dtype, size: int) -> Any:
     """y = Aᵀx by BLAS. Arguments: address of cblas_?gemv; 101 or 102 (by rows or by columns); rows and columns of A; A,
     its leading dimension; x, its step; y, its step."""
-    call_gemv = _gemv_intrinsic(nb.from_dtype(np.dtype(dtype)), size)
-
-    def gemv(args):
-        call_gemv(args[0], args[1], args[2], args[3], args[4], args[5], args[6], args[7], args[8], args[9])
-        return 0
-
-    return _entry(gemv, f"{SOURCE}{dtype}{size}")
+    return _handed_on("gemv", 10, _gemv_intrinsic, dtype, size)
 
 
 @cache
 def square(dtype: np.dtype, size: int) -> Any:
-    """x·x by BLAS. Arguments: address of cblas_?dot; x, its length; where the result goes (float64)."""
-    call_dot = _dot_intrinsic(nb.from_dtype(np.dtype(dtype)), size)
-
-    def square(args):
-        _array(args[3], (1,), nb.float64)[0] = call_dot(args[0], args[2], args[1])
-        return 0
-
-    return _entry(square, f"{SOURCE}{dtype}{size}")
+    """x·x by BLAS. Arguments: address of cblas_?dot; length of x, x; where the result goes (float64)."""
+    return _handed_on("square", 4, _dot_intrinsic, dtype, size)
 
 
 @cache
@@ -336,47 +409,51 @@ def finite() -> Any:
         total = 0.0
         for part in _array(args[0], (args[1],), nb.float64):
             total += part
-        return 0 if np.isfinite(total) else NOT_FINITE
+        return 0 if math.isfinite(total) else NOT_FINITE
 
     return _entry(finite, SOURCE)
 
 
 @cache
-def player() -> Callable:
-    """play(table, moves, times, meeting): the calls of a tape (calls × (address, arguments…)), again and again; after
-    each time the arguments are moved on. Returns how often the tape was played to its end, n, or −1 − n where a sum is
-    no longer finite.
+def player() -> Any:
+    """The calls of a tape, again and again; after each time their arguments are moved on.
+
+    Arguments: addresses of the table (calls × (address, arguments…)) and of the moves; number of calls, width of the
+    table; how many times; address of the `meeting`. Returns how often the tape was played to its end, n, or −1 − n
+    where a sum is no longer finite.
 
     After each time the thread looks whether it is asked to leave. It tells the others, who wait for it before they
     write anything that counts: so all of them leave after the same step.
     """
 
-    def play(table, moves, times, meeting):
-        for time in range(times):
-            for i in range(len(table)):
-                call = table[i]
-                answer = _call(call[0], call.ctypes.data + 8)
+    def play(args):
+        calls, width = args[2], args[3]
+        table, moves = _array(args[0], (calls * width,), nb.int64), _array(args[1], (calls * width,), nb.int64)
+        for time in range(args[4]):
+            at = args[0]
+            for _ in range(calls):
+                answer = _call(_load(at), at + 8)
                 if answer:
                     return time if answer == OTHERS_LEFT else -1 - time
-                call += moves[i]
-            if _load(meeting + BELL):
-                _add(meeting + LEFT, 1)
+                at += 8 * width
+            for i in range(table.size):
+                table[i] += moves[i]
+            if _load(args[5] + BELL):
+                _add(args[5] + LEFT, 1)
                 return time + 1
-        return times
+        return args[4]
 
-    return kept(nb.njit, play, SOURCE, nogil=True)
+    return _entry(play, SOURCE)
 
 
-@cache
-def once() -> Any:
-    """A tape that nobody else plays, once; the same as a call: address of the table, number of calls, its width.
-    From Python, through ctypes, it is called in less time than `player`."""
+class Playing:
+    """The `player` of a table, its moves and the `meeting` of its threads; called with how many times, it plays."""
 
-    def once(args):
-        at, step = args[0], 8 * args[2]
-        for _ in range(args[1]):
-            _call(_load(at), at + 8)
-            at += step
-        return 0
+    def __init__(self, table: np.ndarray, moves: np.ndarray, meeting: np.ndarray):
+        self.memory, self.play = (table, moves, meeting), player().ctypes
+        self.arguments = np.array([table.ctypes.data, moves.ctypes.data, *table.shape, 1, meeting.ctypes.data])
+        self.pointer = self.arguments.ctypes.data_as(ctypes.POINTER(ctypes.c_int64))
 
-    return _entry(once, SOURCE)
+    def __call__(self, times: int = 1) -> int:
+        self.arguments[4] = times
+        return self.play(self.pointer)

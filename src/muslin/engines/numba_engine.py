@@ -25,13 +25,13 @@ class NumbaEngine(NumpyEngine):
         self._compiled: WeakKeyDictionary[Callable, dict[Any, Any]] = WeakKeyDictionary()
 
     def gather(self, X: np.ndarray, rows: np.ndarray, out: np.ndarray) -> None:
-        if X.flags.c_contiguous and X.dtype in GATHERED and (loop := _gather()):
+        if _in_rows(X, rows, out) and X.dtype in GATHERED and (loop := _gather()):
             loop(X, rows, all_columns(X.shape[1]), scale(X.dtype, out.dtype), out)
         else:
             super().gather(X, rows, out)
 
     def augment(self, how: Any, X: np.ndarray, rows: np.ndarray, ways: np.ndarray, out: np.ndarray) -> None:
-        if not (X.flags.c_contiguous and X.dtype in GATHERED and _gather()):
+        if not (_in_rows(X, rows, ways, out) and X.dtype in GATHERED and _gather()):
             super().augment(how, X, rows, ways, out)
             return
         from muslin.engines import templates
@@ -43,16 +43,18 @@ class NumbaEngine(NumpyEngine):
             templates.pictures("mix", out.dtype)(P, ways, shape, share, out)
 
     def activate(self, function: Callable, A: np.ndarray, b: np.ndarray, H: np.ndarray) -> None:
-        if self.why_not("activate", function, A.dtype):
+        arrays = {"A": A.T, "b": b[:, 0], "H": H.T}
+        if self.why_not("activate", function, A.dtype) or not _in_rows(*arrays.values()):
             super().activate(function, A, b, H)
         else:
-            _run(self.compiled("activate", function, A.dtype), {"A": A.T, "b": b[:, 0], "H": H.T}, len(A))
+            _run(self.compiled("activate", function, A.dtype), arrays, len(A))
 
     def slope(self, slope: Callable, dH: np.ndarray, A: np.ndarray, H: np.ndarray, dA: np.ndarray) -> None:
-        if self.why_not("slope", slope, A.dtype):
+        arrays = {"dH": dH.T, "A": A.T, "H": H.T, "dA": dA.T}
+        if self.why_not("slope", slope, A.dtype) or not _in_rows(*arrays.values()):
             super().slope(slope, dH, A, H, dA)
         else:
-            _run(self.compiled("slope", slope, A.dtype), {"dH": dH.T, "A": A.T, "H": H.T, "dA": dA.T}, len(A))
+            _run(self.compiled("slope", slope, A.dtype), arrays, len(A))
 
     def update(
         self,
@@ -63,7 +65,7 @@ class NumbaEngine(NumpyEngine):
         scalars: Mapping[str, float],
         decay: float = 0.0,
     ) -> None:
-        if self.why_not("update", rule, theta.dtype):
+        if self.why_not("update", rule, theta.dtype) or not _in_rows(theta, g, *slots):
             super().update(rule, theta, g, slots, scalars, decay)
         else:
             compiled = self.compiled("update", rule, theta.dtype)
@@ -173,6 +175,10 @@ def all_columns(n: int) -> np.ndarray:
 def scale(stored: np.dtype, dtype: np.dtype) -> np.ndarray:
     """What a stored number is multiplied by, as a vector of one."""
     return np.array([1 / 255 if stored == np.uint8 else 1], dtype)
+
+
+def _in_rows(*arrays):
+    return all(array.flags.c_contiguous for array in arrays)
 
 
 def _run(passes, arrays, n):

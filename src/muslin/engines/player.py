@@ -338,7 +338,7 @@ class TapedStep:
         self.tapes, self.pace = [self._record(part) for part in range(parts)], Pace(self)
         self.formulas = self._formulas()
         self.joined = joined(self.tapes)
-        self.play = calls.player()
+        self.play = {tape: calls.Playing(tape.table, tape.moves, self.meeting) for tape in (*self.tapes, self.joined)}
 
     def _record(self, part):
         recorder = StepRecorder(self, part)
@@ -398,28 +398,29 @@ class TapedStep:
         spread: each tape on a thread of its own; else one thread plays them all, with the same numbers.
         """
         self.meeting[:3] = 0
-        tables = [(tape.rewind(first), tape.moves) for tape in (self.tapes if spread else [self.joined])]
-        meeting, here, runs = self.meeting.ctypes.data, n - first == 1, []
-        cores = _a_core_each(len(tables))
+        tapes, here, runs = self.tapes if spread else [self.joined], n - first == 1, []
+        for tape in tapes:
+            tape.rewind(first)
+        cores = _a_core_each(len(tapes))
         try:
-            for (table, moves), core in list(zip(tables, cores, strict=True))[here:]:
-                runs.append(pool.submit(self._play_on, core, table, moves, n - first, meeting))
+            for tape, core in list(zip(tapes, cores, strict=True))[here:]:
+                runs.append(pool.submit(self._play_on, core, tape, n - first))
             if here:  # handing a single step over takes longer than waiting for its end
                 with flushed():
-                    played = self._play_on(cores[0], *tables[0], 1, meeting)
+                    played = self._play_on(cores[0], tapes[0], 1)
             wait(runs)
         except BaseException:  # Ctrl-C
             self.bell[0] = 1
-            if here or len(runs) < len(tables):  # those that wait for one that never comes do not wait for ever
+            if here or len(runs) < len(tapes):  # those that wait for one that never comes do not wait for ever
                 self.meeting[2] = 1
             wait(runs)
             raise
         played = played if here else runs[0].result()
         return (first + played, True) if played >= 0 else (first - 1 - played, False)
 
-    def _play_on(self, core, *arguments):
+    def _play_on(self, core, tape, times):
         with _kept_on(core):
-            return self.play(*arguments)
+            return self.play[tape](times)
 
     def __call__(self, rows: np.ndarray, state: Any, rate: Rate, pool: Executor) -> Iterator[Batch]:
         """Train on ``rows``, whole batches; yields (samples, mean loss, right predictions) of each."""

@@ -6,7 +6,6 @@ probabilities do not depend on the number of threads. A single sample goes throu
 weight once, and BLAS would copy them first.
 """
 
-import ctypes
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
@@ -66,10 +65,7 @@ class Pass:
         self.network, self.tape, self.limits, self.beyond = network, recorder.tape(), recorder.limits, recorder.beyond
         self.largest = np.finfo(network.dtype).max
         self.function, self.formula, self.meeting = network.function, self._formula(), calls.meeting()
-        self.table = self.tape.rewind()
-        self.play, self.once = calls.player(), calls.once().ctypes
-        self.arguments = np.array([self.table.ctypes.data, *self.table.shape])
-        self.pointer = self.arguments.ctypes.data_as(ctypes.POINTER(ctypes.c_int64))
+        self.playing, self.play = calls.Playing, calls.Playing(self.tape.table, self.tape.moves, self.meeting)
 
     def _formula(self):
         """What the engine makes of the activation now, if it is asked for."""
@@ -83,7 +79,7 @@ class Pass:
         """Probabilities of n samples; None where a number of X is not finite or of another scale."""
         self.X[...] = X
         self._begin(len(X))
-        self.once(self.pointer)
+        self.play()
         return None if self.beyond[0] else self.P.copy()
 
     def _begin(self, n):
@@ -95,12 +91,13 @@ class Pass:
     def chunks(self, X: np.ndarray, P: np.ndarray) -> bool:
         """P ← the probabilities of X, chunk by chunk of n samples; returns whether all numbers of X are finite and of
         the scale of the samples of training."""
-        table, moves = self.tape.rewind(), np.zeros_like(self.table)
+        table = self.tape.rewind()
+        moves = np.zeros_like(table)
         for own, theirs in (self.X, X), (self.P, P):
             places = table == own.ctypes.data
             table[places], moves[places] = theirs.ctypes.data, own.nbytes
         self._begin(len(X))
-        self.play(table, moves, len(X) // len(self.X), self.meeting.ctypes.data)
+        self.playing(table, moves, self.meeting)(len(X) // len(self.X))
         self.tape.rewind()
         return not self.beyond[0] and bool(self.beyond[1] or X.dtype == np.uint8)
 

@@ -176,7 +176,7 @@ class Recorder:
                 raise CannotRecord(f"{name} of rows that do not lie side by side")
             places.append(len(arguments))
             arguments += [array.ctypes.data, *array.shape]
-        entry = self.functions.entry(loop, *((array.dtype, array.ndim) for array in told))
+        entry = loop.entry(*((array.dtype, array.ndim) for array in told))
         moves = {places[i]: by for i, by in (moves or {}).items()}
         written = [i % len(arrays) for i in writes]
         reads = [array for i, array in enumerate(arrays) if i not in written]
@@ -233,7 +233,7 @@ class Recorder:
         """result ← x·x, by BLAS."""
         if (product := blas.product(self.dtype, "dot")) is None:
             raise CannotRecord("the BLAS that NumPy uses cannot be called by address")
-        arguments = [product[0], x.ctypes.data, x.size, result.ctypes.data]
+        arguments = [product[0], x.size, x.ctypes.data, result.ctypes.data]
         self.write("dot", self.functions.square(self.dtype, product[1]), arguments, [x], [result], memory=(x, result))
 
     def _multiply_and_turn(self, A, B, C):

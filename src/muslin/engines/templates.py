@@ -1,17 +1,17 @@
 """Loops around formulas: numba compiles a template that a formula of one element is put into."""
 
-import hashlib
 import inspect
 import math
 from collections.abc import Callable
 from functools import cache
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numba as nb
 import numpy as np
 
 from muslin import augmentation
 from muslin.engines import dropout
+from muslin.engines.calls import Loop, jit
 from muslin.engines.formula import Bindings, NotCertain, ParsedFormula, define
 from muslin.normalization import EPSILON, MOMENTUM
 
@@ -22,7 +22,7 @@ GATHER = """
 def gather(X, rows, columns, scale, out):
     start, stop = columns[0], columns[1]
     for j in range(rows.size):
-        x, o = X[rows[j], start:stop], out[j, start:stop]
+        x, o = row(X, rows[j], start, stop), row(out, j, start, stop)
         for i in range(x.size):
             o[i] = x[i] * scale[0]
 """
@@ -30,11 +30,10 @@ def gather(X, rows, columns, scale, out):
 ACTIVATE = """
 def activate(A, b, H, columns):
     start, stop = columns[0], columns[1]
-    shift = b[start:stop]
     for j in range(A.shape[0]):
-        a, h = A[j, start:stop], H[j, start:stop]
-        for i in range(shift.size):
-            a[i] += shift[i]
+        a, h = row(A, j, start, stop), row(H, j, start, stop)
+        for i in range(a.size):
+            a[i] += b[start + i]
             h[i] = formula(a[i])
 """
 
@@ -42,7 +41,7 @@ FINISH = """
 def finish(A, H, columns):
     start, stop = columns[0], columns[1]
     for j in range(A.shape[0]):
-        a, h = A[j, start:stop], H[j, start:stop]
+        a, h = row(A, j, start, stop), row(H, j, start, stop)
         for i in range(a.size):
             h[i] = formula(a[i], h[i])
 """
@@ -51,7 +50,7 @@ INNER = """
 def inner(A, H, dA, columns):
     start, stop = columns[0], columns[1]
     for j in range(A.shape[0]):
-        a, h, d = A[j, start:stop], H[j, start:stop], dA[j, start:stop]
+        a, h, d = row(A, j, start, stop), row(H, j, start, stop), row(dA, j, start, stop)
         for i in range(a.size):
             d[i] = formula(a[i], h[i])
 """
@@ -60,7 +59,8 @@ SLOPE = """
 def slope(dH, A, H, dA, columns):
     start, stop = columns[0], columns[1]
     for j in range(A.shape[0]):
-        e, a, h, d = dH[j, start:stop], A[j, start:stop], H[j, start:stop], dA[j, start:stop]
+        e, a = row(dH, j, start, stop), row(A, j, start, stop)
+        h, d = row(H, j, start, stop), row(dA, j, start, stop)
         for i in range(a.size):
             d[i] = e[i] * formula(a[i], h[i]{applied})
 """
@@ -77,9 +77,10 @@ def update(theta, g{slots}, scalars):
 
 TARGETS = """
 def targets(table, y, rows, Y):
-    for j in range(rows.size):
-        for i in range(Y.shape[0]):
-            Y[i, j] = table[i, y[rows[j]]]
+    for i in range(Y.shape[0]):
+        t, o = row(table, i, 0, table.shape[1]), row(Y, i, 0, rows.size)
+        for j in range(rows.size):
+            o[j] = t[y[rows[j]]]
 """
 
 OUTER = """
@@ -376,10 +377,10 @@ BARE = {
 
 
 class Pass(NamedTuple):
-    """A function, compiled (which takes the columns too) or NumPy's own, and the names of the arrays that it takes; the
-    last one is written."""
+    """A loop (which takes the columns too) or NumPy's own function, and the names of the arrays that it takes; the last
+    one is written."""
 
-    function: Callable
+    function: Loop | np.ufunc
     operands: tuple[str, ...]
 
 
@@ -387,32 +388,30 @@ class CompiledRule(NamedTuple):
     """An optimizer's rule: the loop over θ, gradient, slots and a vector of scalars (float64), and what gives these
     scalars of (decay, keyword arguments of the rule)."""
 
-    loop: Callable
+    loop: Loop
     scalars: Callable
 
 
 @cache
-def bare(name: str) -> Callable:
+def bare(name: str) -> Loop:
     """The loop without a formula that has this name. Raises NotCertain where numba is switched off."""
     _switched_on()
-    return jit(define(BARE[name], {"__name__": __name__}, __file__), BARE[name])
+    return Loop(BARE[name])
 
 
 @cache
-def mask(dtype: np.dtype) -> Callable:
+def mask(dtype: np.dtype) -> Loop:
     """Dropout's masks: the key, the first unit's number, below what one is left out, the others' value; (B × n)."""
     _switched_on()
     names = {"mixed": jit(dropout.mixed), "GOLDEN": dropout.GOLDEN, "zero": dtype.type(0)}
-    source = f"{MASK}{inspect.getsource(dropout)}{dtype}"
-    return jit(define(MASK, {"__name__": __name__, **names}, __file__), source)
+    return Loop(MASK, names, f"{inspect.getsource(dropout)}{dtype}")
 
 
 @cache
-def clip(dtype: np.dtype) -> Callable:
+def clip(dtype: np.dtype) -> Loop:
     """What scales a part of the gradient: all summands of its squared norm, the longest it may be, and the part."""
     _switched_on()
-    names = {"math": math, "real": dtype.type}
-    return jit(define(CLIP, {"__name__": __name__, **names}, __file__), f"{CLIP}{dtype}")
+    return Loop(CLIP, {"math": math, "real": dtype.type}, str(dtype))
 
 
 #: the loops for pictures, by name
@@ -420,12 +419,12 @@ PICTURES = {"warp": WARP, "mix": MIX, "mix_targets": MIX_TARGETS}
 
 
 @cache
-def pictures(name: str, dtype: np.dtype) -> Callable:
+def pictures(name: str, dtype: np.dtype) -> Loop:
     """The loop for pictures that has this name."""
     _switched_on()
     places = {name: place for name, place in vars(augmentation).items() if name.isupper() or name[1:].isdigit()}
     names = {"np": np, "math": math, "real": dtype.type, "one": dtype.type(1), **places}
-    return jit(define(PICTURES[name], {"__name__": __name__, **names}, __file__), f"{PICTURES[name]}{places}{dtype}")
+    return Loop(PICTURES[name], names, f"{places}{dtype}")
 
 
 #: the loops of batch normalization, by name
@@ -438,14 +437,13 @@ NORMALIZATION = {
 
 
 @cache
-def normalization(name: str, dtype: np.dtype) -> Callable:
+def normalization(name: str, dtype: np.dtype) -> Loop:
     """The loop of batch normalization that has this name."""
     _switched_on()
     real = dtype.type
     names = {"np": np, "real": real, "zero": real(0), "one": real(1), "UNITS": UNITS}
     names |= {"epsilon": real(EPSILON), "momentum": real(MOMENTUM)}
-    source = f"{NORMALIZATION[name]}{EPSILON}{MOMENTUM}{UNITS}{dtype}"
-    return jit(define(NORMALIZATION[name], {"__name__": __name__, **names}, __file__), source)
+    return Loop(NORMALIZATION[name], names, f"{EPSILON}{MOMENTUM}{UNITS}{dtype}")
 
 
 def activate(formula: Callable, dtype: np.dtype, bindings: Bindings) -> list[Pass]:
@@ -486,7 +484,7 @@ def update(formula: Callable, dtype: np.dtype, bindings: Bindings) -> CompiledRu
         dtype,
         parsed,
         ranks=[1] * (2 + len(slots)),
-        more=[np.zeros(1 + len(parsed.scalars))],
+        more=[(np.dtype(float), 1)],
         slots="".join(f", {s}" for s in slots),
         elements="".join(f", {s}[i]" for s in slots),
         unpacked="\n".join(f"    {name} = {text}" for name, text in reals.items()),
@@ -508,48 +506,25 @@ def _without_scalars(parsed):
         raise NotCertain(f"an activation has no scalars: {', '.join(parsed.scalars)}")
 
 
-def _loop(template, dtype, parsed, element=None, ranks=(), more=(), **filling):
-    """The template's loop around the function of one element (the formula's own if none is given), compiled and tried.
+#: the type and dimensions of [start, stop]
+COLUMNS = [(np.dtype(int), 1)]
 
-    ranks: dimensions of its arguments, to try it with; more: further ones (else the columns).
+
+def _loop(template, dtype, parsed, element=None, ranks=(), more=COLUMNS, **filling):
+    """The template's loop around the function of one element (the formula's own if none is given), compiled.
+
+    ranks: dimensions of its arrays; more: (dtype, dimensions) of further ones (else the columns).
     """
     _switched_on()
     constants = tuple((n, v if type(v) is np.float64 else dtype.type(v)) for n, v in parsed.constants.items())
     loop = _loop_of(template.format(**filling), element or parsed.source, constants, dtype)
-    if not more:
-        more = [np.array([0, 1])]
-    with np.errstate(all="ignore"):
-        loop(*(np.zeros((64,) if rank == 1 else (1, 1), dtype) for rank in ranks), *more)
+    loop.entry(*((dtype, rank) for rank in ranks), *more)
     return loop
 
 
 @cache
 def _loop_of(source, element, constants, dtype):
     """By its text: a formula that is defined again and again is compiled once, and nothing of its module is kept."""
-    space = dict(constants) | {"np": np, "_real": dtype.type, "__name__": __name__}  # numba's cache imports that module
-    space["formula"] = jit(define(element, space, __file__))
-    return jit(define(source, space, __file__), f"{source}{element}{constants!r}{dtype}")
-
-
-#: of its options numba's own types know some
-NJIT: Any = nb.njit
-
-
-def jit(function: Any, identity: str | None = None) -> Any:
-    """The function compiled by numba; kept on disk if its identity is told.
-
-    Numba finds compiled code by the function's name and the date of the file. Here the name holds a digest of all that
-    the code is made from, so that a formula that was edited is a new one, whichever file it stands in.
-    """
-    if identity is None:
-        return NJIT(error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)(function)
-    return kept(NJIT, function, identity, error_model="numpy", no_cfunc_wrapper=True)
-
-
-def kept(compile_: Callable, function: Callable, identity: str, *arguments: Any, **options: Any) -> Any:
-    """What numba makes of the function, from its cache on disk if it is there."""
-    function.__qualname__ += "_" + hashlib.sha256(identity.encode()).hexdigest()[:16]
-    try:
-        return compile_(*arguments, cache=True, **options)(function)
-    except RuntimeError:  # no folder to write to
-        return compile_(*arguments, **options)(function)
+    space = dict(constants) | {"np": np, "_real": dtype.type}
+    space["formula"] = jit(define(element, space | {"__name__": __name__}, __file__))
+    return Loop(source, space, f"{element}{constants!r}{dtype}")
