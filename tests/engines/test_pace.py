@@ -69,41 +69,33 @@ def test_no_product_of_two_transposed_factors_on_several_threads(monkeypatch):
     assert kinds(several=True) == {(111, 111), (111, 112), (112, 111)}
 
 
-class Played:
-    """A program of two tapes whose steps take as long as told, by a clock of its own."""
-
-    def __init__(self, monkeypatch, spread, joined):
-        self.takes, self.now, self.tapes, self.runs = {True: spread, False: joined}, 0.0, [1, 2], []
-        monkeypatch.setattr(player.time, "perf_counter", lambda: self.now)
-
-    def run(self, first, n, pool, spread):
-        self.now += (n - first) * self.takes[spread]
-        self.runs.append((spread, n - first))
-        return n, True
-
-    def play(self, pace, steps):
-        """The share of the steps, and of the time, that were spread over threads."""
-        self.runs, done = [], 0
-        while done < steps:
-            done, _ = pace(done, steps, None)
-        spread = sum(n for way, n in self.runs if way)
-        return spread / steps, sum(n * self.takes[way] for way, n in self.runs) / steps
+def play(pace, takes, steps):
+    """The share of the steps that were spread over threads, and a step's mean time. takes: of one, spread or not."""
+    done, seconds, spread = 0, 0.0, 0
+    while done < steps:
+        way, n = pace.way()
+        pace.took(takes[way])
+        done, seconds, spread = done + n, seconds + n * takes[way], spread + n * way
+    return spread / done, seconds / done
 
 
-def test_threads_that_get_no_core_are_left_and_come_back(monkeypatch):
-    program = Played(monkeypatch, 1e-4, 1.7e-4)
-    pace = player.Pace(program)
-    share, mean = program.play(pace, 100_000)
+def test_threads_that_get_no_core_are_left_and_come_back():
+    pace, takes = player.Pace(2), {True: 1e-4, False: 1.7e-4}
+    share, mean = play(pace, takes, 100_000)
     assert share > 0.98
     assert mean < 1.01e-4
-    program.takes[True] = 3e-3  # others came
-    share, mean = program.play(pace, 100_000)
+    takes[True] = 3e-3  # others came
+    share, mean = play(pace, takes, 100_000)
     assert share < 0.02
     assert mean < 1.15 * 1.7e-4
-    program.takes[True] = 1e-4  # and went
-    program.play(pace, 100_000)
-    share, _ = program.play(pace, 100_000)
+    takes[True] = 1e-4  # and went
+    play(pace, takes, 100_000)
+    share, _ = play(pace, takes, 100_000)
     assert share > 0.98
+
+
+def test_one_thread_has_no_other_way():
+    assert play(player.Pace(1), {True: 1e-4}, 100_000) == (1.0, pytest.approx(1e-4))
 
 
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="the system chooses the cores")
@@ -126,13 +118,6 @@ def test_as_many_threads_as_cores_are_kept_on_one_each_while_they_play(monkeypat
 
         assert pool.submit(play_and_look).result() == ({min(before)}, before)
     assert player._a_core_each(len(before) + 1) == [None] * (len(before) + 1)
-
-
-def test_a_program_of_one_tape_is_just_run(monkeypatch):
-    program = Played(monkeypatch, 1.0, 1.0)
-    program.tapes = [1]
-    program.run = lambda done, n, pool: (n, True)
-    assert player.Pace(program)(3, 500, None) == (500, True)
 
 
 def meet(meeting, n):

@@ -43,6 +43,10 @@ def together() -> AbstractContextManager[Any]:
     return _Phase("together")
 
 
+#: the other way to use BLAS
+OTHER = {"alone": "together", "together": "alone"}
+
+
 class _Use:
     """Who uses BLAS how. Its number of threads belongs to the whole process, so that it is kept here and nowhere else.
 
@@ -72,29 +76,29 @@ class _Use:
         limit = (object(), n)
         with self.lock:
             self.limits.append(limit)
-            self._apply(_pools())
+            self._apply(map(_Count, _pools()))
         try:
             yield
         finally:
             with self.lock:
                 self.limits.remove(limit)
-                self._apply(_pools())
+                self._apply(map(_Count, _pools()))
 
-    def _apply(self, pools):
+    def _apply(self, counts):
         """Gives each BLAS the number of threads that it has to have now."""
-        own = _pool()
-        for pool in pools:
-            alone_ = self.kind == "alone" and own is not None and pool.filepath == own.filepath
-            n = 1 if alone_ else self.limits[-1][1] if self.limits else None
+        own = _count()
+        for count in counts:
+            alone_ = self.kind == "alone" and own is not None and count.path == own.path
+            n, now = 1 if alone_ else self.limits[-1][1] if self.limits else None, count.get()
             if n is None:
-                n = self.before.pop(pool.filepath, pool.num_threads)
+                n = self.before.pop(count.path, now)
             else:
-                self.before.setdefault(pool.filepath, pool.num_threads)
-            if n != pool.num_threads:
-                _set_threads(pool, n)
+                self.before.setdefault(count.path, now)
+            if n != now:
+                count.set(n)
 
     def enter(self, phase):
-        other = "together" if phase.kind == "alone" else "alone"
+        other = OTHER[phase.kind]
         with self.lock:
             if self.kind in (None, phase.kind) and not self.waiting[other]:
                 self.inside.add(phase)
@@ -122,14 +126,15 @@ class _Use:
         if self.kind != kind:
             self.kind = kind
             if kind == "alone" or self.before:
-                self._apply([_pool()] if _pool() else [])
+                self._apply([_count()] if _count() else [])
 
     def _pass_on(self):
         """To those who wait, first of the other kind."""
-        following = [kind for kind in sorted(self.waiting, key=lambda kind: kind == self.kind) if self.waiting[kind]]
-        self._begin(following[0] if following else None)
+        turns = (OTHER[self.kind], self.kind) if self.kind else OTHER
+        following = next((kind for kind in turns if self.waiting[kind]), None)
+        self._begin(following)
         if following:
-            self.inside, self.waiting[self.kind] = self.waiting[self.kind], set()
+            self.inside, self.waiting[following] = self.waiting[following], set()
             self.changed.notify_all()
 
 
@@ -174,19 +179,46 @@ class _Phase:
         return frame is None
 
 
-def _set_threads(pool, n):
-    """threadpoolctl lets one thread set the number, and silently ignores all others; here `_Use` keeps the order."""
-    release = getattr(pool, "clear_controlling_thread", lambda force: None)
-    release(force=True)
-    pool.set_num_threads(n)
-    release(force=True)
+class _Count:
+    """How many threads a BLAS uses, to get and to set. OpenBLAS is asked itself: training does so after each step that
+    someone watches, and threadpoolctl takes five times as long."""
+
+    def __init__(self, pool):
+        self.pool, self.path = pool, pool.filepath
+        self.get, self.set = self._of_openblas() or (pool.get_num_threads, self._set)
+
+    def _of_openblas(self):
+        if getattr(self.pool, "threading_layer", None) != "pthreads":  # with OpenMP the number belongs to each thread
+            return None
+        for name in OPENBLAS:
+            names = (name.format(f"openblas_{verb}_num_threads") for verb in ("get", "set"))
+            found = tuple(getattr(self.pool.dynlib, name, None) for name in names)
+            if all(found):
+                return found
+        return None
+
+    def _set(self, n):
+        """threadpoolctl lets one thread set the number and silently ignores all others; here `_Use` keeps the order."""
+        release = getattr(self.pool, "clear_controlling_thread", lambda force: None)
+        release(force=True)
+        self.pool.set_num_threads(n)
+        release(force=True)
+
+
+#: what OpenBLAS' own functions are called
+OPENBLAS = ("scipy_{}64_", "{}64_", "scipy_{}", "{}")
+
+
+@cache
+def _count():
+    """Of NumPy's BLAS; None if it is not known."""
+    return _Count(_pool()) if _pool() else None
 
 
 def begin_thread() -> None:
     """To be called first in a thread that plays tapes: with OpenMP the number of threads belongs to each thread."""
-    pool = _pool()
-    if getattr(pool, "threading_layer", None) == "openmp":
-        _set_threads(pool, 1)
+    if getattr(_pool(), "threading_layer", None) == "openmp":
+        _count().set(1)
 
 
 _USE = _Use()
@@ -197,7 +229,7 @@ def _after_fork():
     limits, before = _USE.limits, _USE.before
     _USE.__init__()
     _USE.limits, _USE.before = limits, before
-    _USE._apply([_pool()] if _pool() else [])
+    _USE._apply([_count()] if _count() else [])
 
 
 if hasattr(os, "register_at_fork"):

@@ -402,6 +402,17 @@ def barrier() -> Any:
 
 
 @cache
+def c_function() -> Any:
+    """A C function of one address. Arguments: its own address, and that one."""
+
+    def c_function(args):
+        _call(args[0], args[1])
+        return 0
+
+    return _entry(c_function, SOURCE)
+
+
+@cache
 def finite() -> Any:
     """Stops the tape where a sum is no longer finite. Arguments: address of the summands (float64), their number."""
 

@@ -54,13 +54,37 @@ def flush() -> Any:
     """Denormals are zero for this thread from now on. Returns its fenv_t from before; None where it is not possible."""
     if (library := _library()) is None:
         return None
+    before, now = _environments(library)
+    library.fesetenv(now)
+    return before
+
+
+class Flushing(NamedTuple):
+    """For code that is not Python: the addresses of fegetenv and fesetenv, and two fenv_t: one to keep what was before
+    in, and that of this thread with denormals zero."""
+
+    get: int
+    set: int
+    before: Any
+    now: Any
+
+
+def flushing() -> Flushing | None:
+    """None where it is not possible."""
+    if (library := _library()) is None:
+        return None
+    get, set_ = (ctypes.cast(f, ctypes.c_void_p).value or 0 for f in (library.fegetenv, library.fesetenv))
+    return Flushing(get, set_, *_environments(library))
+
+
+def _environments(library):
+    """This thread's fenv_t as it is, and as it is to be."""
     layout = LAYOUTS[HERE]
     before, now = (ctypes.create_string_buffer(layout.size) for _ in range(2))
     library.fegetenv(before)
     now.raw = before.raw
     layout.register.from_buffer(now, layout.at).value |= layout.bits
-    library.fesetenv(now)
-    return before
+    return before, now
 
 
 @cache

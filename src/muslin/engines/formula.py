@@ -68,9 +68,12 @@ class Bindings:
         return self.function().__globals__
 
     def changed(self) -> bool:
-        return self.function().__code__ is not self.code or any(
-            self.space.get(name, _MISSING) is not value for name, value in self.read.items()
-        )
+        function = self.function()
+        space = function.__globals__
+        for name, value in self.read.items():  # a loop: it is asked for after each step that someone watches
+            if space.get(name, _MISSING) is not value:
+                return True
+        return function.__code__ is not self.code
 
     def value(self, name: str) -> Any:
         """What a name of the module stands for (or of Python itself); it is remembered that it was asked for."""

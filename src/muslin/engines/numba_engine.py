@@ -123,6 +123,10 @@ class NumbaEngine(NumpyEngine):
         answer = self._answer(kind, formula, dtype)
         return answer if isinstance(answer, str) else None
 
+    def bindings(self, kind: str, formula: Callable, dtype: np.dtype) -> Bindings:
+        """What the loops of a formula hold as long as; they are `compiled`."""
+        return self._compiled[formula][kind, dtype][0]
+
     def _answer(self, kind, formula, dtype):
         if not isinstance(formula, FunctionType):
             return f"{formula!r} is no plain function"

@@ -27,13 +27,13 @@ import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor, wait
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from typing import Any
 
 import numpy as np
 
 from muslin.augmentation import WAYS
-from muslin.engines import blas, dropout
+from muslin.engines import blas, denormals, dropout
 from muslin.engines.contract import GATHERED
 from muslin.engines.denormals import flush, flushed
 from muslin.engines.formula import NotCertain
@@ -102,6 +102,20 @@ class StepRecorder(Recorder):
         if name.startswith("_"):
             raise AttributeError(name)
         raise CannotRecord(f"no tape has {name} yet")
+
+    @contextmanager
+    def waiting(self) -> Iterator[None]:
+        """Around a step that is played when its caller asks for it, on the caller's own thread and others: these wait
+        for that, and it for them, and meanwhile denormals are zero on it."""
+        flushing = denormals.flushing() if self.part == 0 else None
+        if flushing:
+            self.c_function("fegetenv", flushing.get, flushing.before)
+            self.c_function("fesetenv", flushing.set, flushing.now)
+        self.barrier(self.taped.meeting)
+        yield
+        self.barrier(self.taped.meeting)
+        if flushing:
+            self.c_function("fesetenv", flushing.set, flushing.before)
 
     # The parts of a step, in the order in which the step asks for them
 
@@ -307,16 +321,17 @@ class StepRecorder(Recorder):
 class TapedStep:
     """The step of training on batches of one size, on tape; plays up to ``steps`` batches at a time.
 
-    step: the `Step` that is written down; y: labels (N,); parts: number of threads. Raises CannotRecord.
+    step: the `Step` that is written down; y: labels (N,); parts: number of threads; watched: the caller does something
+    after each step. Raises CannotRecord.
     """
 
-    def __init__(self, step: Any, y: np.ndarray, batch: int, steps: int, parts: int):
+    def __init__(self, step: Any, y: np.ndarray, batch: int, steps: int, parts: int, watched: bool = False):
         from muslin.engines import calls
 
         network = step.network
         if batch == 1:
             raise CannotRecord("a batch of 1: NumPy multiplies by vectors in another order than by matrices")
-        self.step, self.y, self.batch = step, y, batch
+        self.step, self.y, self.batch, self.watched = step, y, batch, watched
         self.bindings = [b for f in (network.loss_function, network.delta_function) for b in bindings_of(f)]
         self.compiled = network.engine.compiled("update", step.rule, network.dtype)
         self.signals = step.signals.first(batch)
@@ -335,14 +350,17 @@ class TapedStep:
         self.squares: np.ndarray | None = None
         self.meeting = calls.meeting()
         self.bell = self.meeting[3]
-        self.tapes, self.pace = [self._record(part) for part in range(parts)], Pace(self)
-        self.formulas = self._formulas()
+        self.tapes, self.pace = [self._record(part) for part in range(parts)], Pace(parts)
+        self.functions = self._functions()
+        for kind_, formula in zip(("activate", "slope", "update"), self.functions, strict=True):
+            self.bindings.append(network.engine.bindings(kind_, formula, network.dtype))
         self.joined = joined(self.tapes)
         self.play = {tape: calls.Playing(tape.table, tape.moves, self.meeting) for tape in (*self.tapes, self.joined)}
 
     def _record(self, part):
         recorder = StepRecorder(self, part)
-        self.step.take(recorder, recorder.signals(), recorder.rows)
+        with recorder.waiting() if self.watched else nullcontext():
+            self.step.take(recorder, recorder.signals(), recorder.rows)
         return recorder.tape()
 
     def squares_of(self, n: int) -> np.ndarray:
@@ -351,17 +369,14 @@ class TapedStep:
             self.squares = np.zeros(n)
         return self.squares
 
-    def _formulas(self):
-        """What the engine made of the formulas; another thing, or nothing, if they are no longer the same."""
+    def _functions(self):
+        """What the tape was made from, and may be replaced."""
         network = self.step.network
-        formulas = {"activate": network.function, "slope": network.slope, "update": self.step.rule}
-        return [network.engine.compiled(kind, formula, network.dtype) for kind, formula in formulas.items()]
+        return network.function, network.slope, self.step.rule
 
     def holds(self) -> bool:
         """Whether all that the formulas take from their modules is what it was when the tape was written."""
-        return not any(binding.changed() for binding in self.bindings) and all(
-            a is b for a, b in zip(self.formulas, self._formulas(), strict=True)
-        )
+        return self._functions() == self.functions and not any(binding.changed() for binding in self.bindings)
 
     def names(self) -> dict[str, np.ndarray]:
         network, signals = self.step.network, self.signals
@@ -397,10 +412,7 @@ class TapedStep:
 
         spread: each tape on a thread of its own; else one thread plays them all, with the same numbers.
         """
-        self.meeting[:3] = 0
-        tapes, here, runs = self.tapes if spread else [self.joined], n - first == 1, []
-        for tape in tapes:
-            tape.rewind(first)
+        tapes, here, runs = self._ready(first, spread), n - first == 1, []
         cores = _a_core_each(len(tapes))
         try:
             for tape, core in list(zip(tapes, cores, strict=True))[here:]:
@@ -426,15 +438,68 @@ class TapedStep:
         """Train on ``rows``, whole batches; yields (samples, mean loss, right predictions) of each."""
         n = len(rows) // self.batch
         self.load(rows, [rate(state.step + i) for i in range(n)], state.step + 1)
+        return self._one_by_one(n, state, pool) if self.watched else self._at_once(n, state, pool)
+
+    def _one_by_one(self, n, state, pool):
+        """Each step is played when it is asked for. Ends early where its caller has changed what was loaded."""
+        done, factor, nobody = 0, state.rate_factor, np.zeros(1, np.int64)
+        while done < n:
+            spread, steps = self.pace.way()
+            last, seconds = min(n, done + steps), 0.0
+            with self._others(done, last - done, pool, spread) as play:
+                for i in range(done, last):
+                    started = time.perf_counter()
+                    with blas.alone(nobody):
+                        played = play()
+                    seconds += time.perf_counter() - started
+                    if played < 0:
+                        raise self.step.diverged(self.signals, state.epoch, state.step + 1)
+                    state.step += 1
+                    yield self.batch, _total(self.losses[i]) / self.batch, _total(self.correct[i])
+                    if state.rate_factor != factor or not self.holds():
+                        return
+            self.pace.took(seconds / (last - done))
+            done = last
+
+    @contextmanager
+    def _others(self, first, n, pool, spread):
+        """The other threads play n steps from ``first`` on, each when this one does; given is what plays one here."""
+        tapes, runs = self._ready(first, spread), []
+        cores = _a_core_each(len(tapes))
+        try:
+            for tape, core in list(zip(tapes, cores, strict=True))[1:]:
+                runs.append(pool.submit(self._play_on, core, tape, n))
+            yield self.play[tapes[0]]
+        finally:
+            self.meeting[2] = 1  # those that wait for a step that does not come go
+            wait(runs)
+
+    def _ready(self, first, spread):
+        """The tapes to play, before the step of number ``first``."""
+        self.meeting[:3] = 0
+        tapes = self.tapes if spread else [self.joined]
+        for tape in tapes:
+            tape.rewind(first)
+        return tapes
+
+    def _at_once(self, n, state, pool):
         done, finite = 0, True
         while done < n and finite:  # it stops early where another thread waits for BLAS
             with blas.alone(self.bell):
-                done, finite = self.pace(done, n, pool)
+                spread, steps = self.pace.way()
+                started, before = time.perf_counter(), done
+                done, finite = self.run(done, min(n, done + steps), pool, spread)
+                self.pace.took((time.perf_counter() - started) / max(1, done - before))
         state.step += done
         if not finite:
             raise self.step.diverged(self.signals, state.epoch, state.step + 1)
         losses, correct = self.losses[:n].sum(axis=1) / self.batch, self.correct[:n].sum(axis=1)
         return zip([self.batch] * n, losses.tolist(), correct.tolist(), strict=True)
+
+
+def _total(row):
+    """The sum of a row, rounded as in one over all rows: NumPy adds up fewer than 8 numbers in this order."""
+    return sum(row.tolist()) if row.size < 8 else row.sum().item()
 
 
 def _a_core_each(threads):
@@ -467,50 +532,41 @@ def _columns(array, columns):
 
 
 class Pace:
-    """Plays a `TapedStep` on several threads or on one, whichever is quicker at the moment: where other programs
-    want the cores too, threads wait for each other for longer than they work. The numbers are the same.
+    """On how many threads a `TapedStep` is played, several or one, whichever is quicker at the moment: where other
+    programs want the cores too, threads wait for each other for longer than they work. The numbers are the same.
 
-    Now and then it looks how long the other way takes, for a hundredth of the time at most.
+    Now and then it looks how long the other way takes, for a hundredth of the time at most; and again, if that was not
+    far too slow, since threads wake up in the first steps.
     """
 
-    def __init__(self, taped: TapedStep):
-        self.taped, self.spread = taped, True
+    def __init__(self, threads: int):
+        self.several, self.spread, self.looking = threads > 1, True, 0
         self.seconds = {True: 0.0, False: 0.0}  # of a step, when last looked at
         self.worked, self.usual = math.inf, math.inf  # since then; what a step took then
+        self.steps = 0
 
-    def __call__(self, done: int, n: int, pool: Executor) -> tuple[int, bool]:
-        """Plays a piece of the steps from ``done`` to n, and returns as `TapedStep.run`."""
-        if len(self.taped.tapes) == 1:
-            return self.taped.run(done, n, pool)
-        if self._due():
-            done, finite = self._look(done, n, pool, not self.spread)
-            if self.seconds[not self.spread] < self.seconds[self.spread]:
-                self.spread = not self.spread
-            self.worked, self.usual = 0.0, self.seconds[self.spread]
-            if done == n or not finite:
-                return done, finite
-        steps = max(LOOK, int(PIECE / (self.seconds[self.spread] or PIECE)))
-        return self._timed(done, min(n, done + steps), pool, self.spread)
-
-    def _look(self, done, n, pool, spread):
-        """Some steps in that way; and again, if they were not far too slow, since threads wake up in the first ones."""
-        done, finite = self._timed(done, min(n, done + LOOK), pool, spread)
-        if finite and done < n and self.seconds[spread] < WAKING * self.seconds[not spread]:
-            done, finite = self._timed(done, min(n, done + 2 * LOOK), pool, spread)
-        return done, finite
+    def way(self) -> tuple[bool, int]:
+        """Whether the next steps are spread over the threads, and how many they are."""
+        if self.several and not self.looking and self._due():
+            self.looking = 1
+        self.steps = self.looking * LOOK or max(LOOK, int(PIECE / (self.seconds[self.spread] or PIECE)))
+        return self.spread != bool(self.looking), self.steps
 
     def _due(self):
         """Whether it is time to look at the other way: sooner where several threads take longer than they did."""
         slower = self.spread and self.seconds[True] > 1.25 * self.usual
         return self.worked > (10 if slower else 100) * LOOK * self.seconds[not self.spread]
 
-    def _timed(self, done, n, pool, spread):
-        started = time.perf_counter()
-        after, finite = self.taped.run(done, n, pool, spread)
-        seconds = time.perf_counter() - started
-        self.worked += seconds
-        self.seconds[spread] = seconds / max(1, after - done)
-        return after, finite
+    def took(self, seconds: float) -> None:
+        """A step of those took so many seconds."""
+        now, other = self.spread != bool(self.looking), self.spread == bool(self.looking)
+        self.seconds[now] = seconds
+        self.worked += self.steps * seconds
+        if self.looking == 1 and seconds < WAKING * self.seconds[other]:
+            self.looking = 2
+        elif self.looking:
+            self.spread = min(self.seconds, key=self.seconds.__getitem__)
+            self.worked, self.usual, self.looking = 0.0, self.seconds[self.spread], 0
 
 
 class Trial:
@@ -611,9 +667,10 @@ class Player:
     """
 
     def __init__(self, step: Any, pool: Executor, threads: int, watched: bool = False):
-        self.step, self.pool, self.threads, self.taped_steps, self.note = step, pool, threads, {}, None
+        self.step, self.pool, self.threads, self.watched = step, pool, threads, watched
+        self.taped_steps, self.note = {}, None
         self.y = np.ascontiguousarray(step.y)
-        self.stride = step.stride * (1 if watched else max(1, AT_ONCE // step.stride))
+        self.stride = step.stride * max(1, AT_ONCE // step.stride)
         self.taped_steps[step.stride] = self._taped(step.stride)
 
     def _taped(self, batch):
@@ -624,7 +681,7 @@ class Player:
         for n in new:
             trial(batch, n)
         TRIED.update(filter(None, kinds.values()))
-        return TapedStep(self.step, self.y, batch, steps, parts)
+        return TapedStep(self.step, self.y, batch, steps, parts, self.watched)
 
     def _played(self, batch):
         """The `TapedStep` for batches of that size; None where there is none, or none that still holds."""
@@ -647,18 +704,21 @@ class Player:
         batch = self.step.stride
         whole = len(rows) // batch * batch
         for some in (rows[:whole], rows[whole:]):
-            if len(some) and (taped := self._played(min(batch, len(some)))):
-                yield from taped(some, state, rate, self.pool)
-            else:
-                for start in range(0, len(some), batch):
-                    yield self.step(some[start : start + batch], state, rate)
+            done = 0
+            while done < len(some) and (taped := self._played(min(batch, len(some)))):
+                for played in taped(some[done:], state, rate, self.pool):
+                    done += played[0]
+                    yield played
+            for start in range(done, len(some), batch):
+                yield self.step(some[start : start + batch], state, rate)
 
 
 @contextmanager
 def trainer(step: Any, watched: bool = False, reason: str | None = None) -> Iterator[Player | OneByOne]:
     """What trains on rows: a `Player` of the step or, where it cannot be recorded, a `OneByOne`.
 
-    watched: something is done after each batch, so that it is given one at a time. reason: why nothing is recorded.
+    watched: something is done after each batch, so that none is trained on before it is asked for. reason: why nothing
+    is recorded.
     """
     player: Player | OneByOne
     with ExitStack() as stack:

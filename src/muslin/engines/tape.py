@@ -329,6 +329,10 @@ class Recorder:
             arguments = [meeting.ctypes.data, self.parts, wait or 0]
             self.write(MEETING, self.functions.barrier(), arguments, memory=[meeting])
 
+    def c_function(self, name: str, address: int, argument: Any) -> None:
+        """A call of a function of C's library, which takes an address: of the argument, which is a ctypes buffer."""
+        self.write(name, self.functions.c_function(), [address, ctypes.addressof(argument)], memory=[argument])
+
     def finite(self, summands: np.ndarray, by: int) -> None:
         """The tape stops where the sum is not finite."""
         arguments = [summands.ctypes.data, summands.size]

@@ -23,8 +23,8 @@ class Callback:
         """Before the first step."""
 
     def on_step(self, state: State, samples: int, loss: float, correct: int) -> None:
-        """After each step: size, mean loss and number of right predictions of its batch. Where a callback has this,
-        batches are given one by one, which is slower for small networks."""
+        """After each step: size, mean loss and number of right predictions of its batch. It takes its own time
+        and some microseconds a step."""
 
     def on_progress(self, state: State, done: int, loss: float, correct: float) -> None:
         """Some times in an epoch: samples done, their mean loss and share of right predictions so far."""
