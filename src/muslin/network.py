@@ -181,7 +181,7 @@ class FeedForwardNeuralNetwork(Owner, Answers, Storable):
     def respond(self, X: ArrayLike) -> Array:
         """Ŷ of each sample.  X: (N × n_0), float or uint8 (scaled by 1/255) → (N × n_L)."""
         P = self.predictor(X)
-        return as_probabilities(training.responses(self, self.samples(X)) if P is None else P)
+        return as_probabilities(training.responses(self, self.samples(X))) if P is None else P
 
     def samples(self, X: ArrayLike) -> np.ndarray:
         """X checked: see `muslin.inputs.as_samples`."""

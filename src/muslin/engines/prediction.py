@@ -34,17 +34,18 @@ class PassRecorder(Recorder):
         super().__init__(network.engine, network.dtype, parts=2)  # others may multiply at the same time
         self.network, self.n = network, len(X)
         signals = Signals(network.sizes, self.n, network.dtype, backward=False)
-        self.limits, self.beyond = np.zeros(2, network.dtype), np.zeros(2, np.int64)
+        self.largest, self.nan = np.zeros(1, network.dtype), np.zeros(1, np.int64)
         if X.dtype == network.dtype:
             signals.H[0] = signals.inputs[0] = X.T
         else:
             rows, columns = np.arange(self.n), np.array([0, X.shape[1]])
             self.loop("gather", X, rows, columns, scale(X.dtype, network.dtype), signals.H[0].T)
         if X.dtype.kind == "f":
-            self.loop("beyond", signals.H[0].T, self.limits, self.beyond)
+            bits, largest = (x.view(f"u{x.itemsize}") for x in (signals.H[0].T, self.largest))
+            self.loop("largest", bits, largest, loop=self.templates.largest(network.dtype))
         s = signals.map(self.symbol, self.n)
         network.forward(s, self)
-        self.loop("turn", signals.H[network.L], P)
+        self.loop("turn", signals.H[network.L], P, self.nan, writes=(1, 2))
 
     def product_of(self, A: Any, B: Any, out: Any) -> Any:
         if self.n > 1:
@@ -62,8 +63,8 @@ class Pass:
 
         self.X, self.P = np.zeros((n, network.sizes[0]), kind), np.zeros((n, network.sizes[-1]), network.dtype)
         recorder = PassRecorder(network, self.X, self.P)
-        self.network, self.tape, self.limits, self.beyond = network, recorder.tape(), recorder.limits, recorder.beyond
-        self.largest = np.finfo(network.dtype).max
+        self.network, self.tape, self.largest, self.nan = network, recorder.tape(), recorder.largest, recorder.nan
+        self.finite = float(np.finfo(network.dtype).max)
         self.function, self.formula, self.meeting = network.function, self._formula(), calls.meeting()
         self.playing, self.play = calls.Playing, calls.Playing(self.tape.table, self.tape.moves, self.meeting)
 
@@ -76,30 +77,32 @@ class Pass:
         return self.formula is self._formula()
 
     def single(self, X: np.ndarray) -> np.ndarray | None:
-        """Probabilities of n samples; None where a number of X is not finite or of another scale."""
+        """Probabilities of n samples; None where there is something to say of the numbers of X, or of theirs."""
         self.X[...] = X
-        self._begin(len(X))
+        self._begin()
         self.play()
-        return None if self.beyond[0] else self.P.copy()
+        return self.P.copy() if self._fine(X) else None
 
-    def _begin(self, n):
-        """Makes ready for n samples, whose numbers have limits."""
-        scale = self.network.scale
-        most, least = (self.largest, 0.0) if scale is None else scale.limits(n)
-        self.limits[0], self.limits[1], self.beyond[0], self.beyond[1] = min(most, self.largest), least, 0, 0
+    def _begin(self):
+        self.largest[0] = self.nan[0] = 0
+
+    def _fine(self, X):
+        """Whether all of X is finite and of the scale of the samples of training, and no probability is NaN."""
+        scale, largest = self.network.scale, self.largest.item()
+        most, least = (self.finite, 0.0) if scale is None else scale.limits(len(X))
+        return largest <= min(most, self.finite) and (largest >= least or X.dtype == np.uint8) and not self.nan[0]
 
     def chunks(self, X: np.ndarray, P: np.ndarray) -> bool:
-        """P ← the probabilities of X, chunk by chunk of n samples; returns whether all numbers of X are finite and of
-        the scale of the samples of training."""
+        """P ← the probabilities of X, chunk by chunk of n samples; returns whether there is nothing to say of them."""
         table = self.tape.rewind()
         moves = np.zeros_like(table)
         for own, theirs in (self.X, X), (self.P, P):
             places = table == own.ctypes.data
             table[places], moves[places] = theirs.ctypes.data, own.nbytes
-        self._begin(len(X))
+        self._begin()
         self.playing(table, moves, self.meeting)(len(X) // len(self.X))
         self.tape.rewind()
-        return not self.beyond[0] and bool(self.beyond[1] or X.dtype == np.uint8)
+        return self._fine(X)
 
 
 class Predictor:
@@ -140,11 +143,13 @@ class Predictor:
         if rest := len(X) - whole * n:
             shares.append((X[-rest:], P[-rest:], rest))
         with blas.alone(np.zeros(1, np.int64)):
-            if len(shares) == 1:
-                fine = [self._chunks(*shares[0])]
-            else:
-                with ThreadPoolExecutor(threads, initializer=blas.begin_thread) as pool:
-                    fine = list(pool.map(self._chunks, *zip(*shares, strict=True)))
+            if threads == 1:
+                fine = [self._chunks(*share) for share in shares]
+            else:  # this thread takes its part: what it starts is put on other cores
+                with ThreadPoolExecutor(threads - 1, initializer=blas.begin_thread) as pool:
+                    others = [pool.submit(self._chunks, *share) for share in shares[1:threads]]
+                    fine = [self._chunks(*share) for share in (shares[0], *shares[threads:])]
+                    fine += [other.result() for other in others]
         return P if all(fine) else None
 
     def _chunks(self, X, P, n):

@@ -322,7 +322,7 @@ def follow(running, value, factor, columns):
 #: units that are normalized at a time: of a batch of 512, 128 KiB of each array
 UNITS = 64
 
-# What a prediction does: the product of a matrix and one vector, numbers that are not finite, samples as rows again.
+# What a prediction does: the product of a matrix and one vector, the largest magnitude, samples as rows again.
 
 WEIGH = """
 def weigh(W, h, a):
@@ -338,31 +338,33 @@ def weigh(W, h, a):
             a[i] += W[j, i] * h[j]
 """
 
-BEYOND = """
-def beyond(X, limits, out):
-    most, least = limits[0], limits[1]
-    for j in range(X.shape[0]):
-        above, seen = 0, 0
-        for i in range(X.shape[1]):
-            x = abs(X[j, i])
-            above |= not x <= most
-            seen |= x >= least
-        out[0] |= above
-        out[1] |= seen
+# The bits of a float without its sign, taken for a whole number, are in the order of the magnitudes, infinity and NaN
+# behind all others (IEEE 754); the largest of whole numbers is found many at a time.
+
+LARGEST = """
+def largest(bits, out):
+    most = out[0]
+    for j in range(bits.shape[0]):
+        x = row(bits, j, 0, bits.shape[1])
+        for i in range(x.size):
+            most = max(most, word(x[i] & magnitude))
+    out[0] = most
 """
 
 TURN = """
-def turn(H, P):
+def turn(H, P, nan):
+    n = 0
     for j in range(P.shape[0]):
         for i in range(P.shape[1]):
             P[j, i] = H[i, j]
+            n += H[i, j] != H[i, j]
+    nan[0] += n
 """
 
 
 #: the loops without a formula, by name
 BARE = {
     "weigh": WEIGH,
-    "beyond": BEYOND,
     "turn": TURN,
     "gather": GATHER,
     "targets": TARGETS,
@@ -397,6 +399,14 @@ def bare(name: str) -> Loop:
     """The loop without a formula that has this name. Raises NotCertain where numba is switched off."""
     _switched_on()
     return Loop(BARE[name])
+
+
+@cache
+def largest(dtype: np.dtype) -> Loop:
+    """The largest magnitude of a matrix and of what was found before, all as the bits of floats of that type."""
+    _switched_on()
+    word = np.dtype(f"u{dtype.itemsize}").type
+    return Loop(LARGEST, {"word": word, "magnitude": word(np.iinfo(word).max >> 1)}, str(dtype))
 
 
 @cache
