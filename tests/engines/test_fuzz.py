@@ -82,7 +82,7 @@ def configuration(seed, own):
 
 def trained(engine, X, y, network, settings, threads, monkeypatch):
     """(θ, losses, note), or the type of the error."""
-    forms.count[0] = 0
+    forms.count[0], forms.WORN[...] = 0, forms.W64
     monkeypatch.setattr(player, "_threads", lambda step: min(threads, step.stride))
     try:
         net = FeedForwardNeuralNetwork(**network, engine=engine)

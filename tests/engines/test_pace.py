@@ -12,7 +12,7 @@ import pytest
 pytest.importorskip("numba", reason="numba is missing: pip install 'muslin[fast]'")
 
 from muslin import FeedForwardNeuralNetwork
-from muslin.engines import calls, player
+from muslin.engines import calls, cores, player
 from muslin.errors import Diverged
 
 rng = np.random.default_rng(0)
@@ -112,12 +112,12 @@ def test_as_many_threads_as_cores_are_kept_on_one_each_while_they_play(monkeypat
     with ThreadPoolExecutor(1) as pool:
 
         def play_and_look():
-            with player._kept_on(min(before)):
+            with cores.kept_on(min(before)):
                 kept = os.sched_getaffinity(0)
             return kept, os.sched_getaffinity(0)
 
         assert pool.submit(play_and_look).result() == ({min(before)}, before)
-    assert player._a_core_each(len(before) + 1) == [None] * (len(before) + 1)
+    assert cores.a_core_each(len(before) + 1) == [None] * (len(before) + 1)
 
 
 def meet(meeting, n):

@@ -124,7 +124,8 @@ class NumbaEngine(NumpyEngine):
         return answer if isinstance(answer, str) else None
 
     def bindings(self, kind: str, formula: Callable, dtype: np.dtype) -> Bindings:
-        """What the loops of a formula hold as long as; they are `compiled`."""
+        """What `compiled` loops hold as long as: what they take from the formula's module. Raises NotCertain."""
+        self.compiled(kind, formula, dtype)
         return self._compiled[formula][kind, dtype][0]
 
     def _answer(self, kind, formula, dtype):

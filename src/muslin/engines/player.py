@@ -27,13 +27,13 @@ import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor, wait
-from contextlib import ExitStack, contextmanager, nullcontext, suppress
+from contextlib import ExitStack, contextmanager, nullcontext
 from typing import Any
 
 import numpy as np
 
 from muslin.augmentation import WAYS
-from muslin.engines import blas, denormals, dropout
+from muslin.engines import blas, cores, denormals, dropout
 from muslin.engines.contract import GATHERED
 from muslin.engines.denormals import flush, flushed
 from muslin.engines.formula import NotCertain
@@ -352,8 +352,7 @@ class TapedStep:
         self.bell = self.meeting[3]
         self.tapes, self.pace = [self._record(part) for part in range(parts)], Pace(parts)
         self.functions = self._functions()
-        for kind_, formula in zip(("activate", "slope", "update"), self.functions, strict=True):
-            self.bindings.append(network.engine.bindings(kind_, formula, network.dtype))
+        self.bindings += [network.engine.bindings(*function, network.dtype) for function in self.functions]
         self.joined = joined(self.tapes)
         self.play = {tape: calls.Playing(tape.table, tape.moves, self.meeting) for tape in (*self.tapes, self.joined)}
 
@@ -370,9 +369,10 @@ class TapedStep:
         return self.squares
 
     def _functions(self):
-        """What the tape was made from, and may be replaced."""
+        """What the tape was made from, and may be replaced: (kind, formula) of each."""
         network = self.step.network
-        return network.function, network.slope, self.step.rule
+        of_layers = [("activate", network.function), ("slope", network.slope)] if network.L > 1 else []
+        return [*of_layers, ("update", self.step.rule)]
 
     def holds(self) -> bool:
         """Whether all that the formulas take from their modules is what it was when the tape was written."""
@@ -413,13 +413,13 @@ class TapedStep:
         spread: each tape on a thread of its own; else one thread plays them all, with the same numbers.
         """
         tapes, here, runs = self._ready(first, spread), n - first == 1, []
-        cores = _a_core_each(len(tapes))
+        places = cores.a_core_each(len(tapes))
         try:
-            for tape, core in list(zip(tapes, cores, strict=True))[here:]:
+            for tape, core in list(zip(tapes, places, strict=True))[here:]:
                 runs.append(pool.submit(self._play_on, core, tape, n - first))
             if here:  # handing a single step over takes longer than waiting for its end
                 with flushed():
-                    played = self._play_on(cores[0], tapes[0], 1)
+                    played = self._play_on(places[0], tapes[0], 1)
             wait(runs)
         except BaseException:  # Ctrl-C
             self.bell[0] = 1
@@ -431,7 +431,7 @@ class TapedStep:
         return (first + played, True) if played >= 0 else (first - 1 - played, False)
 
     def _play_on(self, core, tape, times):
-        with _kept_on(core):
+        with cores.kept_on(core):
             return self.play[tape](times)
 
     def __call__(self, rows: np.ndarray, state: Any, rate: Rate, pool: Executor) -> Iterator[Batch]:
@@ -465,9 +465,9 @@ class TapedStep:
     def _others(self, first, n, pool, spread):
         """The other threads play n steps from ``first`` on, each when this one does; given is what plays one here."""
         tapes, runs = self._ready(first, spread), []
-        cores = _a_core_each(len(tapes))
+        places = cores.a_core_each(len(tapes))
         try:
-            for tape, core in list(zip(tapes, cores, strict=True))[1:]:
+            for tape, core in list(zip(tapes, places, strict=True))[1:]:
                 runs.append(pool.submit(self._play_on, core, tape, n))
             yield self.play[tapes[0]]
         finally:
@@ -500,29 +500,6 @@ class TapedStep:
 def _total(row):
     """The sum of a row, rounded as in one over all rows: NumPy adds up fewer than 8 numbers in this order."""
     return sum(row.tolist()) if row.size < 8 else row.sum().item()
-
-
-def _a_core_each(threads):
-    """The core that each thread is kept on, where there is just one for each; elsewhere None, for there is room to
-    choose from. Threads that wake each other are else put on the same core, and stay there for a tenth of a second."""
-    cores = os.sched_getaffinity(0) if threads > 1 and hasattr(os, "sched_getaffinity") else ()
-    return sorted(cores) if len(cores) == threads else [None] * threads
-
-
-@contextmanager
-def _kept_on(core):
-    """The thread that is in here computes on that core, if the system lets it."""
-    if core is None:
-        yield
-        return
-    before = os.sched_getaffinity(0)
-    with suppress(OSError):
-        os.sched_setaffinity(0, {core})
-    try:
-        yield
-    finally:
-        with suppress(OSError):
-            os.sched_setaffinity(0, before)
 
 
 def _columns(array, columns):

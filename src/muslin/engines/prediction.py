@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from muslin.engines import blas
+from muslin.engines import blas, cores
 from muslin.engines.formula import NotCertain
 from muslin.engines.numba_engine import scale
 from muslin.engines.symbol import CannotRecord
@@ -144,18 +144,21 @@ class Predictor:
             shares.append((X[-rest:], P[-rest:], rest))
         with blas.alone(np.zeros(1, np.int64)):
             if threads == 1:
-                fine = [self._chunks(*share) for share in shares]
-            else:  # this thread takes its part: what it starts is put on other cores
+                fine = [self._chunks(None, share) for share in shares]
+            else:
+                own, *places = cores.a_core_each(threads)
                 with ThreadPoolExecutor(threads - 1, initializer=blas.begin_thread) as pool:
-                    others = [pool.submit(self._chunks, *share) for share in shares[1:threads]]
-                    fine = [self._chunks(*share) for share in (shares[0], *shares[threads:])]
+                    others = [pool.submit(self._chunks, *each) for each in zip(places, shares[1:threads], strict=True)]
+                    fine = [self._chunks(own, share) for share in (shares[0], *shares[threads:])]
                     fine += [other.result() for other in others]
         return P if all(fine) else None
 
-    def _chunks(self, X, P, n):
+    def _chunks(self, core, share):
+        X, P, n = share
         key = n, X.dtype.char
         one = self._take(key)
-        fine = one.chunks(X, P)
+        with cores.kept_on(core):
+            fine = one.chunks(X, P)
         self.idle[key].append(one)
         return fine
 
