@@ -23,7 +23,8 @@ def test_without_a_name_all_are_listed(muslin):
 
 def test_for_a_person_and_for_a_program(muslin, toy, alone, monkeypatch):
     code, out, err = muslin("study", "initialization", "-d", toy, *QUICK)
-    assert (code, err) == (0, "")
+    names = [f"{name}, seed {seed}" for seed in (0, 1) for name in ("zeros", "xavier")]
+    assert (code, err.splitlines()) == (0, [f"run {n} of 4: {name}" for n, name in enumerate(names, 1)])
     folder = alone / "runs" / "study_initialization"
     head, _, xavier, conclusion, picture = out.splitlines()
     assert head.split() == ["variation", "spread_at_first", "largest_spread", "val_accuracy"]
@@ -56,7 +57,8 @@ def test_diverged_runs_are_counted(muslin, toy, monkeypatch):
     wild = {"activation": "relu", "learning_rate": 1e30, "weight_decay": 1e30}
     monkeypatch.setitem(STUDIES["gradients"].variations, "relu", wild)
     code, out, err = muslin("study", "gradients", "-d", toy, *QUICK)
-    assert (code, err) == (0, "")
+    assert code == 0
+    assert err.splitlines()[-1] == "run 4 of 4: relu, seed 1"
     assert "relu (2 of 2 diverged)" in out
     assert "Every run of relu diverged" in out
 

@@ -92,3 +92,27 @@ def test_without_nodes_there_is_no_word_of_them():
 )
 def test_the_name_of_a_host(node, name):
     assert short(node) == name
+
+
+def test_in_a_pipe_a_line_a_trial():
+    scheduler, console = sweep(0), Console(width=80, file=io.StringIO())
+    before = Made(number=0, state="finished", value=0.5, reason=None)
+    scheduler.trials, scheduler.started = {0: before}, -60.0
+    scheduler.best.value = 0.9
+    with View(console) as view:
+        view(scheduler)
+        scheduler.trials |= {
+            1: Made(number=1, state="finished", value=0.9, reason=None),
+            2: Made(number=2, state="running", value=None, reason=None),
+            3: Made(number=3, state="failed", value=None, reason="[red] it is 3"),
+            4: Made(number=4, state="stopped_early", value=0.25, reason="worse than the third"),
+        }
+        view(scheduler)
+        view(scheduler)
+    told = console.file.getvalue().splitlines()
+    assert [told_.partition(" (10 of 100 done, best 0.9, ")[0] for told_ in told] == [
+        "trial 1 finished, val_accuracy 0.9",
+        "trial 3 failed: [red] it is 3",
+        "trial 4 stopped early, val_accuracy 0.25",
+    ]
+    assert all("an hour" in told_ and "left)" in told_ for told_ in told)

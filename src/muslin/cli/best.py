@@ -98,8 +98,12 @@ def _row(finalist: "Finalist") -> dict[str, Any]:
 
 @contextmanager
 def _progress(out: Console | None) -> Iterator[Callable[[int, int], None]]:
-    """What shows how many finalists are trained: a bar on a terminal, nothing in a pipe."""
-    with Progress(*COLUMNS, console=Console(stderr=True), transient=True, disable=not (out and out.is_terminal)) as bar:
+    """What shows how many finalists are trained: a bar on a terminal, lines in a pipe."""
+    console = Console(stderr=True)
+    if not (out and out.is_terminal):
+        yield lambda done, all: console.print(f"finalists  {done} of {all} trained")
+        return
+    with Progress(*COLUMNS, console=console, transient=True) as bar:
         task = bar.add_task("finalists", total=None)
         yield lambda done, all: bar.update(task, completed=done, total=all)
 

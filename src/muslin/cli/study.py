@@ -86,7 +86,7 @@ def _conduct(
 
 
 class StudyProgress(study.Progress):
-    """A bar of all epochs of a study. Draws on the console if it is a terminal; says nothing in a pipe."""
+    """A bar of all epochs of a study if the console is a terminal; elsewhere a line a run."""
 
     def __init__(self, console: Console, plan: Any):
         self.bar = Progress(
@@ -100,6 +100,7 @@ class StudyProgress(study.Progress):
             disable=not console.is_terminal,
         )
         self.task = self.bar.add_task("", total=sum(settings.epochs for _, settings in plan))
+        self.console, self.runs, self.of = console, 0, len(plan)
 
     def __enter__(self) -> Self:
         self.bar.start()
@@ -109,7 +110,11 @@ class StudyProgress(study.Progress):
         self.bar.stop()
 
     def on_run(self, name: str, settings: Settings, done: int) -> None:
-        self.bar.update(self.task, description=f"{name}, seed {settings.seed}", advance=done)
+        told = f"{name}, seed {settings.seed}"
+        self.bar.update(self.task, description=told, advance=done)
+        self.runs += 1
+        if done < settings.epochs and not self.console.is_terminal:
+            self.console.print(f"run {self.runs} of {self.of}: {told}", markup=False, soft_wrap=True)
 
     def on_epoch(self, state: Any) -> None:
         self.on_rows(1)

@@ -85,6 +85,7 @@ def _run(sweep, place, json, who, **limits):
         pool = executor(math.inf, where.path / "workers.log", asks=bool(sweep.early_terminate), **who)
         scheduler = Scheduler(where, study, pool, show=view, tracker=told, live=live, **limits)
         listeners.append(scheduler.hear)
+        view(scheduler)
         if scheduler.limit == float("inf") and sweep.metric is None:
             view.note("There is no --count and no run_cap: this sweep ends with Ctrl-C.")
         try:

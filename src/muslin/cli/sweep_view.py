@@ -1,4 +1,4 @@
-"""A sweep on the terminal: what is done, what runs, the best so far, rate and time left."""
+"""A sweep on the terminal: what is done, what runs, the best so far, rate and time left; in a pipe, a line a trial."""
 
 import time
 from collections.abc import Iterator
@@ -15,12 +15,14 @@ SHOWN, NODES = 16, 12
 
 
 class View:
-    """Draws on the console if it is a terminal; says nothing in a pipe. Called with the scheduler after each event."""
+    """Draws on the console if it is a terminal; elsewhere it tells of each trial that ends. Called with the scheduler
+    before the first event and after each."""
 
     def __init__(self, console: Console):
         self.console = console
         self.live = Live(console=console, auto_refresh=False, transient=True) if console.is_terminal else None
         self.shown = 0.0
+        self.told: set[int] | None = None  # numbers of trials that have ended
 
     def __enter__(self) -> Self:
         if self.live:
@@ -37,9 +39,26 @@ class View:
 
     def __call__(self, scheduler: Any) -> None:
         now = time.monotonic()
-        if self.live and now - self.shown > 0.2:
+        if not self.live:
+            self._tell(scheduler, now)
+        elif now - self.shown > 0.2:
             self.shown = now
             self.live.update(picture(scheduler, now, *self.console.size), refresh=True)
+
+    def _tell(self, scheduler, now):
+        ended = {number for number, trial in scheduler.trials.items() if trial.state != "running"}
+        for number in sorted(ended - (ended if self.told is None else self.told)):
+            self.console.print(line(scheduler, scheduler.trials[number], now), markup=False, soft_wrap=True)
+        self.told = ended
+
+
+def line(scheduler: Any, trial: Any, now: float) -> str:
+    """What became of a trial, and how far the sweep is."""
+    value = f", {scheduler.metric.name} {trial.value:.6g}" if trial.value is not None else ""
+    why = f": {trial.reason}" if trial.state == "failed" else ""
+    best = f", best {scheduler.best.value:.6g}" if scheduler.best else ""
+    done, rate = _done(scheduler), _rate(scheduler, now)
+    return f"trial {trial.number} {trial.state.replace('_', ' ')}{value}{why} ({done} done{best}, {rate})"
 
 
 def picture(scheduler: Any, now: float, width: int, height: int) -> Table:
@@ -62,20 +81,26 @@ def picture(scheduler: Any, now: float, width: int, height: int) -> Table:
 
 def _lines(scheduler: Any, now: float) -> Iterator[tuple[str, str]]:
     """(name, words) of what is not a trial that runs."""
-    counts, done = scheduler.counts, scheduler.done
-    new, seconds = done - scheduler.done_before, max(now - scheduler.started, 1e-9)
-    rate = new / seconds
-    finite = scheduler.limit != float("inf")
-    of = f" of {scheduler.limit}" if finite else ""
-    left = f", {_duration((scheduler.limit - done) / rate)} left" if finite and rate else ""
-    stopped, running = counts["stopped_early"], len(scheduler.pool.busy)
-    yield "trials", f"[bold]{done}{of}[/] done ({stopped} stopped early), {running} running, {counts['failed']} failed"
-    yield "rate", f"{rate * 3600:,.0f} an hour, {_duration(seconds)} so far{left}"
+    counts, running = scheduler.counts, len(scheduler.pool.busy)
+    ends = f"({counts['stopped_early']} stopped early), {running} running, {counts['failed']} failed"
+    yield "trials", f"[bold]{_done(scheduler)}[/] done {ends}"
+    yield "rate", _rate(scheduler, now)
     if nodes := scheduler.pool.nodes():
         yield "nodes", escape(_nodes(nodes))
     if best := scheduler.best:
         words = _searched(scheduler, best)
         yield "best", f"[bold]{escape(scheduler.metric.name)} {best.value:.6g}[/]  {escape(words)}"
+
+
+def _done(scheduler: Any) -> str:
+    return f"{scheduler.done}{'' if scheduler.limit == float('inf') else f' of {scheduler.limit}'}"
+
+
+def _rate(scheduler: Any, now: float) -> str:
+    seconds = max(now - scheduler.started, 1e-9)
+    rate, left = (scheduler.done - scheduler.done_before) / seconds, scheduler.limit - scheduler.done
+    ends = f", {_duration(left / rate)} left" if rate and left != float("inf") else ""
+    return f"{rate * 3600:,.0f} an hour, {_duration(seconds)} so far{ends}"
 
 
 def _nodes(nodes: dict[str, tuple[int, int]]) -> str:
