@@ -48,8 +48,8 @@ from muslin.normalization import Normalization
 AT_ONCE = 16_384
 #: floating-point operations of a step below which a second thread is slower
 SMALL = 500_000
-#: steps by which another way to play is looked at, and seconds of a piece between two such looks
-LOOK, PIECE = 4, 0.05
+#: steps by which another way to play is looked at first; seconds of a longer look, and of a piece between two looks
+LOOK, LONG, PIECE = 4, 0.01, 0.05
 #: as many times as long as the way that is taken may those steps take before a second look is worth its time
 WAKING = 3
 #: bytes that a copy of samples may take that do not lie row by row, or are of another type
@@ -512,36 +512,42 @@ class Pace:
     """On how many threads a `TapedStep` is played, several or one, whichever is quicker at the moment: where other
     programs want the cores too, threads wait for each other for longer than they work. The numbers are the same.
 
-    Now and then it looks how long the other way takes, for a hundredth of the time at most; and again, if that was not
-    far too slow, since threads wake up in the first steps.
+    Now and then it looks how long the other way takes, for a hundredth of the time: some steps and, if those were not
+    far too slow, since threads wake up in the first ones, so many that one turn of another program does not decide.
     """
 
     def __init__(self, threads: int):
         self.several, self.spread, self.looking = threads > 1, True, 0
-        self.seconds = {True: 0.0, False: 0.0}  # of a step, when last looked at
-        self.worked, self.usual = math.inf, math.inf  # since then; what a step took then
+        self.seconds = {True: 0.0, False: 0.0}  # of a step, when last done in that way
+        self.worked, self.looked, self.usual = 0.0, 0.0, math.inf  # since the last look, in it; of a step after it
         self.steps = 0
 
     def way(self) -> tuple[bool, int]:
         """Whether the next steps are spread over the threads, and how many they are."""
         if self.several and not self.looking and self._due():
-            self.looking = 1
-        self.steps = self.looking * LOOK or max(LOOK, int(PIECE / (self.seconds[self.spread] or PIECE)))
-        return self.spread != bool(self.looking), self.steps
+            self.looking, self.looked = 1, 0.0
+        now = self.spread != bool(self.looking)
+        span = PIECE if self.usual < math.inf and not self.looking else LONG
+        known = self.looking != 1 and self.seconds[now] > 0
+        self.steps = max(LOOK, int(span / self.seconds[now])) if known else LOOK
+        return now, self.steps
 
     def _due(self):
         """Whether it is time to look at the other way: sooner where several threads take longer than they did."""
         slower = self.spread and self.seconds[True] > 1.25 * self.usual
-        return self.worked > (10 if slower else 100) * LOOK * self.seconds[not self.spread]
+        return self.worked > ((10 if slower else 100) * self.looked or LONG)
 
     def took(self, seconds: float) -> None:
         """A step of those took so many seconds."""
-        now, other = self.spread != bool(self.looking), self.spread == bool(self.looking)
+        now = self.spread != bool(self.looking)
         self.seconds[now] = seconds
-        self.worked += self.steps * seconds
-        if self.looking == 1 and seconds < WAKING * self.seconds[other]:
+        if not self.looking:
+            self.worked += self.steps * seconds
+            return
+        self.looked += self.steps * seconds
+        if self.looking == 1 and seconds < WAKING * self.seconds[not now]:
             self.looking = 2
-        elif self.looking:
+        else:
             self.spread = min(self.seconds, key=self.seconds.__getitem__)
             self.worked, self.usual, self.looking = 0.0, self.seconds[self.spread], 0
 
