@@ -66,26 +66,40 @@ def samples(data, given):
         file[i * data.n : (i + 1) * data.n] = X
     file.flush()
     del file
-    found = {n: epochs(data.work(BASE, n * data.n, data=str(folder)), n, given) for n in times}
+    works = {n: data.work(BASE, n * data.n, data=str(folder)) for n in times}
+    once = Contestant("muslin", given.threads[-1], works[1], given.peers_python)
+    once.answer()
+    found = {n: epochs(work, once, given) for n, work in works.items()}
+    once.close()
     shutil.rmtree(folder)
     return found
 
 
-def epochs(work, times, given):
-    """Turns of one epoch over so many samples, at least two, the first not counted."""
+def epochs(work, once, given):
+    """Epochs over so many samples, the first not counted. Each is between two over the samples once, which take as long
+    as the host lets them at that time: the ratio is formed with their mean."""
     contestant = Contestant("muslin", given.threads[-1], work, given.peers_python)
-    first = contestant.answer()
-    for _ in range(max(1, given.rounds // times)):
-        contestant.turn()
+    first, ratios = contestant.answer(), []
+    for _ in range(given.rounds):
+        around = [microseconds(once), microseconds(contestant), microseconds(once)]
+        ratios.append(2 * around[1] / (around[0] + around[2]))
     contestant.close()
     batch, last = work["batch"], contestant.turns[-1]
-    note(f"samples ×{times}: done")
+    note(f"samples {work['samples']:,}: done")
     return {
         "samples": work["samples"],
         "microseconds": contestant.median("microseconds") / batch,
         "first epoch": first["microseconds"] / batch,
+        "ratio": median(ratios),
+        "ratios": ratios,
         "memory": last["memory"],
     }
+
+
+def microseconds(contestant):
+    """A step's, in one turn more."""
+    contestant.turn()
+    return contestant.turns[-1]["microseconds"]
 
 
 def workers(data, given):
@@ -121,7 +135,7 @@ def report(results):
     many = [
         [
             f"{r['samples']:,}",
-            *(f"{r[key]:.2f}" for key in ("microseconds", "first epoch")),
+            *(f"{r[key]:.2f}" for key in ("ratio", "microseconds", "first epoch")),
             *(f"{r['memory'][key]:,.0f}" for key in ("own", "files")),
         ]
         for r in results["samples"].values()
@@ -130,9 +144,10 @@ def report(results):
     return "\n\n".join(
         [
             "# Growth of training",
-            f"Where nothing else is said: {BASE}. Times are medians of the rounds. Mapped files: "
-            "what of the samples and of the libraries lies in memory; the system may take it back at any time.",
-            table(["samples", "µs a sample", "in the first epoch", "own memory, MiB", "mapped files, MiB"], *many),
+            f"Where nothing else is said: {BASE}. Times are medians of the rounds. ×: the multiple of the time of the "
+            "epochs over the first number of samples just before and after. Mapped files: what of the samples and of "
+            "the libraries lies in memory; the system may take it back at any time.",
+            table(["samples", "×", "µs a sample", "in the first epoch", "own memory, MiB", "mapped files, MiB"], *many),
             *map(shapes, AXES),
             "Workers: what two processes with a thread each train in the time in which one trains 1.",
             table(["", "two workers"], *gains),

@@ -1,9 +1,13 @@
 """What an option of training costs: how many times as long a step takes with it as without, round by round."""
 
+import math
 from statistics import median
+
+import numpy as np
 
 from benchmarks.configurations import CONFIGURATIONS
 from benchmarks.contest import Samples, arguments, machine, network, note, parser, save, table
+from muslin import FeedForwardNeuralNetwork
 from muslin.training import Callback
 
 
@@ -14,6 +18,14 @@ class Steps(Callback):
         self.last = loss
 
 
+def adam_by_loss(theta, g, m, v, *, learning_rate, t, loss, beta1=0.9, beta2=0.999, epsilon=1e-8):
+    """Adam, whose step is shorter where the loss is large: a rule of a user's own."""
+    m = m + (1 - beta1) * (g - m)
+    v = v + (1 - beta2) * (g * g - v)
+    rate = learning_rate / (1 + loss) * math.sqrt(1 - beta2**t) / (1 - beta1**t)
+    return theta - rate * m / (np.sqrt(v) + epsilon), m, v
+
+
 #: name → the arguments of `fit` that it adds
 OPTIONS = {
     "dropout 0.2": {"dropout": 0.2},
@@ -22,12 +34,16 @@ OPTIONS = {
     "weight_decay 1e-4": {"weight_decay": 1e-4},
     "schedule cosine": {"schedule": "cosine"},
     "a callback after each step": {"callbacks": [Steps()]},
+    "adam that asks for the loss": {"optimizer": "adam_by_loss"},
 }
+#: the step without the option, where it is not the configuration's own
+WITHOUT = {"adam that asks for the loss": {"optimizer": "adam"}}
 #: samples of an epoch, and epochs of a turn, of which the last one counts
 SAMPLES, EPOCHS = 12_800, 3
 
 
 def main():
+    FeedForwardNeuralNetwork.optimizers["adam_by_loss"] = adam_by_loss
     given = arguments(parser(__doc__))
     about, data = machine(given.peers_python), Samples()
     X, y = (array[:SAMPLES] for array in data.train)
@@ -36,7 +52,8 @@ def main():
         rounds = {option: [] for option in OPTIONS}
         for _ in range(given.rounds):
             for option, more in OPTIONS.items():
-                without, with_ = (microseconds(CONFIGURATIONS[name], X, y, extra) for extra in ({}, more))
+                steps = WITHOUT.get(option, {}), more
+                without, with_ = (microseconds(CONFIGURATIONS[name], X, y, extra) for extra in steps)
                 rounds[option].append(with_ / without)
         results[name] = {option: median(ratios) for option, ratios in rounds.items()}
         note(f"{name}: done")

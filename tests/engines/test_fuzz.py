@@ -102,7 +102,7 @@ def difference(case, monkeypatch):
         return None if expected == actual else f"{expected} and {actual}"
     if not np.array_equal(expected[0], actual[0]):
         return f"parameters by {np.abs(expected[0] - actual[0]).max():.1e}"
-    if not np.allclose(actual[1], expected[1], rtol=1e-4 if network["dtype"] == np.float32 else 1e-9):
+    if not np.array_equal(actual[1], expected[1]):
         return f"losses {expected[1]} and {actual[1]}"
     if threads > 1 and network["dtype"] == np.float64:
         several = trained("numba", X, y, network, settings, threads, monkeypatch)

@@ -195,12 +195,44 @@ def branching(theta, g, *, learning_rate, t):
     return theta - 2 * learning_rate * g
 
 
-@pytest.mark.parametrize("rule", [eve, branching])
-def test_rules_that_no_tape_can_hold_are_taken_step_by_step(rule, recorded, monkeypatch):
-    monkeypatch.setitem(FeedForwardNeuralNetwork.optimizers, "own", rule)
+def test_rules_that_no_tape_can_hold_are_taken_step_by_step(recorded, monkeypatch):
+    monkeypatch.setitem(FeedForwardNeuralNetwork.optimizers, "own", branching)
     (one, _), (same, _) = one_by_one(optimizer="own"), train(optimizer="own")
     assert not recorded
     np.testing.assert_array_equal(same.theta, one.theta)
+
+
+@pytest.mark.parametrize("n", [1, 3])
+@pytest.mark.parametrize("watched", [False, True])
+def test_a_rule_that_asks_for_the_loss_is_played(watched, n, threads, recorded, monkeypatch):
+    threads(n)
+    monkeypatch.setitem(FeedForwardNeuralNetwork.optimizers, "own", eve)
+    (one, history), (played, told) = one_by_one(optimizer="own"), train([Watch()] * watched, optimizer="own")
+    assert recorded
+    if n == 1:
+        np.testing.assert_array_equal(played.theta, one.theta)
+        assert told["loss"] == history["loss"]
+    np.testing.assert_allclose(played.theta, one.theta, rtol=1e-4, atol=1e-6)
+    np.testing.assert_array_equal(train([Watch()] * watched, optimizer="own")[0].theta, played.theta)
+
+
+@pytest.mark.parametrize("n", [1, 3])
+@pytest.mark.parametrize("error", [KeyboardInterrupt, RuntimeError])
+@pytest.mark.parametrize("watched", [False, True])
+def test_what_breaks_a_rule_off_while_it_is_told_the_loss_ends_training(watched, error, n, threads, monkeypatch):
+    threads(n)
+    monkeypatch.setitem(FeedForwardNeuralNetwork.optimizers, "own", eve)
+    scalars, before = player.TapedStep._scalars, threading.active_count()
+
+    def broken_off(self, part, now):
+        if now["t"] == 7:
+            raise error("in the rule")
+        return scalars(self, part, now)
+
+    monkeypatch.setattr(player.TapedStep, "_scalars", broken_off)
+    with pytest.raises(error, match="in the rule"):
+        train([Watch()] * watched, optimizer="own")
+    assert threading.active_count() == before
 
 
 @pytest.mark.parametrize("n", [1, 2])

@@ -6,7 +6,7 @@ import hashlib
 import inspect
 import math
 import platform
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
@@ -166,22 +166,22 @@ def _gemv_intrinsic(real, size):
 
 
 def _dot_intrinsic(real, size):
-    """cblas_?dot of a vector with itself, into a number in double precision."""
+    """cblas_?dot of two vectors, into a number in double precision."""
     number = {nb.float32: ir.FloatType(), nb.float64: ir.DoubleType()}[real]
 
     @intrinsic
-    def call(context, function, n, x, result):
+    def call(context, function, n, x, y, result):
         def code(context, builder, signature, values):
             whole, double = ir.IntType(size), ir.DoubleType()
             kind = ir.FunctionType(number, [whole, I64, whole, I64, whole])
-            n = values[1] if size == 64 else builder.trunc(values[1], whole)
-            one = ir.Constant(whole, 1)
-            product = builder.call(builder.inttoptr(values[0], kind.as_pointer()), [n, values[2], one, values[2], one])
+            function, n, x, y, result = values
+            n, one = n if size == 64 else builder.trunc(n, whole), ir.Constant(whole, 1)
+            product = builder.call(builder.inttoptr(function, kind.as_pointer()), [n, x, one, y, one])
             product = product if number == double else builder.fpext(product, double)
-            builder.store(product, builder.inttoptr(values[3], double.as_pointer()))
+            builder.store(product, builder.inttoptr(result, double.as_pointer()))
             return context.get_dummy_value()
 
-        return nb.void(*[nb.int64] * 4), code
+        return nb.void(*[nb.int64] * 5), code
 
     return call
 
@@ -316,9 +316,9 @@ def gemv(dtype: np.dtype, size: int) -> Any:
 
 
 @cache
-def square(dtype: np.dtype, size: int) -> Any:
-    """x·x by BLAS. Arguments: address of cblas_?dot; length of x, x; where the result goes (float64)."""
-    return _handed_on("square", 4, _dot_intrinsic, dtype, size)
+def dot(dtype: np.dtype, size: int) -> Any:
+    """x·y by BLAS. Arguments: address of cblas_?dot; length of x and y, x, y; where the result goes (float64)."""
+    return _handed_on("dot", 5, _dot_intrinsic, dtype, size)
 
 
 @cache
@@ -410,6 +410,16 @@ def c_function() -> Any:
         return 0
 
     return _entry(c_function, SOURCE)
+
+
+class Python:
+    """A Python function of a whole number as a C function of a tape, which stops where it returns True."""
+
+    def __init__(self, function: Callable[[int], bool]):
+        self.function = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.POINTER(ctypes.c_int64))(
+            lambda args: OTHERS_LEFT if function(args[0]) else 0
+        )
+        self.address = ctypes.cast(self.function, ctypes.c_void_p).value
 
 
 @cache

@@ -2,8 +2,7 @@
 and stay there for a tenth of a second."""
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 
 
 def a_core_each(threads: int) -> list[int | None]:
@@ -13,17 +12,19 @@ def a_core_each(threads: int) -> list[int | None]:
     return [*sorted(cores)] if len(cores) == threads else [None] * threads
 
 
-@contextmanager
-def kept_on(core: int | None) -> Iterator[None]:
+class kept_on:
     """The thread that is in here computes on that core, if one is named and the system lets it."""
-    if core is None:
-        yield
-        return
-    before = os.sched_getaffinity(0)
-    with suppress(OSError):
-        os.sched_setaffinity(0, {core})
-    try:
-        yield
-    finally:
-        with suppress(OSError):
-            os.sched_setaffinity(0, before)
+
+    def __init__(self, core: int | None):
+        self.core = core
+
+    def __enter__(self) -> None:
+        if self.core is not None:
+            self.before = os.sched_getaffinity(0)
+            with suppress(OSError):
+                os.sched_setaffinity(0, {self.core})
+
+    def __exit__(self, *error: object) -> None:
+        if self.core is not None:
+            with suppress(OSError):
+                os.sched_setaffinity(0, self.before)

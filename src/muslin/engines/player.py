@@ -25,9 +25,12 @@ import logging
 import math
 import os
 import time
+import weakref
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor, wait
 from contextlib import ExitStack, contextmanager, nullcontext
+from functools import partial
+from itertools import chain, repeat
 from typing import Any
 
 import numpy as np
@@ -209,13 +212,18 @@ class StepRecorder(Recorder):
         gradients = [self.step.network.gradient[where] for where in wheres]
         for i, g in enumerate(gradients):
             if g.size:
-                self.square(g, own[i : i + 1])
+                self.dot(g, g, own[i : i + 1])
         self.barrier(self.taped.meeting)
         self.finite(squares, 0)
         for g in gradients:
             self.loop("clip", squares, np.array([longest]), g, loop=self.templates.clip(self.dtype))
 
     def update_parts(self, parts: Sequence[Any]) -> None:
+        if self.taped.asks:
+            if self.part == 0:
+                taped = weakref.proxy(self.taped)  # which keeps this call
+                self.python("scalars", lambda i: taped.use_loss(i), moves={0: 1})
+            self.barrier(self.taped.meeting)
         compiled, vectors = self.taped.compiled, self.taped.vectors
         for scalars, where in self._updated(parts):
             operands = [vector[where] for vector in vectors]
@@ -339,11 +347,13 @@ class TapedStep:
         self.changed = (*self.vectors, network.parameters.running)
         self.rows = np.zeros((steps, batch), np.int64)
         self.losses, self.correct = np.zeros((steps, parts)), np.zeros((steps, parts), np.int64)
-        widths = [len(self._scalars(part, [1.0], 1)[0]) for part in step.parts]
+        widths = [len(self._scalars(part, step.now(learning_rate=1.0, t=1, loss=1.0))) for part in step.parts]
         self.scalars = [np.zeros((steps, width)) for width in widths]
         self.by_batch, self.by_part = self.rows.strides[0], self.losses.strides[0]
         shape = network.sizes[1], batch
         self.sums = [np.zeros(shape, network.dtype, order="F") for _ in range(parts)]
+        self.asks, self.nows = "loss" in step.asked, list[dict[str, Any]]()
+        self.error: BaseException | None = None  # what ended `use_loss`
         self.keys = {k: np.zeros(steps, np.uint64) for k in self.signals.masks}
         self.ways = np.zeros((steps, batch if step.augmentation else 0, WAYS))
         self.pictures = np.zeros((batch if step.mixes else 0, network.sizes[0]), network.dtype)
@@ -391,17 +401,28 @@ class TapedStep:
         own |= {f"scalars{i}": array for i, array in enumerate(self.scalars, 1)}
         return layers | dict(vectors) | own
 
-    def _scalars(self, part, rates, t):
-        """The scalars of the update of a part of θ, decay first, for the steps from t on: a row each."""
-        nows = (self.step.now(learning_rate=rate, t=t + i) for i, rate in enumerate(rates))
-        return [self.compiled.scalars(part.decay, part.scalars | now) for now in nows]
+    def _scalars(self, part, now):
+        """The scalars of the update of a part of θ, decay first; now: those of the step that the rule asks for."""
+        return self.compiled.scalars(part.decay, part.scalars | now)
+
+    def use_loss(self, i: int) -> bool:
+        """The scalars of the step of number ``i``, as soon as its loss is known; a thread does so while it plays, and
+        leaves where this returns True, for the reason that ``error`` is then."""
+        try:
+            now = self.nows[i] | {"loss": _total(self.losses[i]) / self.batch}
+            for part, scalars in zip(self.step.parts, self.scalars, strict=True):
+                scalars[i] = self._scalars(part, now)
+        except BaseException as error:  # of the rule, or Ctrl-C
+            self.error, self.meeting[2] = error, 1
+        return self.error is not None
 
     def load(self, rows: np.ndarray, rates: Sequence[float], t: int) -> None:
         """Makes ready for batches of these rows, with these learning rates; t: the number of the first step."""
         n = len(rates)
         self.rows[:n] = rows.reshape(n, self.batch)
-        for part, scalars in zip(self.step.parts, self.scalars, strict=True):
-            scalars[:n] = self._scalars(part, rates, t)
+        self.nows = [self.step.now(learning_rate=rate, t=t + i, loss=None) for i, rate in enumerate(rates)]
+        for part, scalars in [] if self.asks else zip(self.step.parts, self.scalars, strict=True):
+            scalars[:n] = [self._scalars(part, now) for now in self.nows]
         if self.step.augmentation:
             self.ways[:n] = self.step.augmentation.ways(np.arange(t, t + n), self.batch)
         for k, keys in self.keys.items():
@@ -428,7 +449,14 @@ class TapedStep:
             wait(runs)
             raise
         played = played if here else runs[0].result()
+        self._check()
         return (first + played, True) if played >= 0 else (first - 1 - played, False)
+
+    def _check(self):
+        """Raises what `use_loss` ended with."""
+        error, self.error = self.error, None
+        if error is not None:
+            raise error
 
     def _play_on(self, core, tape, times):
         with cores.kept_on(core):
@@ -446,12 +474,13 @@ class TapedStep:
         while done < n:
             spread, steps = self.pace.way()
             last, seconds = min(n, done + steps), 0.0
-            with self._others(done, last - done, pool, spread) as play:
-                for i in range(done, last):
+            with self._others(done, last - done, pool, spread) as plays:
+                for i, play in zip(range(done, last), plays, strict=False):
                     started = time.perf_counter()
                     with blas.alone(nobody):
                         played = play()
                     seconds += time.perf_counter() - started
+                    self._check()
                     if played < 0:
                         raise self.step.diverged(self.signals, state.epoch, state.step + 1)
                     state.step += 1
@@ -463,13 +492,14 @@ class TapedStep:
 
     @contextmanager
     def _others(self, first, n, pool, spread):
-        """The other threads play n steps from ``first`` on, each when this one does; given is what plays one here."""
+        """The other threads play n steps from ``first`` on, each when this one does; given is what plays each here."""
         tapes, runs = self._ready(first, spread), []
         places = cores.a_core_each(len(tapes))
         try:
             for tape, core in list(zip(tapes, places, strict=True))[1:]:
                 runs.append(pool.submit(self._play_on, core, tape, n))
-            yield self.play[tapes[0]]
+            first_one = partial(self._play_on, places[0], tapes[0], 1)  # in it threads wake each other
+            yield chain([first_one], repeat(self.play[tapes[0]]))
         finally:
             self.meeting[2] = 1  # those that wait for a step that does not come go
             wait(runs)
@@ -593,7 +623,7 @@ class Trial:
         played = [vector.copy() for vector in taped.changed]
         self._restore(taped, before)
         network.gradient[...] = played[1]
-        step.update(1, TRIED_AT, None)
+        step.update(1, TRIED_AT, _total(taped.losses[0]) / taped.batch)
         self._equal("parameters", played[:-1], taped.vectors)
         self._restore(taped, before)
         signs = np.random.default_rng(0).choice(np.array([-1, 1], network.dtype), network.theta.size)
@@ -742,7 +772,6 @@ def _refusal(step):
     engine = step.network.engine
     reasons = {
         f"the {engine.name} engine takes each step by itself": engine.name != "numba",
-        "the optimizer's rule asks for the loss": "loss" in step.asked,
         "the samples do not lie row by row, or are of a type that is not gathered, and are too many to copy": (
             not gathered(step.X)
         ),

@@ -229,12 +229,13 @@ class Recorder:
         function = self.functions.gemv(self.dtype, product[1])
         self.write("gemv", function, arguments, [a, B], [c], memory=(a, B, c))
 
-    def square(self, x: np.ndarray, result: np.ndarray) -> None:
-        """result ← x·x, by BLAS."""
-        if (product := blas.product(self.dtype, "dot")) is None:
+    def dot(self, x: np.ndarray, y: np.ndarray, result: np.ndarray) -> None:
+        """result ← x·y, by BLAS, of all numbers in their order; in double precision."""
+        if (product := blas.product(x.dtype, "dot")) is None:
             raise CannotRecord("the BLAS that NumPy uses cannot be called by address")
-        arguments = [product[0], x.size, x.ctypes.data, result.ctypes.data]
-        self.write("dot", self.functions.square(self.dtype, product[1]), arguments, [x], [result], memory=(x, result))
+        arguments = [product[0], x.size, x.ctypes.data, y.ctypes.data, result.ctypes.data]
+        function = self.functions.dot(x.dtype, product[1])
+        self.write("dot", function, arguments, [x, y], [result], memory=(x, y, result))
 
     def _multiply_and_turn(self, A, B, C):
         """C ← A B by way of a matrix in Fortran order: where both factors are transposed, the product of OpenBLAS
@@ -333,6 +334,10 @@ class Recorder:
         """A call of a function of C's library, which takes an address: of the argument, which is a ctypes buffer."""
         self.write(name, self.functions.c_function(), [address, ctypes.addressof(argument)], memory=[argument])
 
+    def python(self, name: str, function: Callable[[int], bool], moves: dict[int, int]) -> None:
+        """A call of a Python function, of the number of the playing; the tape stops where it returns True."""
+        self.write(name, self.functions.Python(function), [0], moves=moves)
+
     def finite(self, summands: np.ndarray, by: int) -> None:
         """The tape stops where the sum is not finite."""
         arguments = [summands.ctypes.data, summands.size]
@@ -422,16 +427,31 @@ class Recorder:
             raise CannotRecord(f"a tape has nothing for {function.__name__} of these arguments")
         if len({x.shape for x in arrays}) > 1 or len(arrays) != (2 if name == "vdot" else 1):
             raise CannotRecord(f"{name} of arrays of different shapes")
-        arrays = [self._rows(x) for x in arrays] if name == "sum" else self._alike(arrays)
-        result = np.zeros(1)
-        self.loop(name, *arrays, result)
-        return self.symbol(result.reshape(()))
+        return self.symbol(self._sum(arrays[0]) if name == "sum" else self._vdot(*arrays))
 
-    def _rows(self, x):
-        return x if x.flags.c_contiguous else x.T
+    def _sum(self, X):
+        """The sum of a matrix, as NumPy adds it up: one row, in the order of the memory."""
+        if not X.flags.forc or X.dtype.kind != "f":
+            raise CannotRecord(f"a sum of {X.dtype}, or of a matrix with gaps")
+        result = np.zeros((1, 1), X.dtype)
+        self._reduce_row(np.add, X.reshape(1, -1, order="A"), result)
+        return result.reshape(())
 
-    def _alike(self, arrays):
-        return [x.T for x in arrays] if all(x.T.flags.c_contiguous for x in arrays) else arrays
+    def _vdot(self, A, B):
+        """The dot product of two matrices, row by row, as NumPy has BLAS compute it."""
+        if (kind := np.result_type(A, B)).char not in "fd":
+            raise CannotRecord(f"a dot product of {A.dtype} and {B.dtype}")
+        total, result = np.zeros(1), np.zeros(1, kind)
+        self.dot(*(self._in_rows(self._as(X, kind)) for X in (A, B)), total)
+        self._cast(total, result)
+        return result.reshape(())
+
+    def _in_rows(self, X):
+        if X.flags.c_contiguous:
+            return X
+        rows = np.zeros_like(X, order="C")
+        self.apply(np.positive, [X], rows)
+        return rows
 
 
 def _array(x):

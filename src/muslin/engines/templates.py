@@ -90,24 +90,6 @@ def outer(a, b, nothing, out):
             out[j, i] = a[i] * b[j] + nothing[0]
 """
 
-VDOT = """
-def vdot(a, b, out):
-    total = 0.0
-    for i in range(a.shape[0]):
-        for j in range(a.shape[1]):
-            total += a[i, j] * b[i, j]
-    out[0] = total
-"""
-
-SUM = """
-def sum(x, out):
-    total = 0.0
-    for i in range(x.shape[0]):
-        for j in range(x.shape[1]):
-            total += x[i, j]
-    out[0] = total
-"""
-
 KEEP = """
 def keep(x, out):
     out[0] = x[0]
@@ -369,8 +351,6 @@ BARE = {
     "gather": GATHER,
     "targets": TARGETS,
     "outer": OUTER,
-    "vdot": VDOT,
-    "sum": SUM,
     "keep": KEEP,
     "cast": CAST,
     "correct": CORRECT,
