@@ -49,7 +49,8 @@ def run(called, file):
 def test_from_the_data_to_the_confusion_matrix_and_again(run, alone):
     code, out, err, (outcome,) = run("--count", 2)
     assert code == 0
-    assert [line.split()[0] for line in err.splitlines()] == ["epoch", "epoch"]  # of the best, into a pipe
+    steps = ["trial"] * 2 + ["finalists"] * 6 + ["epoch"] * 2  # trials, two of them again by three seeds, the best
+    assert [line.split()[0] for line in err.splitlines()] == steps
     assert "108 training, 12 validation and 30 test samples of 3 classes" in out
     sweep = alone / "runs" / "tiny"
     for name in ("samples.png", "best_so_far.png", "best/confusion_matrix.png", "best/curves.png"):

@@ -74,7 +74,8 @@ def play(pace, takes, steps):
     done, seconds, spread = 0, 0.0, 0
     while done < steps:
         way, n = pace.way()
-        pace.took(takes[way])
+        n = min(n, steps - done)
+        pace.took(n, n * takes[way])
         done, seconds, spread = done + n, seconds + n * takes[way], spread + n * way
     return spread / done, seconds / done
 

@@ -69,7 +69,7 @@ def test_the_same_bits_as_unwatched_and_the_same_figures():
 def test_one_thread_plays_what_several_do(threads, monkeypatch):
     several, _ = fit(OnStep())
     monkeypatch.setattr(player.Pace, "way", lambda self: (False, 5))
-    monkeypatch.setattr(player.Pace, "took", lambda self, seconds: None)
+    monkeypatch.setattr(player.Pace, "took", lambda self, steps, seconds: None)
     if threads > 1:
         joined, _ = fit(OnStep())
         np.testing.assert_array_equal(joined.theta, several.theta)

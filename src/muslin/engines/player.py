@@ -487,7 +487,7 @@ class TapedStep:
                     yield self.batch, _total(self.losses[i]) / self.batch, _total(self.correct[i])
                     if state.rate_factor != factor or not self.holds():
                         return
-            self.pace.took(seconds / (last - done))
+            self.pace.took(last - done, seconds)
             done = last
 
     @contextmanager
@@ -519,7 +519,7 @@ class TapedStep:
                 spread, steps = self.pace.way()
                 started, before = time.perf_counter(), done
                 done, finite = self.run(done, min(n, done + steps), pool, spread)
-                self.pace.took((time.perf_counter() - started) / max(1, done - before))
+                self.pace.took(done - before, time.perf_counter() - started)
         state.step += done
         if not finite:
             raise self.step.diverged(self.signals, state.epoch, state.step + 1)
@@ -550,32 +550,33 @@ class Pace:
         self.several, self.spread, self.looking = threads > 1, True, 0
         self.seconds = {True: 0.0, False: 0.0}  # of a step, when last done in that way
         self.worked, self.looked, self.usual = 0.0, 0.0, math.inf  # since the last look, in it; of a step after it
-        self.steps = 0
 
     def way(self) -> tuple[bool, int]:
-        """Whether the next steps are spread over the threads, and how many they are."""
-        if self.several and not self.looking and self._due():
+        """Whether the next steps are spread over the threads, and how many they are at most."""
+        if not self.several:
+            return True, AT_ONCE
+        if not self.looking and self._due():
             self.looking, self.looked = 1, 0.0
         now = self.spread != bool(self.looking)
-        span = PIECE if self.usual < math.inf and not self.looking else LONG
-        known = self.looking != 1 and self.seconds[now] > 0
-        self.steps = max(LOOK, int(span / self.seconds[now])) if known else LOOK
-        return now, self.steps
+        if self.looking == 1 or not self.seconds[now]:
+            return now, LOOK
+        span = LONG if self.looking or self.usual == math.inf else PIECE
+        return now, max(LOOK, int(span / self.seconds[now]))
 
     def _due(self):
         """Whether it is time to look at the other way: sooner where several threads take longer than they did."""
         slower = self.spread and self.seconds[True] > 1.25 * self.usual
         return self.worked > ((10 if slower else 100) * self.looked or LONG)
 
-    def took(self, seconds: float) -> None:
-        """A step of those took so many seconds."""
+    def took(self, steps: int, seconds: float) -> None:
+        """So many of those steps took so long, all together."""
         now = self.spread != bool(self.looking)
-        self.seconds[now] = seconds
+        self.seconds[now] = seconds / max(1, steps)
         if not self.looking:
-            self.worked += self.steps * seconds
+            self.worked += seconds
             return
-        self.looked += self.steps * seconds
-        if self.looking == 1 and seconds < WAKING * self.seconds[not now]:
+        self.looked += seconds
+        if self.looking == 1 and self.seconds[now] < WAKING * self.seconds[not now]:
             self.looking = 2
         else:
             self.spread = min(self.seconds, key=self.seconds.__getitem__)
