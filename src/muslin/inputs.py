@@ -35,9 +35,8 @@ class Scale(NamedTuple):
     def limits(self, n: int) -> tuple[float, float]:
         """(most, least): `check` has nothing to say of n samples that are no uint8, if no magnitude is above ``most``
         and one is at least ``least``."""
-        if self.uint8:
-            return SCALED, 0.0
-        return FACTOR * self.largest, self.largest / FACTOR if n >= FACTOR else 0.0
+        most = SCALED if self.uint8 else FACTOR * self.largest
+        return most, self.largest / FACTOR if n >= FACTOR else 0.0
 
     def check(self, X: np.ndarray, other: "Scale") -> None:
         """Raises InputError where one of X, which is of the ``other`` scale, and the training samples is uint8 and the

@@ -15,7 +15,7 @@ from muslin import InputError
 from muslin.activations import ACTIVATIONS
 from muslin.engines import ENGINES, engine, trouble_of_numba
 from muslin.engines.formula import ParsedFormula
-from muslin.optimizers import signature
+from muslin.optimizers import OPTIMIZERS, signature
 
 needs_numba = pytest.mark.skipif(
     importlib.util.find_spec("numba") is None, reason="numba is missing: pip install 'muslin[fast]'"
@@ -387,3 +387,26 @@ network.predict([[0.0, 1.0]])
 assert "numba" in sys.modules
 """
     subprocess.run([sys.executable, "-c", program], check=True)
+
+
+@needs_numba
+def test_rows_from_the_end_are_gathered_as_numpy_does_and_others_refused():
+    X, out = np.arange(12.0, dtype=np.float32).reshape(4, 3), np.zeros((2, 3), np.float32)
+    engine("numba").gather(X, np.array([-1, 0]), out)
+    np.testing.assert_array_equal(out, X[[-1, 0]])
+    with pytest.raises(IndexError):
+        engine("numba").gather(X, np.array([0, 4]), out)
+    with pytest.raises(IndexError):
+        engine("numba").gather(X, np.array([0.0, 1.0]), out)
+
+
+@needs_numba
+def test_memory_that_is_read_only_or_of_another_size_is_not_written_into():
+    theta, g = np.zeros(10, np.float32), np.ones(10, np.float32)
+    rule = OPTIMIZERS["sgd"]
+    with pytest.raises(ValueError, match="broadcast"):
+        engine("numba").update(rule, theta, g[:3], [], {"learning_rate": 0.1})
+    theta.flags.writeable = False
+    with pytest.raises(ValueError, match="read-only"):
+        engine("numba").update(rule, theta, g, [], {"learning_rate": 0.1})
+    assert not theta.any()

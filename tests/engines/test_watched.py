@@ -1,7 +1,9 @@
 """Steps that someone watches: the same numbers as unwatched, and all is for who looks as it is outside of training."""
 
 import os
+import signal
 import threading
+import warnings
 
 import numpy as np
 import pytest
@@ -11,7 +13,7 @@ pytest.importorskip("numba", reason="numba is missing: pip install 'muslin[fast]
 from threadpoolctl import threadpool_info
 
 from muslin import FeedForwardNeuralNetwork
-from muslin.engines import player
+from muslin.engines import blas, player
 from muslin.errors import Diverged
 from muslin.training import Callback
 
@@ -146,3 +148,103 @@ def test_numbers_that_run_away_are_told_in_the_step_where_they_do():
         fit(optimizer="sgd", learning_rate=1e30)
     assert str(error.value) == str(expected.value)
     assert f"step {len(watching.told) + 1}:" in str(error.value)
+
+
+def test_who_goes_back_to_an_earlier_step_goes_on_from_there(threads):
+    """Rates, the step's number and dropout's masks are those of the step that comes, whoever changed it."""
+
+    def engines(name):
+        went = []
+
+        def act(state):
+            if state.step == 9 and not went:
+                went.append(state.step)
+                state.step = 3
+
+        with blas.threads(1):
+            return fit(OnStep(act), engine=name, schedule="cosine")
+
+    (network, history), (expected, told) = engines("numba"), engines("numpy")
+    np.testing.assert_allclose(network.theta, expected.theta, rtol=2e-3, atol=2e-4)
+    if threads == 1:
+        np.testing.assert_array_equal(network.theta, expected.theta)
+        assert history["loss"] == told["loss"]
+
+
+def tiny():
+    return np.float32(1e-38) / np.float32(100) > 0
+
+
+def test_after_a_step_that_ends_in_its_midst_denormals_are_as_before():
+    with pytest.raises(Diverged):
+        fit(OnStep(), optimizer="sgd", learning_rate=1e30)
+    assert tiny()
+
+
+def failing(theta, g, *, learning_rate, t, loss):
+    rate = learning_rate * loss / (7 - t)
+    return theta - rate * g
+
+
+def test_after_a_rule_that_fails_denormals_are_as_before(monkeypatch):
+    monkeypatch.setitem(FeedForwardNeuralNetwork.optimizers, "own", failing)
+    with pytest.raises(ZeroDivisionError):
+        fit(OnStep(), optimizer="own")
+    assert tiny()
+
+
+def overflowing(theta, g, *, learning_rate, loss):
+    rate = learning_rate / (1.0 + np.exp(1000.0 * loss))
+    return theta - rate * g
+
+
+@pytest.mark.parametrize("watched", [False, True])
+def test_warnings_of_a_rules_scalars_are_silenced_as_in_the_plain_step(watched, monkeypatch):
+    monkeypatch.setitem(FeedForwardNeuralNetwork.optimizers, "own", overflowing)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        _, history = fit(*[OnStep()] * watched, optimizer="own")
+    assert history.engine_note is None
+
+
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="the system has no timers")
+@pytest.mark.parametrize("watched", [False, True])
+def test_ctrl_c_is_heard_wherever_it_comes(watched, monkeypatch):
+    """Also while Python computes a rule's scalars in the midst of a step, where C would drop it."""
+
+    def shrinking(theta, g, *, learning_rate, loss):
+        return theta - learning_rate / (1.0 + loss) * g
+
+    monkeypatch.setitem(FeedForwardNeuralNetwork.optimizers, "own", shrinking)
+    fit(*[OnStep()] * watched, optimizer="own", batch_size=270)  # numba does not stand to be broken off
+    before, active = signal.signal(signal.SIGALRM, signal.default_int_handler), threading.active_count()
+    try:
+        for i in range(12):
+            signal.setitimer(signal.ITIMER_REAL, 0.03 + 0.0007 * i, 1.0)  # again, should Python itself drop one
+            with pytest.raises(KeyboardInterrupt):
+                fit(*[OnStep()] * watched, optimizer="own", epochs=10**6, batch_size=270)
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            assert tiny()
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    assert threading.active_count() == active
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="the system has no fork")
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+def test_the_child_of_a_fork_trains_on_alone():
+    children, parent = [], os.getpid()
+
+    def act(state):
+        if state.step == 5 and not children:
+            children.append(os.fork())
+
+    network, history = None, None
+    try:
+        network, history = fit(OnStep(act))
+    finally:
+        if os.getpid() != parent:
+            os._exit(0 if history is not None and len(history) == 3 else 1)
+    assert os.waitstatus_to_exitcode(os.waitpid(children[0], 0)[1]) == 0
+    np.testing.assert_array_equal(network.theta, fit()[0].theta)

@@ -27,6 +27,7 @@ def sweep(nodes, name="10.0.0.{}", per=2):
         counts=Counter(stopped_early=1, failed=2),
         done=10,
         done_before=0,
+        elsewhere=[],
         started=0.0,
         limit=100,
         pool=pool,
@@ -110,7 +111,7 @@ def test_in_a_pipe_a_line_a_trial():
         view(scheduler)
         view(scheduler)
     told = console.file.getvalue().splitlines()
-    assert [told_.partition(" (10 of 100 done, best 0.9, ")[0] for told_ in told] == [
+    assert [told_.partition(" (10 of 100 done, 2 failed, best 0.9, ")[0] for told_ in told] == [
         "trial 1 finished, val_accuracy 0.9",
         "trial 3 failed: [red] it is 3",
         "trial 4 stopped early, val_accuracy 0.25",

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from muslin import runs, tracking
-from muslin.cli.options import Cluster, ClusterFile, Json, Workers, console, emit, executor, same_command
+from muslin.cli.options import Cluster, ClusterFile, Json, Workers, aside, console, emit, executor, same_command
 from muslin.cli.train import fit
 
 if TYPE_CHECKING:
@@ -99,9 +99,9 @@ def _row(finalist: "Finalist") -> dict[str, Any]:
 @contextmanager
 def _progress(out: Console | None) -> Iterator[Callable[[int, int], None]]:
     """What shows how many finalists are trained: a bar on a terminal, lines in a pipe."""
-    console = Console(stderr=True)
-    if not (out and out.is_terminal):
-        yield lambda done, all: console.print(f"finalists  {done} of {all} trained")
+    console = aside(markup=True)
+    if not (out and console.is_terminal):
+        yield lambda done, all: console.tell(f"finalists  {done} of {all} trained")
         return
     with Progress(*COLUMNS, console=console, transient=True) as bar:
         task = bar.add_task("finalists", total=None)

@@ -1,7 +1,9 @@
 """Options that several commands have, and flags made from the model of the settings."""
 
 import inspect
+import io
 import json as json_
+import os
 import shlex
 import sys
 from collections.abc import Callable, Iterator
@@ -52,8 +54,38 @@ def console(json: bool) -> "SafeConsole":
     return SafeConsole(stderr=json, highlight=False, soft_wrap=True, markup=False, emoji=False)
 
 
+def aside(markup: bool = False) -> "SafeConsole":
+    """Where is told how work goes on: standard error. A picture is drawn on a terminal that can redraw it."""
+    draws = sys.stderr is not None and sys.stderr.isatty() and os.environ.get("TERM") not in ("dumb", "unknown")
+    return SafeConsole(
+        stderr=True, force_terminal=draws, highlight=False, soft_wrap=not markup, markup=markup, emoji=False
+    )
+
+
 class SafeConsole(Console):
-    """Shows what steers a terminal, in the names and texts of others, instead of sending it."""
+    """Shows what steers a terminal, in the names and texts of others, instead of sending it. Where nothing can be
+    written to standard error any more (a full disk, a pipe whose reader has gone), work goes on without it."""
+
+    def print(self, *objects: Any, **options: Any) -> None:
+        try:
+            super().print(*objects, **options)
+        except OSError:
+            self._lost()
+
+    def on_broken_pipe(self) -> None:
+        try:
+            self._lost()
+        except OSError:
+            super().on_broken_pipe()
+
+    def _lost(self):
+        if not self.stderr:
+            raise
+        self.quiet, sys.stderr = True, io.StringIO()
+
+    def tell(self, line: str) -> None:
+        """A line as it is, however long."""
+        self.print(line, markup=False, soft_wrap=True)
 
     def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterator[Segment]:
         for segment in super().render(renderable, options):

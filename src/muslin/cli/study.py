@@ -13,7 +13,9 @@ from muslin.cli.options import (
     ClusterFile,
     DataDir,
     Json,
+    SafeConsole,
     SideBySide,
+    aside,
     console,
     emit,
     same_command,
@@ -78,7 +80,7 @@ def _conduct(
     settings = plan[0][1]
     data = settings.load_data()
     need_classes(data)
-    with StudyProgress(console(True), plan) as progress:
+    with StudyProgress(aside(), plan) as progress:
         try:
             return study.conduct(chosen, plan, data, path, progress, make)
         except KeyboardInterrupt:
@@ -88,7 +90,7 @@ def _conduct(
 class StudyProgress(study.Progress):
     """A bar of all epochs of a study if the console is a terminal; elsewhere a line a run."""
 
-    def __init__(self, console: Console, plan: Any):
+    def __init__(self, console: SafeConsole, plan: Any):
         self.bar = Progress(
             TextColumn("{task.description}"),
             BarColumn(bar_width=24),
@@ -114,7 +116,7 @@ class StudyProgress(study.Progress):
         self.bar.update(self.task, description=told, advance=done)
         self.runs += 1
         if done < settings.epochs and not self.console.is_terminal:
-            self.console.print(f"run {self.runs} of {self.of}: {told}", markup=False, soft_wrap=True)
+            self.console.tell(f"run {self.runs} of {self.of}: {told}")
 
     def on_epoch(self, state: Any) -> None:
         self.on_rows(1)

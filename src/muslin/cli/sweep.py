@@ -11,9 +11,8 @@ from tempfile import TemporaryDirectory
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
-from muslin.cli.options import Cluster, ClusterFile, Json, Workers, console, emit, executor, same_command
+from muslin.cli.options import Cluster, ClusterFile, Json, Workers, aside, console, emit, executor, same_command
 from muslin.errors import InputError, known
 from muslin.sweeps.file import ours, spellings
 
@@ -79,21 +78,20 @@ def _run(sweep, place, json, who, **limits):
     from muslin.sweeps.scheduler import Scheduler
     from muslin.sweeps.start import begin
 
-    where, study, told = begin(sweep, **place)
-    out = console(json)
-    with _terminable(), View(Console(stderr=True, highlight=False)) as view, _heard(where, who) as (live, listeners):
-        pool = executor(math.inf, where.path / "workers.log", asks=bool(sweep.early_terminate), **who)
-        scheduler = Scheduler(where, study, pool, show=view, tracker=told, live=live, **limits)
-        listeners.append(scheduler.hear)
-        view(scheduler)
-        if scheduler.limit == float("inf") and sweep.metric is None:
-            view.note("There is no --count and no run_cap: this sweep ends with Ctrl-C.")
-        try:
+    out, scheduler = console(json), None
+    try:
+        where, study, told = begin(sweep, **place)
+        with _terminable(), View(aside(markup=True)) as view, _heard(where, who) as (live, listeners):
+            pool = executor(math.inf, where.path / "workers.log", asks=bool(sweep.early_terminate), **who)
+            scheduler = Scheduler(where, study, pool, show=view, tracker=told, live=live, **limits)
+            listeners.append(scheduler.hear)
+            view(scheduler)
+            if scheduler.limit == float("inf") and sweep.metric is None:
+                view.note("There is no --count and no run_cap: this sweep ends with Ctrl-C.")
             scheduler.run()
-        except KeyboardInterrupt:
-            raise KeyboardInterrupt(
-                f"Interrupted; trials done and stored: {scheduler.done}. Go on with: {same_command()}"
-            ) from None
+    except KeyboardInterrupt:
+        done = f"; trials done and stored: {scheduler.done}" if scheduler else ""
+        raise KeyboardInterrupt(f"Interrupted{done}. Go on with: {same_command()}") from None
     if list(where.path.glob("*/wandb/offline-run-*")):
         print(f"muslin: W&B: offline; upload with: wandb sync {where.path}/*/wandb/offline-run-*", file=sys.stderr)
     result = _result(where, scheduler)

@@ -35,7 +35,7 @@ class View:
 
     def note(self, text: str) -> None:
         if self.live:
-            self.console.print(text, markup=False)
+            self.console.print(text, markup=False, emoji=False)
 
     def __call__(self, scheduler: Any) -> None:
         now = time.monotonic()
@@ -48,7 +48,8 @@ class View:
     def _tell(self, scheduler, now):
         ended = {number for number, trial in scheduler.trials.items() if trial.state != "running"}
         for number in sorted(ended - (ended if self.told is None else self.told)):
-            self.console.print(line(scheduler, scheduler.trials[number], now), markup=False, soft_wrap=True)
+            told = line(scheduler, scheduler.trials[number], now)
+            self.console.print(told, markup=False, emoji=False, soft_wrap=True)
         self.told = ended
 
 
@@ -57,8 +58,9 @@ def line(scheduler: Any, trial: Any, now: float) -> str:
     value = f", {scheduler.metric.name} {trial.value:.6g}" if trial.value is not None else ""
     why = f": {trial.reason}" if trial.state == "failed" else ""
     best = f", best {scheduler.best.value:.6g}" if scheduler.best else ""
-    done, rate = _done(scheduler), _rate(scheduler, now)
-    return f"trial {trial.number} {trial.state.replace('_', ' ')}{value}{why} ({done} done{best}, {rate})"
+    failed = f", {n} failed" if (n := scheduler.counts["failed"]) else ""
+    done, rate = f"{_done(scheduler)} done{failed}", _rate(scheduler, now)
+    return f"trial {trial.number} {trial.state.replace('_', ' ')}{value}{why} ({done}{best}, {rate})"
 
 
 def picture(scheduler: Any, now: float, width: int, height: int) -> Table:
@@ -93,13 +95,15 @@ def _lines(scheduler: Any, now: float) -> Iterator[tuple[str, str]]:
 
 
 def _done(scheduler: Any) -> str:
-    return f"{scheduler.done}{'' if scheduler.limit == float('inf') else f' of {scheduler.limit}'}"
+    of = "" if scheduler.limit == float("inf") else f" of {scheduler.limit}"
+    return f"{scheduler.done}{of}{f', {n} elsewhere,' if (n := len(scheduler.elsewhere)) else ''}"
 
 
 def _rate(scheduler: Any, now: float) -> str:
     seconds = max(now - scheduler.started, 1e-9)
-    rate, left = (scheduler.done - scheduler.done_before) / seconds, scheduler.limit - scheduler.done
-    ends = f", {_duration(left / rate)} left" if rate and left != float("inf") else ""
+    rate = (scheduler.done - scheduler.done_before) / seconds
+    left = scheduler.limit - scheduler.done - len(scheduler.elsewhere)
+    ends = f", {_duration(left / rate)} left" if rate and 0 < left < float("inf") else ""
     return f"{rate * 3600:,.0f} an hour, {_duration(seconds)} so far{ends}"
 
 

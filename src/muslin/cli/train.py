@@ -8,7 +8,7 @@ from rich.console import Console
 
 from muslin import recipes, runs, tracking
 from muslin.cli.columns import show_columns
-from muslin.cli.options import Json, console, emit, with_settings
+from muslin.cli.options import Json, aside, console, emit, with_settings
 from muslin.datasets import Dataset
 from muslin.errors import InputError, visible
 from muslin.runs import Run
@@ -87,7 +87,7 @@ def fit(run: Run, data: Dataset, tracked: Tracker, *callbacks: Any) -> dict[str,
     settings = run.settings
     rows, _ = runs.split(settings, data)
     try:
-        with TrainingProgress(console(True), settings.epochs, len(rows)) as progress:
+        with TrainingProgress(aside(), settings.epochs, len(rows)) as progress:
             summary = runs.train(run, data, [progress, tracked, *callbacks])
     except KeyboardInterrupt:
         raise KeyboardInterrupt(

@@ -17,6 +17,7 @@ from muslin.cli.options import (
     Json,
     RunPath,
     SideBySide,
+    aside,
     console,
     emit,
     same_command,
@@ -95,7 +96,7 @@ def _train(plan, path, fractions, seeds, names, who):
     on."""
     missing = transfer.missing(transfer.read(path, plan), fractions, seeds)
     steps = sum(plan.budget(len(plan.rows(fraction, seed)))[1] for fraction, seed, _ in missing)
-    out = console(True)
+    out = aside()
     try:
         with Progress(console=out, transient=True, disable=not out.is_terminal) as progress:
             bar = progress.add_task(f"{len(missing)} trainings", total=steps)

@@ -90,12 +90,13 @@ class _Use:
         for count in counts:
             alone_ = self.kind == "alone" and own is not None and count.path == own.path
             n, now = 1 if alone_ else self.limits[-1][1] if self.limits else None, count.get()
-            if n is None:
-                n = self.before.pop(count.path, now)
-            else:
+            if n is not None:
                 self.before.setdefault(count.path, now)
-            if n != now:
-                count.set(n)
+            wanted = self.before.get(count.path, now) if n is None else n
+            if wanted != now:
+                count.set(wanted)
+            if n is None:  # only now: Ctrl-C may break off any line
+                self.before.pop(count.path, None)
 
     def enter(self, phase):
         other = OTHER[phase.kind]

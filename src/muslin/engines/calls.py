@@ -413,13 +413,33 @@ def c_function() -> Any:
 
 
 class Python:
-    """A Python function of a whole number as a C function of a tape, which stops where it returns True."""
+    """A Python function of a whole number as a C function of a tape. Where it raises something, ``failed`` is told, and
+    the tape stops.
 
-    def __init__(self, function: Callable[[int], bool]):
-        self.function = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.POINTER(ctypes.c_int64))(
-            lambda args: OTHERS_LEFT if function(args[0]) else 0
-        )
+    Ctrl-C that came while the tape was played is raised with the first line of Python, and ctypes would drop it. So
+    that line is in a generator, where it waits to be gone on with, and already tries.
+    """
+
+    def __init__(self, function: Callable[[int], None], failed: Callable[[BaseException], None]):
+        answers = self._answers(function, failed)
+        next(answers)
+        self.function = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.POINTER(ctypes.c_int64))(answers.send)
         self.address = ctypes.cast(self.function, ctypes.c_void_p).value
+
+    @staticmethod
+    def _answers(function, failed):
+        answer = 0
+        while True:
+            try:
+                while True:
+                    arguments = yield answer
+                    function(arguments[0])
+                    answer = 0
+            except GeneratorExit:
+                return
+            except BaseException as error:
+                failed(error)
+                answer = OTHERS_LEFT
 
 
 @cache
@@ -433,6 +453,14 @@ def finite() -> Any:
         return 0 if math.isfinite(total) else NOT_FINITE
 
     return _entry(finite, SOURCE)
+
+
+def leave(meeting: np.ndarray) -> None:
+    """Tells the threads that wait at the meeting that someone has left, and will not come."""
+    meeting[2] = 1
+    if FUTEX:
+        at = meeting.ctypes.data + ROUND
+        ctypes.CDLL(None).syscall(ctypes.c_long(FUTEX), ctypes.c_void_p(at), WAKE, 2**30, None)
 
 
 @cache

@@ -21,8 +21,12 @@ class kept_on:
     def __enter__(self) -> None:
         if self.core is not None:
             self.before = os.sched_getaffinity(0)
-            with suppress(OSError):
-                os.sched_setaffinity(0, {self.core})
+            try:
+                with suppress(OSError):
+                    os.sched_setaffinity(0, {self.core})
+            except BaseException:  # Ctrl-C
+                self.__exit__()
+                raise
 
     def __exit__(self, *error: object) -> None:
         if self.core is not None:

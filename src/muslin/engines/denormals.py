@@ -39,15 +39,23 @@ HERE = platform.system(), platform.machine()
 
 
 class flushed:
-    """Denormals are zero for the thread that is in here, as far as that is `possible`; then it is as it was before."""
+    """Denormals are zero for the thread in here, as far as that is `possible`; then it is as it was before, also
+    where Ctrl-C comes at any line."""
 
     def __enter__(self):
-        self.before = flush()
+        self.library, self.before = _library(), None
+        if self.library:
+            self.before, now = _environments(self.library)
+            try:
+                self.library.fesetenv(now)
+            except BaseException:
+                self.__exit__()
+                raise
         return self
 
     def __exit__(self, *error):
         if self.before is not None:
-            _library().fesetenv(self.before)
+            self.library.fesetenv(self.before)
 
 
 def flush() -> Any:
@@ -57,6 +65,11 @@ def flush() -> Any:
     before, now = _environments(library)
     library.fesetenv(now)
     return before
+
+
+def restore(before: Any) -> None:
+    """This thread's fenv_t is again what `flush` returned, or `Flushing` kept."""
+    _library().fesetenv(before)
 
 
 class Flushing(NamedTuple):

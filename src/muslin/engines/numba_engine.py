@@ -25,13 +25,13 @@ class NumbaEngine(NumpyEngine):
         self._compiled: WeakKeyDictionary[Callable, dict[Any, Any]] = WeakKeyDictionary()
 
     def gather(self, X: np.ndarray, rows: np.ndarray, out: np.ndarray) -> None:
-        if _in_rows(X, rows, out) and X.dtype in GATHERED and (loop := _gather()):
+        if _in_rows(X, rows, written=[out]) and _within(X, rows) and (loop := _gather()):
             loop(X, rows, all_columns(X.shape[1]), scale(X.dtype, out.dtype), out)
         else:
             super().gather(X, rows, out)
 
     def augment(self, how: Any, X: np.ndarray, rows: np.ndarray, ways: np.ndarray, out: np.ndarray) -> None:
-        if not (_in_rows(X, rows, ways, out) and X.dtype in GATHERED and _gather()):
+        if not (_in_rows(X, rows, ways, written=[out]) and _within(X, rows) and _gather()):
             super().augment(how, X, rows, ways, out)
             return
         from muslin.engines import templates
@@ -44,14 +44,14 @@ class NumbaEngine(NumpyEngine):
 
     def activate(self, function: Callable, A: np.ndarray, b: np.ndarray, H: np.ndarray) -> None:
         arrays = {"A": A.T, "b": b[:, 0], "H": H.T}
-        if self.why_not("activate", function, A.dtype) or not _in_rows(*arrays.values()):
+        if self.why_not("activate", function, A.dtype) or not _in_rows(arrays["b"], written=[A.T, H.T]):
             super().activate(function, A, b, H)
         else:
             _run(self.compiled("activate", function, A.dtype), arrays, len(A))
 
     def slope(self, slope: Callable, dH: np.ndarray, A: np.ndarray, H: np.ndarray, dA: np.ndarray) -> None:
         arrays = {"dH": dH.T, "A": A.T, "H": H.T, "dA": dA.T}
-        if self.why_not("slope", slope, A.dtype) or not _in_rows(*arrays.values()):
+        if self.why_not("slope", slope, A.dtype) or not _in_rows(dH.T, A.T, H.T, written=[dA.T]):
             super().slope(slope, dH, A, H, dA)
         else:
             _run(self.compiled("slope", slope, A.dtype), arrays, len(A))
@@ -65,7 +65,8 @@ class NumbaEngine(NumpyEngine):
         scalars: Mapping[str, float],
         decay: float = 0.0,
     ) -> None:
-        if self.why_not("update", rule, theta.dtype) or not _in_rows(theta, g, *slots):
+        alike = len({vector.shape for vector in (theta, g, *slots)}) == 1
+        if self.why_not("update", rule, theta.dtype) or not (alike and _in_rows(g, written=[theta, *slots])):
             super().update(rule, theta, g, slots, scalars, decay)
         else:
             compiled = self.compiled("update", rule, theta.dtype)
@@ -182,8 +183,15 @@ def scale(stored: np.dtype, dtype: np.dtype) -> np.ndarray:
     return np.array([1 / 255 if stored == np.uint8 else 1], dtype)
 
 
-def _in_rows(*arrays):
-    return all(array.flags.c_contiguous for array in arrays)
+def _in_rows(*arrays, written):
+    """Whether loops can read and write these: they look at nothing, NumPy does."""
+    return all(array.flags.c_contiguous for array in (*arrays, *written)) and all(a.flags.writeable for a in written)
+
+
+def _within(X, rows):
+    """Whether the rows can be gathered, and are there."""
+    known = X.dtype in GATHERED and rows.dtype.kind in "iu"
+    return known and (rows.size == 0 or (rows.min() >= 0 and rows.max() < len(X)))
 
 
 def _run(passes, arrays, n):

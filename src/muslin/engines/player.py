@@ -27,7 +27,6 @@ import os
 import time
 import weakref
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Executor, ThreadPoolExecutor, wait
 from contextlib import ExitStack, contextmanager, nullcontext
 from functools import partial
 from itertools import chain, repeat
@@ -38,6 +37,7 @@ import numpy as np
 from muslin.augmentation import WAYS
 from muslin.engines import blas, cores, denormals, dropout
 from muslin.engines.contract import GATHERED
+from muslin.engines.crew import Crew
 from muslin.engines.denormals import flush, flushed
 from muslin.engines.formula import NotCertain
 from muslin.engines.numba_engine import scale
@@ -110,7 +110,9 @@ class StepRecorder(Recorder):
     def waiting(self) -> Iterator[None]:
         """Around a step that is played when its caller asks for it, on the caller's own thread and others: these wait
         for that, and it for them, and meanwhile denormals are zero on it."""
-        flushing = denormals.flushing() if self.part == 0 else None
+        if self.part == 0:
+            self.taped.flushing = denormals.flushing()
+        flushing = self.taped.flushing if self.part == 0 else None
         if flushing:
             self.c_function("fegetenv", flushing.get, flushing.before)
             self.c_function("fesetenv", flushing.set, flushing.now)
@@ -222,7 +224,7 @@ class StepRecorder(Recorder):
         if self.taped.asks:
             if self.part == 0:
                 taped = weakref.proxy(self.taped)  # which keeps this call
-                self.python("scalars", lambda i: taped.use_loss(i), moves={0: 1})
+                self.python("scalars", lambda i: taped.use_loss(i), lambda error: taped.fail(error))
             self.barrier(self.taped.meeting)
         compiled, vectors = self.taped.compiled, self.taped.vectors
         for scalars, where in self._updated(parts):
@@ -354,6 +356,8 @@ class TapedStep:
         self.sums = [np.zeros(shape, network.dtype, order="F") for _ in range(parts)]
         self.asks, self.nows = "loss" in step.asked, list[dict[str, Any]]()
         self.error: BaseException | None = None  # what ended `use_loss`
+        self.errstate = np.geterr()  # of the thread that loads; each has its own
+        self.flushing: denormals.Flushing | None = None  # of the thread that plays each step as it is asked for
         self.keys = {k: np.zeros(steps, np.uint64) for k in self.signals.masks}
         self.ways = np.zeros((steps, batch if step.augmentation else 0, WAYS))
         self.pictures = np.zeros((batch if step.mixes else 0, network.sizes[0]), network.dtype)
@@ -405,20 +409,21 @@ class TapedStep:
         """The scalars of the update of a part of θ, decay first; now: those of the step that the rule asks for."""
         return self.compiled.scalars(part.decay, part.scalars | now)
 
-    def use_loss(self, i: int) -> bool:
-        """The scalars of the step of number ``i``, as soon as its loss is known; a thread does so while it plays, and
-        leaves where this returns True, for the reason that ``error`` is then."""
-        try:
-            now = self.nows[i] | {"loss": _total(self.losses[i]) / self.batch}
+    def use_loss(self, i: int) -> None:
+        """The scalars of the step of number ``i``, as soon as its loss is known: a thread calls this while it plays."""
+        now = self.nows[i] | {"loss": _total(self.losses[i]) / self.batch}
+        with np.errstate(**self.errstate):
             for part, scalars in zip(self.step.parts, self.scalars, strict=True):
                 scalars[i] = self._scalars(part, now)
-        except BaseException as error:  # of the rule, or Ctrl-C
-            self.error, self.meeting[2] = error, 1
-        return self.error is not None
+
+    def fail(self, error: BaseException) -> None:
+        """The rule, or Ctrl-C, ended `use_loss`: the other threads are not waited for."""
+        self.error = error
+        self._leave()
 
     def load(self, rows: np.ndarray, rates: Sequence[float], t: int) -> None:
         """Makes ready for batches of these rows, with these learning rates; t: the number of the first step."""
-        n = len(rates)
+        n, self.errstate = len(rates), np.geterr()
         self.rows[:n] = rows.reshape(n, self.batch)
         self.nows = [self.step.now(learning_rate=rate, t=t + i, loss=None) for i, rate in enumerate(rates)]
         for part, scalars in [] if self.asks else zip(self.step.parts, self.scalars, strict=True):
@@ -428,7 +433,7 @@ class TapedStep:
         for k, keys in self.keys.items():
             keys[:n] = dropout.keys(self.step.seed, np.arange(t, t + n), k)
 
-    def run(self, first: int, n: int, pool: Executor, spread: bool = True) -> tuple[int, bool]:
+    def run(self, first: int, n: int, crew: Crew, spread: bool = True) -> tuple[int, bool]:
         """Plays the steps from ``first`` on, up to n; returns how many of the n are done, and if all is finite.
 
         spread: each tape on a thread of its own; else one thread plays them all, with the same numbers.
@@ -437,16 +442,16 @@ class TapedStep:
         places = cores.a_core_each(len(tapes))
         try:
             for tape, core in list(zip(tapes, places, strict=True))[here:]:
-                runs.append(pool.submit(self._play_on, core, tape, n - first))
+                runs.append(crew.hand(self._play_on, core, tape, n - first))
             if here:  # handing a single step over takes longer than waiting for its end
                 with flushed():
                     played = self._play_on(places[0], tapes[0], 1)
-            wait(runs)
+            _wait(runs)
         except BaseException:  # Ctrl-C
             self.bell[0] = 1
             if here or len(runs) < len(tapes):  # those that wait for one that never comes do not wait for ever
-                self.meeting[2] = 1
-            wait(runs)
+                self._leave()
+            _wait(runs)
             raise
         played = played if here else runs[0].result()
         self._check()
@@ -462,47 +467,61 @@ class TapedStep:
         with cores.kept_on(core):
             return self.play[tape](times)
 
-    def __call__(self, rows: np.ndarray, state: Any, rate: Rate, pool: Executor) -> Iterator[Batch]:
+    def __call__(self, rows: np.ndarray, state: Any, rate: Rate, crew: Crew) -> Iterator[Batch]:
         """Train on ``rows``, whole batches; yields (samples, mean loss, right predictions) of each."""
         n = len(rows) // self.batch
         self.load(rows, [rate(state.step + i) for i in range(n)], state.step + 1)
-        return self._one_by_one(n, state, pool) if self.watched else self._at_once(n, state, pool)
+        return self._one_by_one(n, state, crew) if self.watched else self._at_once(n, state, crew)
 
-    def _one_by_one(self, n, state, pool):
+    def _one_by_one(self, n, state, crew):
         """Each step is played when it is asked for. Ends early where its caller has changed what was loaded."""
-        done, factor, nobody = 0, state.rate_factor, np.zeros(1, np.int64)
+        done, nobody, process = 0, np.zeros(1, np.int64), os.getpid()
+        loaded = state.rate_factor, state.step
         while done < n:
             spread, steps = self.pace.way()
             last, seconds = min(n, done + steps), 0.0
-            with self._others(done, last - done, pool, spread) as plays:
+            with self._others(done, last - done, crew, spread) as plays:
                 for i, play in zip(range(done, last), plays, strict=False):
                     started = time.perf_counter()
                     with blas.alone(nobody):
                         played = play()
                     seconds += time.perf_counter() - started
-                    self._check()
-                    if played < 0:
-                        raise self.step.diverged(self.signals, state.epoch, state.step + 1)
+                    if played != 1:
+                        self._broken_off(played, state)
                     state.step += 1
                     yield self.batch, _total(self.losses[i]) / self.batch, _total(self.correct[i])
-                    if state.rate_factor != factor or not self.holds():
+                    now = state.rate_factor, state.step - i - 1
+                    if now != loaded or not self.holds() or os.getpid() != process:
                         return
             self.pace.took(last - done, seconds)
             done = last
 
+    def _broken_off(self, played, state):
+        """Raises why a step ended in its midst, after which the thread is as it was before."""
+        if self.flushing:
+            denormals.restore(self.flushing.before)
+        self._check()
+        if played < 0:
+            raise self.step.diverged(self.signals, state.epoch, state.step + 1)
+
     @contextmanager
-    def _others(self, first, n, pool, spread):
+    def _others(self, first, n, crew, spread):
         """The other threads play n steps from ``first`` on, each when this one does; given is what plays each here."""
-        tapes, runs = self._ready(first, spread), []
+        tapes, runs, process = self._ready(first, spread), [], os.getpid()
         places = cores.a_core_each(len(tapes))
         try:
             for tape, core in list(zip(tapes, places, strict=True))[1:]:
-                runs.append(pool.submit(self._play_on, core, tape, n))
+                runs.append(crew.hand(self._play_on, core, tape, n))
             first_one = partial(self._play_on, places[0], tapes[0], 1)  # in it threads wake each other
             yield chain([first_one], repeat(self.play[tapes[0]]))
         finally:
-            self.meeting[2] = 1  # those that wait for a step that does not come go
-            wait(runs)
+            self._leave()  # those that wait for a step that does not come go
+            _wait(runs if os.getpid() == process else [])  # in the child of a fork there are none
+
+    def _leave(self):
+        from muslin.engines import calls
+
+        calls.leave(self.meeting)
 
     def _ready(self, first, spread):
         """The tapes to play, before the step of number ``first``."""
@@ -512,19 +531,24 @@ class TapedStep:
             tape.rewind(first)
         return tapes
 
-    def _at_once(self, n, state, pool):
+    def _at_once(self, n, state, crew):
         done, finite = 0, True
         while done < n and finite:  # it stops early where another thread waits for BLAS
             with blas.alone(self.bell):
                 spread, steps = self.pace.way()
                 started, before = time.perf_counter(), done
-                done, finite = self.run(done, min(n, done + steps), pool, spread)
+                done, finite = self.run(done, min(n, done + steps), crew, spread)
                 self.pace.took(done - before, time.perf_counter() - started)
         state.step += done
         if not finite:
             raise self.step.diverged(self.signals, state.epoch, state.step + 1)
         losses, correct = self.losses[:n].sum(axis=1) / self.batch, self.correct[:n].sum(axis=1)
         return zip([self.batch] * n, losses.tolist(), correct.tolist(), strict=True)
+
+
+def _wait(jobs):
+    for job in jobs:
+        job.wait()
 
 
 def _total(row):
@@ -590,8 +614,8 @@ class Trial:
     them differ; how much that is, a gradient at parameters shows that are moved by some units of rounding.
     """
 
-    def __init__(self, step: Any, y: np.ndarray, pool: Executor):
-        self.step, self.y, self.pool = step.twin(), y, pool
+    def __init__(self, step: Any, y: np.ndarray, crew: Crew):
+        self.step, self.y, self.crew = step.twin(), y, crew
 
     def __call__(self, batch: int, parts: int) -> None:
         """Raises CannotRecord where the tapes for batches of that size do something else than the plain step."""
@@ -651,7 +675,7 @@ class Trial:
 
     def _play(self, taped, rows, t):
         taped.load(rows, [TRIED_AT], t)
-        done, finite = taped.run(0, 1, self.pool)
+        done, finite = taped.run(0, 1, self.crew)
         if done < 1 or not finite:
             raise CannotRecord("the tape stops where the plain step does not")
 
@@ -680,9 +704,9 @@ class Player:
     ``note``  why some or all steps are plain ones; None where none is
     """
 
-    def __init__(self, step: Any, pool: Executor, threads: int, watched: bool = False):
-        self.step, self.pool, self.threads, self.watched = step, pool, threads, watched
-        self.taped_steps, self.note = {}, None
+    def __init__(self, step: Any, crew: Crew, threads: int, watched: bool = False):
+        self.step, self.crew, self.threads, self.watched = step, crew, threads, watched
+        self.taped_steps, self.note, self.process = {}, None, os.getpid()
         self.y = np.ascontiguousarray(step.y)
         self.stride = step.stride * max(1, AT_ONCE // step.stride)
         self.taped_steps[step.stride] = self._taped(step.stride)
@@ -691,7 +715,7 @@ class Player:
         steps, parts = self.stride // batch if batch == self.step.stride else 1, min(self.threads, batch)
         kinds = {n: kind(self.step, batch, n) for n in (1, parts)}
         new = [n for n, kind_ in sorted(kinds.items()) if kind_ is None or kind_ not in TRIED]
-        trial = Trial(self.step, self.y, self.pool) if new else None
+        trial = Trial(self.step, self.y, self.crew) if new else None
         for n in new:
             trial(batch, n)
         TRIED.update(filter(None, kinds.values()))
@@ -699,6 +723,8 @@ class Player:
 
     def _played(self, batch):
         """The `TapedStep` for batches of that size; None where there is none, or none that still holds."""
+        if os.getpid() != self.process:
+            self._give_up(batch, "the process was forked during training, and its child has no other threads")
         if batch not in self.taped_steps:
             try:
                 self.taped_steps[batch] = self._taped(batch)
@@ -720,7 +746,7 @@ class Player:
         for some in (rows[:whole], rows[whole:]):
             done = 0
             while done < len(some) and (taped := self._played(min(batch, len(some)))):
-                for played in taped(some[done:], state, rate, self.pool):
+                for played in taped(some[done:], state, rate, self.crew):
                     done += played[0]
                     yield played
             for start in range(done, len(some), batch):
@@ -741,8 +767,8 @@ def trainer(step: Any, watched: bool = False, reason: str | None = None) -> Iter
             if why := reason or _refusal(step):
                 raise CannotRecord(why)
             threads = _threads(step)
-            pool = stack.enter_context(ThreadPoolExecutor(threads, initializer=_begin_thread))
-            player = Player(step, pool, threads, watched)
+            crew = stack.enter_context(Crew(threads, _begin_thread))
+            player = Player(step, crew, threads, watched)
         except Exception as error:  # whatever it is, the plain step can do it
             player = OneByOne(step, _reason(error))
             log.info("%s", player.note)

@@ -117,6 +117,8 @@ class Predictor:
         """Probabilities (N × classes) of the rows of X; None where the plain forward pass has to do it."""
         if not isinstance(X, np.ndarray) or X.ndim != 2 or X.dtype.char not in READ or not X.dtype.isnative:
             return None
+        if isinstance(X, np.ma.MaskedArray):
+            return None
         (n, m), scale = X.shape, self.network.scale
         if X.dtype == np.uint8 and not (scale is None or scale.uint8 or scale.largest <= SCALED):
             return None

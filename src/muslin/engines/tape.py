@@ -153,6 +153,8 @@ class Recorder:
         memory: Sequence[Any] = (),
     ) -> None:
         """Writes down a call. moves: {place of an argument: by how much it grows from one playing to the next}."""
+        if not all(array.flags.writeable for array in writes):
+            raise CannotRecord(f"{name} writes into memory that is read-only")
         arguments = tuple(map(int, arguments))
         self.calls.append(Call(name, tuple(reads), tuple(writes), function, arguments, moves or {}, tuple(memory)))
 
@@ -334,9 +336,9 @@ class Recorder:
         """A call of a function of C's library, which takes an address: of the argument, which is a ctypes buffer."""
         self.write(name, self.functions.c_function(), [address, ctypes.addressof(argument)], memory=[argument])
 
-    def python(self, name: str, function: Callable[[int], bool], moves: dict[int, int]) -> None:
-        """A call of a Python function, of the number of the playing; the tape stops where it returns True."""
-        self.write(name, self.functions.Python(function), [0], moves=moves)
+    def python(self, name: str, function: Callable[[int], None], failed: Callable[[BaseException], None]) -> None:
+        """A call of a Python function, of the number of the playing; failed: see `muslin.engines.calls.Python`."""
+        self.write(name, self.functions.Python(function, failed), [0], moves={0: 1})
 
     def finite(self, summands: np.ndarray, by: int) -> None:
         """The tape stops where the sum is not finite."""
