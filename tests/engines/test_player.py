@@ -562,13 +562,13 @@ def test_a_class_with_equations_of_its_own():
     assert "equations of its own" in network.fit(X, y, epochs=1).engine_note
 
 
-class Interrupted(ThreadPoolExecutor):
-    """Ctrl-C after the first of several threads has begun."""
+class Interrupted(player.Crew):
+    """Ctrl-C after the first of several threads has got its work."""
 
-    def submit(self, *arguments):
-        if self._threads:
+    def hand(self, *arguments):
+        if self.threads:
             raise KeyboardInterrupt
-        return super().submit(*arguments)
+        return super().hand(*arguments)
 
 
 def test_a_part_that_no_tape_has_yet_makes_steps_plain(monkeypatch):
@@ -581,7 +581,7 @@ def test_a_part_that_no_tape_has_yet_makes_steps_plain(monkeypatch):
 
 def test_ctrl_c_leaves_no_thread_waiting(monkeypatch, threads):
     threads(3)
-    monkeypatch.setattr(player, "ThreadPoolExecutor", Interrupted)
+    monkeypatch.setattr(player, "Crew", Interrupted)
     before = threading.active_count()
     with pytest.raises(KeyboardInterrupt):
         train()
