@@ -1,12 +1,16 @@
 """What the terminal shows of a sweep: it fits, and each node and trial can be told from the others."""
 
 import io
+import subprocess
+import sys
 from collections import Counter
+from pathlib import Path
 from types import SimpleNamespace as Made
 
 import pytest
 from rich.console import Console
 
+from muslin.cli.options import aside
 from muslin.cli.sweep_view import View, picture, short
 
 
@@ -117,3 +121,44 @@ def test_in_a_pipe_a_line_a_trial():
         "trial 4 stopped early, val_accuracy 0.25",
     ]
     assert all("an hour" in told_ and "left)" in told_ for told_ in told)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="the system has no device that is always full")
+@pytest.mark.parametrize("command", ["sweep", "train"])
+def test_a_line_that_cannot_be_written_ends_no_work(command, sweep_file, tmp_path):
+    words = [sweep_file(), "--workers", "1", "--count", "2"] if command == "sweep" else ["--dataset", "digits", "--epochs", "1"]
+    line = [sys.executable, "-m", "muslin", command, *words, "--runs-dir", tmp_path / "runs"]
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(line, stderr=full, stdout=subprocess.PIPE, text=True, timeout=120)
+    assert done.returncode == 0
+    assert "\nrun  " in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("terminal", "variables", "draws"),
+    [
+        (True, {"TERM": "xterm"}, True),
+        (True, {"TERM": "dumb"}, False),
+        (False, {"TERM": "xterm", "FORCE_COLOR": "1"}, False),
+    ],
+)
+def test_it_is_drawn_where_a_picture_can_be_redrawn(terminal, variables, draws, monkeypatch):
+    class Stream(io.StringIO):
+        def isatty(self):
+            return terminal
+
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr("sys.stderr", Stream())
+    assert aside().is_terminal == draws
+    assert (View(aside(markup=True)).live is not None) == draws
+
+
+def test_what_a_program_said_is_told_as_it_is():
+    scheduler, console = sweep(0), Console(width=40, file=io.StringIO())
+    scheduler.trials = {}
+    with View(console) as view:
+        view(scheduler)
+        scheduler.trials = {1: Made(number=1, state="failed", value=None, reason="KeyError: 'a:key:b :smile: [red]'")}
+        view(scheduler)
+    assert "KeyError: 'a:key:b :smile: [red]' (" in console.file.getvalue()
