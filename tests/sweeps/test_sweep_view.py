@@ -126,7 +126,8 @@ def test_in_a_pipe_a_line_a_trial():
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="the system has no device that is always full")
 @pytest.mark.parametrize("command", ["sweep", "train"])
 def test_a_line_that_cannot_be_written_ends_no_work(command, sweep_file, tmp_path):
-    words = [sweep_file(), "--workers", "1", "--count", "2"] if command == "sweep" else ["--dataset", "digits", "--epochs", "1"]
+    sweep, training = [sweep_file(), "--workers", "1", "--count", "2"], ["--dataset", "digits", "--epochs", "1"]
+    words = sweep if command == "sweep" else training
     line = [sys.executable, "-m", "muslin", command, *words, "--runs-dir", tmp_path / "runs"]
     with open("/dev/full", "w") as full:
         done = subprocess.run(line, stderr=full, stdout=subprocess.PIPE, text=True, timeout=120)
