@@ -68,5 +68,5 @@ class Crew:
         for _ in self.threads:
             self.jobs.put(None)
         for thread in self.threads:
-            if thread.ident is not None:  # it was begun
+            if thread.ident is not None:  # one that is only just beginning, when Ctrl-C comes, ends by itself
                 thread.join()
