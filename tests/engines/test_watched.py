@@ -208,6 +208,7 @@ def test_warnings_of_a_rules_scalars_are_silenced_as_in_the_plain_step(watched, 
     assert history.engine_note is None
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="the system has no timers")
 @pytest.mark.parametrize("watched", [False, True])
 def test_ctrl_c_is_heard_wherever_it_comes(watched, monkeypatch):
