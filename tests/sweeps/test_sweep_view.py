@@ -10,7 +10,7 @@ from types import SimpleNamespace as Made
 import pytest
 from rich.console import Console
 
-from muslin.cli.options import aside
+from muslin.cli.options import SafeConsole, aside
 from muslin.cli.sweep_view import View, picture, short
 
 
@@ -66,7 +66,7 @@ def test_it_fits_with_a_line_a_trial(nodes, name):
 
 @pytest.mark.parametrize("terminal", [True, False])
 def test_a_note_is_for_who_looks_at_the_terminal(terminal):
-    console = Console(width=80, file=io.StringIO(), force_terminal=terminal)
+    console = SafeConsole(width=80, file=io.StringIO(), force_terminal=terminal)
     with View(console) as view:
         view.note("it ends with Ctrl-C")
     assert ("it ends with Ctrl-C\n" in console.file.getvalue()) == terminal
@@ -100,7 +100,7 @@ def test_the_name_of_a_host(node, name):
 
 
 def test_in_a_pipe_a_line_a_trial():
-    scheduler, console = sweep(0), Console(width=80, file=io.StringIO())
+    scheduler, console = sweep(0), SafeConsole(width=80, file=io.StringIO())
     before = Made(number=0, state="finished", value=0.5, reason=None)
     scheduler.trials, scheduler.started = {0: before}, -60.0
     scheduler.best.value = 0.9
@@ -156,7 +156,7 @@ def test_it_is_drawn_where_a_picture_can_be_redrawn(terminal, variables, draws, 
 
 
 def test_what_a_program_said_is_told_as_it_is():
-    scheduler, console = sweep(0), Console(width=40, file=io.StringIO())
+    scheduler, console = sweep(0), SafeConsole(width=40, file=io.StringIO())
     scheduler.trials = {}
     with View(console) as view:
         view(scheduler)

@@ -70,22 +70,21 @@ class SafeConsole(Console):
         try:
             super().print(*objects, **options)
         except OSError:
-            self._lost()
+            if not self._goes_without():
+                raise
 
     def on_broken_pipe(self) -> None:
-        try:
-            self._lost()
-        except OSError:
+        if not self._goes_without():
             super().on_broken_pipe()
 
-    def _lost(self):
-        if not self.stderr:
-            raise
-        self.quiet, sys.stderr = True, io.StringIO()
+    def _goes_without(self):
+        if self.stderr:
+            self.quiet, sys.stderr = True, io.StringIO()
+        return self.stderr
 
     def tell(self, line: str) -> None:
         """A line as it is, however long."""
-        self.print(line, markup=False, soft_wrap=True)
+        self.print(line, markup=False, emoji=False, soft_wrap=True)
 
     def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterator[Segment]:
         for segment in super().render(renderable, options):

@@ -10,6 +10,8 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
+from muslin.cli.options import SafeConsole
+
 #: trials that run, and nodes, which are shown at most
 SHOWN, NODES = 16, 12
 
@@ -18,7 +20,7 @@ class View:
     """Draws on the console if it is a terminal; elsewhere it tells of each trial that ends. Called with the scheduler
     before the first event and after each."""
 
-    def __init__(self, console: Console):
+    def __init__(self, console: SafeConsole):
         self.console = console
         self.live = Live(console=console, auto_refresh=False, transient=True) if console.is_terminal else None
         self.shown = 0.0
@@ -35,7 +37,7 @@ class View:
 
     def note(self, text: str) -> None:
         if self.live:
-            self.console.print(text, markup=False, emoji=False)
+            self.console.tell(text)
 
     def __call__(self, scheduler: Any) -> None:
         now = time.monotonic()
@@ -48,8 +50,7 @@ class View:
     def _tell(self, scheduler, now):
         ended = {number for number, trial in scheduler.trials.items() if trial.state != "running"}
         for number in sorted(ended - (ended if self.told is None else self.told)):
-            told = line(scheduler, scheduler.trials[number], now)
-            self.console.print(told, markup=False, emoji=False, soft_wrap=True)
+            self.console.tell(line(scheduler, scheduler.trials[number], now))
         self.told = ended
 
 

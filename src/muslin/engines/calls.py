@@ -60,12 +60,9 @@ def _row(context, array, j, start, stop):
         given, j, start, stop = arguments
         matrix = context.make_array(array)(context, builder, given)
         columns, item = cgutils.unpack_tuple(builder, matrix.shape)[1], context.get_abi_sizeof(matrix.data.type.pointee)
-        data = builder.gep(matrix.data, [builder.add(builder.mul(j, columns), start)], inbounds=True)
-        row, sizes, size = (
-            context.make_array(kind)(context, builder),
-            [builder.sub(stop, start)],
-            ir.Constant(I64, item),
-        )
+        first, sizes = builder.add(builder.mul(j, columns), start), [builder.sub(stop, start)]
+        data, size = builder.gep(matrix.data, [first], inbounds=True), ir.Constant(I64, item)
+        row = context.make_array(kind)(context, builder)
         populate_array(row, data=data, shape=sizes, strides=[size], itemsize=size, meminfo=None)
         return row._getvalue()
 
@@ -357,6 +354,12 @@ WAIT, WAKE = 128, 129
 FUTEX = {"x86_64": 202, "aarch64": 98}.get(platform.machine()) if platform.system() == "Linux" else None
 
 
+@cache
+def c_library() -> Any:
+    """C's library, which has syscall and sched_yield."""
+    return ctypes.CDLL(None)
+
+
 def meeting() -> np.ndarray:
     """The whole numbers by which threads meet: how many have arrived, how often all have, whether one has left,
     whether they are asked to, how many sleep, and how long they do (a timespec)."""
@@ -460,7 +463,7 @@ def leave(meeting: np.ndarray) -> None:
     meeting[2] = 1
     if FUTEX:
         at = meeting.ctypes.data + ROUND
-        ctypes.CDLL(None).syscall(ctypes.c_long(FUTEX), ctypes.c_void_p(at), WAKE, 2**30, None)
+        c_library().syscall(ctypes.c_long(FUTEX), ctypes.c_void_p(at), WAKE, 2**30, None)
 
 
 @cache

@@ -1,6 +1,7 @@
 """Threads that play tapes. They are handed work, and waited for, by what C does in one piece: Ctrl-C, which may break
 off any line of Python, leaves no lock behind that another thread would wait for."""
 
+import os
 from collections.abc import Callable
 from queue import SimpleQueue
 from threading import Lock, Thread
@@ -46,6 +47,11 @@ class Crew:
         self.n, self.begin = n, begin
         self.jobs: SimpleQueue[Job | None] = SimpleQueue()
         self.threads: list[Thread] = []
+        self.process = os.getpid()
+
+    def forked(self) -> bool:
+        """Whether this is the child of a fork, in which the threads are not."""
+        return os.getpid() != self.process
 
     def hand(self, function: Callable[..., Any], *arguments: Any) -> Job:
         """Has the next thread that is free call the function."""

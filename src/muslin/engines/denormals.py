@@ -43,11 +43,11 @@ class flushed:
     where Ctrl-C comes at any line."""
 
     def __enter__(self):
-        self.library, self.before = _library(), None
-        if self.library:
-            self.before, now = _environments(self.library)
+        self.c, self.before = _library(), None
+        if self.c:
+            self.before, now = _environments()
             try:
-                self.library.fesetenv(now)
+                self.c.fesetenv(now)
             except BaseException:
                 self.__exit__()
                 raise
@@ -55,21 +55,13 @@ class flushed:
 
     def __exit__(self, *error):
         if self.before is not None:
-            self.library.fesetenv(self.before)
+            self.c.fesetenv(self.before)
 
 
-def flush() -> Any:
-    """Denormals are zero for this thread from now on. Returns its fenv_t from before; None where it is not possible."""
-    if (library := _library()) is None:
-        return None
-    before, now = _environments(library)
-    library.fesetenv(now)
-    return before
-
-
-def restore(before: Any) -> None:
-    """This thread's fenv_t is again what `flush` returned, or `Flushing` kept."""
-    _library().fesetenv(before)
+def flush() -> None:
+    """Denormals are zero for this thread from now on, as far as that is `possible`."""
+    if c := _library():
+        c.fesetenv(_environments()[1])
 
 
 class Flushing(NamedTuple):
@@ -82,19 +74,24 @@ class Flushing(NamedTuple):
     now: Any
 
 
+def restore(before: Any) -> None:
+    """This thread's fenv_t is again what `Flushing` kept."""
+    _library().fesetenv(before)
+
+
 def flushing() -> Flushing | None:
     """None where it is not possible."""
-    if (library := _library()) is None:
+    if (c := _library()) is None:
         return None
-    get, set_ = (ctypes.cast(f, ctypes.c_void_p).value or 0 for f in (library.fegetenv, library.fesetenv))
-    return Flushing(get, set_, *_environments(library))
+    get, set_ = (ctypes.cast(f, ctypes.c_void_p).value or 0 for f in (c.fegetenv, c.fesetenv))
+    return Flushing(get, set_, *_environments())
 
 
-def _environments(library):
+def _environments():
     """This thread's fenv_t as it is, and as it is to be."""
     layout = LAYOUTS[HERE]
     before, now = (ctypes.create_string_buffer(layout.size) for _ in range(2))
-    library.fegetenv(before)
+    _library().fegetenv(before)
     now.raw = before.raw
     layout.register.from_buffer(now, layout.at).value |= layout.bits
     return before, now

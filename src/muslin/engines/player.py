@@ -110,8 +110,6 @@ class StepRecorder(Recorder):
     def waiting(self) -> Iterator[None]:
         """Around a step that is played when its caller asks for it, on the caller's own thread and others: these wait
         for that, and it for them, and meanwhile denormals are zero on it."""
-        if self.part == 0:
-            self.taped.flushing = denormals.flushing()
         flushing = self.taped.flushing if self.part == 0 else None
         if flushing:
             self.c_function("fegetenv", flushing.get, flushing.before)
@@ -356,14 +354,13 @@ class TapedStep:
         self.sums = [np.zeros(shape, network.dtype, order="F") for _ in range(parts)]
         self.asks, self.nows = "loss" in step.asked, list[dict[str, Any]]()
         self.error: BaseException | None = None  # what ended `use_loss`
-        self.errstate = np.geterr()  # of the thread that loads; each has its own
-        self.flushing: denormals.Flushing | None = None  # of the thread that plays each step as it is asked for
+        self.flushing = denormals.flushing() if watched else None
         self.keys = {k: np.zeros(steps, np.uint64) for k in self.signals.masks}
         self.ways = np.zeros((steps, batch if step.augmentation else 0, WAYS))
         self.pictures = np.zeros((batch if step.mixes else 0, network.sizes[0]), network.dtype)
         self.squares: np.ndarray | None = None
         self.meeting = calls.meeting()
-        self.bell = self.meeting[3]
+        self.bell, self._leave = self.meeting[3], partial(calls.leave, self.meeting)
         self.tapes, self.pace = [self._record(part) for part in range(parts)], Pace(parts)
         self.functions = self._functions()
         self.bindings += [network.engine.bindings(*function, network.dtype) for function in self.functions]
@@ -423,7 +420,7 @@ class TapedStep:
 
     def load(self, rows: np.ndarray, rates: Sequence[float], t: int) -> None:
         """Makes ready for batches of these rows, with these learning rates; t: the number of the first step."""
-        n, self.errstate = len(rates), np.geterr()
+        n, self.errstate = len(rates), np.geterr()  # of the thread that loads: each has its own
         self.rows[:n] = rows.reshape(n, self.batch)
         self.nows = [self.step.now(learning_rate=rate, t=t + i, loss=None) for i, rate in enumerate(rates)]
         for part, scalars in [] if self.asks else zip(self.step.parts, self.scalars, strict=True):
@@ -475,8 +472,7 @@ class TapedStep:
 
     def _one_by_one(self, n, state, crew):
         """Each step is played when it is asked for. Ends early where its caller has changed what was loaded."""
-        done, nobody, process = 0, np.zeros(1, np.int64), os.getpid()
-        loaded = state.rate_factor, state.step
+        done, nobody, loaded = 0, np.zeros(1, np.int64), (state.rate_factor, state.step)
         while done < n:
             spread, steps = self.pace.way()
             last, seconds = min(n, done + steps), 0.0
@@ -491,7 +487,7 @@ class TapedStep:
                     state.step += 1
                     yield self.batch, _total(self.losses[i]) / self.batch, _total(self.correct[i])
                     now = state.rate_factor, state.step - i - 1
-                    if now != loaded or not self.holds() or os.getpid() != process:
+                    if now != loaded or not self.holds() or crew.forked():
                         return
             self.pace.took(last - done, seconds)
             done = last
@@ -507,7 +503,7 @@ class TapedStep:
     @contextmanager
     def _others(self, first, n, crew, spread):
         """The other threads play n steps from ``first`` on, each when this one does; given is what plays each here."""
-        tapes, runs, process = self._ready(first, spread), [], os.getpid()
+        tapes, runs = self._ready(first, spread), []
         places = cores.a_core_each(len(tapes))
         try:
             for tape, core in list(zip(tapes, places, strict=True))[1:]:
@@ -516,12 +512,7 @@ class TapedStep:
             yield chain([first_one], repeat(self.play[tapes[0]]))
         finally:
             self._leave()  # those that wait for a step that does not come go
-            _wait(runs if os.getpid() == process else [])  # in the child of a fork there are none
-
-    def _leave(self):
-        from muslin.engines import calls
-
-        calls.leave(self.meeting)
+            _wait([] if crew.forked() else runs)
 
     def _ready(self, first, spread):
         """The tapes to play, before the step of number ``first``."""
@@ -706,7 +697,7 @@ class Player:
 
     def __init__(self, step: Any, crew: Crew, threads: int, watched: bool = False):
         self.step, self.crew, self.threads, self.watched = step, crew, threads, watched
-        self.taped_steps, self.note, self.process = {}, None, os.getpid()
+        self.taped_steps, self.note = {}, None
         self.y = np.ascontiguousarray(step.y)
         self.stride = step.stride * max(1, AT_ONCE // step.stride)
         self.taped_steps[step.stride] = self._taped(step.stride)
@@ -723,7 +714,7 @@ class Player:
 
     def _played(self, batch):
         """The `TapedStep` for batches of that size; None where there is none, or none that still holds."""
-        if os.getpid() != self.process:
+        if self.crew.forked():
             self._give_up(batch, "the process was forked during training, and its child has no other threads")
         if batch not in self.taped_steps:
             try:

@@ -327,7 +327,7 @@ class Recorder:
     def barrier(self, meeting: np.ndarray) -> None:
         """All threads wait here for the last one.  meeting: see `muslin.engines.calls.barrier`."""
         if self.parts > 1:
-            system = ctypes.CDLL(None)
+            system = self.functions.c_library()
             wait = ctypes.cast(system.syscall if self.functions.FUTEX else system.sched_yield, ctypes.c_void_p).value
             arguments = [meeting.ctypes.data, self.parts, wait or 0]
             self.write(MEETING, self.functions.barrier(), arguments, memory=[meeting])
